@@ -1,0 +1,47 @@
+# How everything is compiled: the language, the warnings, the sanitizers, the linker.
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+# The static library also goes into plugins and modules, which are shared objects.
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
+endif()
+
+if(VHDXKIT_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(VHDXKIT_CCACHE_PROGRAM ccache)
+  if(VHDXKIT_CCACHE_PROGRAM)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${VHDXKIT_CCACHE_PROGRAM}")
+  endif()
+endif()
+
+# Warnings are for our own sources; the headers of libraries come in as SYSTEM and are left alone.
+# That they are errors is for CI to say: cmake -D CMAKE_COMPILE_WARNING_AS_ERROR=ON.
+set(VHDXKIT_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  list(APPEND VHDXKIT_WARNINGS -Wthread-safety)
+endif()
+
+if(VHDXKIT_SANITIZE)
+  # Everything is instrumented, the kit and the tests included, and the first report ends the
+  # process, so that a test cannot pass over one.
+  set(VHDXKIT_SANITIZE_FLAGS
+    "-fsanitize=${VHDXKIT_SANITIZE}" -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_compile_options(${VHDXKIT_SANITIZE_FLAGS})
+  add_link_options(${VHDXKIT_SANITIZE_FLAGS})
+endif()
+if(VHDXKIT_LIBFUZZER)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+# Dozens of test programs are linked: lld takes half the time of the GNU linker.
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  include(CheckLinkerFlag)
+  check_linker_flag(CXX -fuse-ld=lld VHDXKIT_HAVE_LLD)
+  if(VHDXKIT_HAVE_LLD)
+    add_link_options(-fuse-ld=lld)
+  endif()
+endif()
