@@ -1,9 +1,10 @@
 // vhdx::BlockDevice: the contents of a disk, whatever holds them.
 //
-// A Disk (a .vhdx with all its parents) is one; so is a raw file. Conversion, comparison and the servers
-// know only this. Offsets and lengths are bytes and need no alignment for reading; everything lies inside
-// [0, size_bytes()). Threads: every function may be called from any thread at any time. A write is
-// durable after a Flush that was called once the write had returned; until then a crash may lose it.
+// A Disk (a .vhdx with all its parents) is one; so is a raw file. Conversion, comparison and the
+// servers know only this. Offsets and lengths are bytes and need no alignment for reading;
+// everything lies inside [0, size_bytes()). Threads: every function may be called from any thread
+// at any time. A write is durable after a Flush that was called once the write had returned; until
+// then a crash may lose it.
 
 #ifndef VHDXKIT_BLOCK_DEVICE_H_
 #define VHDXKIT_BLOCK_DEVICE_H_
@@ -36,10 +37,10 @@ enum class ExtentKind : uint8_t {
 struct Extent {
   DiskRange range;
   ExtentKind kind = ExtentKind::kHole;
-  bool present = false;     ///< some layer has an entry other than PAYLOAD_BLOCK_NOT_PRESENT
-  uint32_t depth = 0;       ///< the layer that decides: 0 is the image itself, 1 its parent, ...
-  File* file = nullptr;     ///< kData: where the bytes are; lives as long as the device
-  uint64_t file_offset = 0; ///< kData: bytes from the start of `file`
+  bool present = false;      ///< some layer has an entry other than PAYLOAD_BLOCK_NOT_PRESENT
+  uint32_t depth = 0;        ///< the layer that decides: 0 is the image itself, 1 its parent, ...
+  File* file = nullptr;      ///< kData: where the bytes are; lives as long as the device
+  uint64_t file_offset = 0;  ///< kData: bytes from the start of `file`
 };
 
 class BlockDevice {
@@ -67,9 +68,9 @@ class BlockDevice {
   /// Everything written before is durable when it returns success.
   virtual Result<void> Flush() = 0;
 
-  /// The extents of a prefix of the range, from its start on, in order, without gaps, adjacent equal ones
-  /// merged: the whole range, or exactly max_extents of them (go on behind the last). Reads metadata only.
-  /// A non-empty range gives at least one. Errors as for Read.
+  /// The extents of a prefix of the range, from its start on, in order, without gaps, adjacent
+  /// equal ones merged: the whole range, or exactly max_extents of them (go on behind the last).
+  /// Reads metadata only. A non-empty range gives at least one. Errors as for Read.
   virtual Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) = 0;
 
   /// Shares the bytes of `source` with the range at disk_offset (reflink) instead of copying them;

@@ -1,12 +1,13 @@
 // vhdx::Disk: a .vhdx image with all its parents, as a guest sees it.
 //
-// Disk::Open opens the image, replays a dirty log in memory (the file does not change by one byte), finds
-// and checks the parents, and gives a BlockDevice. Nothing is loaded that is not needed: a 64 TiB disk
-// opens in milliseconds. A Disk owns its files; the FileSystem need not outlive Open. Reads may come from any number of threads.
+// Disk::Open opens the image, replays a dirty log in memory (the file does not change by one byte),
+// finds and checks the parents, and gives a BlockDevice. Nothing is loaded that is not needed: a 64
+// TiB disk opens in milliseconds. A Disk owns its files; the FileSystem need not outlive Open.
+// Reads may come from any number of threads.
 //
-// Parents are looked for only where the caller allows: below the real folder of the image that names
-// them, and below OpenOptions::parent_folders. The identity of a parent (its DataWriteGuid) is checked
-// before anything is read from it.
+// Parents are looked for only where the caller allows: below the real folder of the image that
+// names them, and below OpenOptions::parent_folders. The identity of a parent (its DataWriteGuid)
+// is checked before anything is read from it.
 
 #ifndef VHDXKIT_DISK_H_
 #define VHDXKIT_DISK_H_
@@ -29,11 +30,12 @@ enum class LockPolicy : uint8_t {
 };
 
 struct OpenOptions {
-  std::vector<std::string> parent_folders;  ///< where parents may lie, besides each image's own folder
-  bool allow_any_parent = false;            ///< follow paths to anywhere
-  uint32_t max_chain_depth = 256;           ///< images in a chain, the first included
+  std::vector<std::string>
+      parent_folders;              ///< where parents may lie, besides each image's own folder
+  bool allow_any_parent = false;   ///< follow paths to anywhere
+  uint32_t max_chain_depth = 256;  ///< images in a chain, the first included
   LockPolicy lock = LockPolicy::kLock;
-  bool direct = false;                      ///< read payload past the host's page cache
+  bool direct = false;  ///< read payload past the host's page cache
 };
 
 /// What a search for a parent did, for people.
@@ -53,8 +55,9 @@ struct ParentState {
 class Disk final : public BlockDevice {
  public:
   /// Opens the image at `path` read-only, and its parents.
-  /// Errors: those of FileSystem::Open; kCorrupt with the rule; kNotFound (rule "parent.missing": the sentence
-  /// says which, by name and by GUID, and where it was looked for); kBusy; kUnsupported.
+  /// Errors: those of FileSystem::Open; kCorrupt with the rule; kNotFound (rule "parent.missing":
+  /// the sentence says which, by name and by GUID, and where it was looked for); kBusy;
+  /// kUnsupported.
   static Result<std::unique_ptr<Disk>> Open(FileSystem& files, const std::string& path,
                                             const OpenOptions& options = {});
   ~Disk() override;

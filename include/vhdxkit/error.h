@@ -1,9 +1,9 @@
 // Results and errors of vhdxkit.
 //
-// Every function that can fail returns Result<T>; nothing throws across the library's border, nothing
-// prints, nothing exits. An Error says what went wrong, where (file and offset), by which rule of the
-// format, what was found and what was expected, and carries one sentence for people. Errors are values:
-// they own their text and may be kept, copied and passed between threads.
+// Every function that can fail returns Result<T>; nothing throws across the library's border,
+// nothing prints, nothing exits. An Error says what went wrong, where (file and offset), by which
+// rule of the format, what was found and what was expected, and carries one sentence for people.
+// Errors are values: they own their text and may be kept, copied and passed between threads.
 
 #ifndef VHDXKIT_ERROR_H_
 #define VHDXKIT_ERROR_H_
@@ -38,9 +38,9 @@ std::string_view ErrorCodeName(ErrorCode code);
 
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
-  int sys_errno = 0;                    ///< the host's errno, or 0
-  std::string rule = {};                ///< stable id of the rule, such as "header.checksum"; or empty
-  std::string file = {};                ///< name of the file it happened in, or empty
+  int sys_errno = 0;      ///< the host's errno, or 0
+  std::string rule = {};  ///< stable id of the rule, such as "header.checksum"; or empty
+  std::string file = {};  ///< name of the file it happened in, or empty
   std::optional<uint64_t> file_offset;  ///< bytes from the start of that file
   std::string found = {};               ///< what was there
   std::string expected = {};            ///< what should have been there

@@ -1,13 +1,14 @@
 // vhdx::File: the bytes of a container, and vhdx::FileSystem: where files come from.
 //
 // Every byte that the engine reads or writes goes through a File, parents and logs included; so do
-// randomness (for GUIDs) and the clock. Give the engine your own implementation and it runs on it: that
-// is how its crash, fault and fuzz tests work, and how a program serves images out of something that is
-// no file. HostFileSystem is the implementation over the operating system.
+// randomness (for GUIDs) and the clock. Give the engine your own implementation and it runs on it:
+// that is how its crash, fault and fuzz tests work, and how a program serves images out of
+// something that is no file. HostFileSystem is the implementation over the operating system.
 //
 // Threads: every function of a File may be called from any thread at any time; reads and writes of
-// ranges that do not overlap are independent. Durability: what was written is durable once a Sync that
-// was called after the write had returned has returned success; a failed Sync leaves that unknown for ever.
+// ranges that do not overlap are independent. Durability: what was written is durable once a Sync
+// that was called after the write had returned has returned success; a failed Sync leaves that
+// unknown for ever.
 
 #ifndef VHDXKIT_FILE_H_
 #define VHDXKIT_FILE_H_
@@ -49,11 +50,12 @@ struct FileCapabilities {
   bool seekable = true;              ///< false for a pipe: bytes can only be written front to back
   bool extension_reads_zero = true;  ///< bytes that Resize adds read as zeros, after a crash too
   bool punch_hole = false;           ///< PunchHole gives space back
-  bool clone_range = false;          ///< CloneRange may work (it can still refuse a given pair of files)
-  uint64_t io_alignment = 1;         ///< bytes to which offsets, lengths and buffers must be aligned
+  bool clone_range = false;   ///< CloneRange may work (it can still refuse a given pair of files)
+  uint64_t io_alignment = 1;  ///< bytes to which offsets, lengths and buffers must be aligned
 };
 
-/// What a lock says, in the terms QEMU uses for the same byte ranges, so that the two keep clear of each other.
+/// What a lock says, in the terms QEMU uses for the same byte ranges, so that the two keep clear of
+/// each other.
 enum class LockMode : uint8_t {
   kShared,     ///< "I read consistently; nobody may write"
   kExclusive,  ///< "I write and resize; nobody else may do either"
@@ -68,16 +70,17 @@ class File {
 
   /// The name used in errors and in `filename`: the path it was opened by.
   virtual const std::string& name() const = 0;
-  /// The path without links, as the host knows the file that is open; for parents, which are looked for by it.
+  /// The path without links, as the host knows the file that is open; for parents, which are looked
+  /// for by it.
   virtual Result<std::string> RealPath() const = 0;
   virtual FileIdentity identity() const = 0;
   virtual const FileCapabilities& capabilities() const = 0;
 
-  /// Fills the buffers in order from file_offset; returns how many bytes it read, fewer than asked only at
-  /// the end of the file. Errors: kIo, kInvalidArgument (alignment).
+  /// Fills the buffers in order from file_offset; returns how many bytes it read, fewer than asked
+  /// only at the end of the file. Errors: kIo, kInvalidArgument (alignment).
   virtual Result<size_t> ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) = 0;
-  /// Writes all of the buffers in order from file_offset, and grows the file where they reach past its end.
-  /// Errors: kIo, kNoSpace, kReadOnly; some of the bytes may then have been written.
+  /// Writes all of the buffers in order from file_offset, and grows the file where they reach past
+  /// its end. Errors: kIo, kNoSpace, kReadOnly; some of the bytes may then have been written.
   virtual Result<void> WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) = 0;
   /// Makes durable all that was written before it was called, the file's length included.
   virtual Result<void> Sync() = 0;
@@ -89,22 +92,24 @@ class File {
   virtual Result<void> Resize(uint64_t length_bytes) = 0;
   /// The range reads as zeros afterwards and stays allocated where the host can say so.
   virtual Result<void> ZeroRange(FileRange range) = 0;
-  /// The range reads as zeros afterwards and its space is given back; kUnsupported where the host cannot.
+  /// The range reads as zeros afterwards and its space is given back; kUnsupported where the host
+  /// cannot.
   virtual Result<void> PunchHole(FileRange range) = 0;
-  /// Shares `source`'s bytes with this file's range at file_offset, without copying (reflink); kUnsupported
-  /// where the two files or the alignment do not allow it, and then nothing has changed.
+  /// Shares `source`'s bytes with this file's range at file_offset, without copying (reflink);
+  /// kUnsupported where the two files or the alignment do not allow it, and then nothing has
+  /// changed.
   virtual Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) = 0;
   /// Copies inside the host; kUnsupported where it cannot, and then nothing has changed.
   virtual Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) = 0;
 
-  /// The first offset at or after file_offset that is data, or Size() if only a hole follows. A file that
-  /// knows no holes answers file_offset.
+  /// The first offset at or after file_offset that is data, or Size() if only a hole follows. A
+  /// file that knows no holes answers file_offset.
   virtual Result<uint64_t> NextData(uint64_t file_offset) = 0;
   /// The first offset at or after file_offset that is in a hole; the end of the file counts as one.
   virtual Result<uint64_t> NextHole(uint64_t file_offset) = 0;
 
-  /// Takes the lock, or fails with kBusy at once (the sentence names the holder where it is known), or with
-  /// kUnsupported where the file system has none. Held until the File is destroyed.
+  /// Takes the lock, or fails with kBusy at once (the sentence names the holder where it is known),
+  /// or with kUnsupported where the file system has none. Held until the File is destroyed.
   virtual Result<void> Lock(LockMode mode) = 0;
 
   /// Random bytes for GUIDs.
@@ -115,7 +120,8 @@ class File {
   Result<size_t> ReadAt(uint64_t file_offset, MutableByteSpan buffer) {
     return ReadAt(file_offset, std::span<const MutableByteSpan>(&buffer, 1));
   }
-  /// Fills all of `buffer`; an end of file before that is an error (kCorrupt, rule "file.truncated").
+  /// Fills all of `buffer`; an end of file before that is an error (kCorrupt, rule
+  /// "file.truncated").
   Result<void> ReadExactAt(uint64_t file_offset, MutableByteSpan buffer);
   Result<void> WriteAt(uint64_t file_offset, ByteSpan buffer) {
     return WriteAt(file_offset, std::span<const ByteSpan>(&buffer, 1));
@@ -131,7 +137,8 @@ enum class FileCreation : uint8_t {
 struct OpenFileOptions {
   FileAccess access = FileAccess::kReadOnly;
   FileCreation creation = FileCreation::kExisting;
-  bool direct = false;  ///< past the host's page cache (O_DIRECT); see FileCapabilities::io_alignment
+  bool direct =
+      false;  ///< past the host's page cache (O_DIRECT); see FileCapabilities::io_alignment
 };
 
 enum class RenameMode : uint8_t { kRefuseExisting, kReplace };
@@ -144,8 +151,8 @@ class FileSystem {
   FileSystem& operator=(const FileSystem&) = delete;
   virtual ~FileSystem() = default;
 
-  /// Errors: kNotFound, kPermission, kExists, kUnsupported (a directory, a socket, a pipe), kBusy (a block
-  /// device in use, opened for writing), kIo.
+  /// Errors: kNotFound, kPermission, kExists, kUnsupported (a directory, a socket, a pipe), kBusy
+  /// (a block device in use, opened for writing), kIo.
   virtual Result<std::unique_ptr<File>> Open(const std::string& path,
                                              const OpenFileOptions& options) = 0;
   /// The path without links, "." and ".."; kNotFound if nothing is there. Opens nothing.

@@ -1,7 +1,8 @@
-// What a look at an image can find: the rules of the format, and the places where an image breaks them.
+// What a look at an image can find: the rules of the format, and the places where an image breaks
+// them.
 //
-// Rule ids are stable: scripts may rely on them, documentation lists them, and Error::rule carries the
-// same ids. Severities follow section 19 of the format reference in docs/format.md.
+// Rule ids are stable: scripts may rely on them, documentation lists them, and Error::rule carries
+// the same ids. Severities follow section 19 of the format reference in docs/format.md.
 
 #ifndef VHDXKIT_FINDING_H_
 #define VHDXKIT_FINDING_H_
@@ -26,7 +27,7 @@ enum class Severity : uint8_t {
 std::string_view SeverityName(Severity severity);
 
 struct Rule {
-  std::string_view id;       ///< such as "bat.entry.overlap"
+  std::string_view id;  ///< such as "bat.entry.overlap"
   Severity severity;
   std::string_view meaning;  ///< what is wrong when it is broken, as the start of a sentence
   std::string_view basis;    ///< where it comes from: a section of [MS-VHDX], or why it is ours

@@ -1,4 +1,5 @@
-// A GUID as VHDX files carry it ([MS-VHDX] 2, MS binary form: three little-endian fields, eight bytes).
+// A GUID as VHDX files carry it ([MS-VHDX] 2, MS binary form: three little-endian fields, eight
+// bytes).
 //
 // A plain value: comparable, hashable, no ownership. Bytes are kept in file order.
 

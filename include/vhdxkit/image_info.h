@@ -1,7 +1,8 @@
-// What an image says of itself: every structure of one .vhdx outside its blocks, parsed and checked.
+// What an image says of itself: every structure of one .vhdx outside its blocks, parsed and
+// checked.
 //
-// Plain values, made by opening an image; they own their contents. Offsets are bytes from the start of
-// the file unless a name says otherwise.
+// Plain values, made by opening an image; they own their contents. Offsets are bytes from the start
+// of the file unless a name says otherwise.
 
 #ifndef VHDXKIT_IMAGE_INFO_H_
 #define VHDXKIT_IMAGE_INFO_H_
@@ -73,8 +74,9 @@ struct LocatorEntryInfo {
 struct ParentLocatorInfo {
   std::vector<LocatorEntryInfo> entries;  ///< all of them, in file order
   Guid parent_linkage;                    ///< the parent's DataWriteGuid
-  std::optional<Guid> parent_linkage2;    ///< the other one that is accepted; absent where missing or zero
-  std::string relative_path = {};         ///< as in the file, with '\'; empty where missing
+  std::optional<Guid>
+      parent_linkage2;             ///< the other one that is accepted; absent where missing or zero
+  std::string relative_path = {};  ///< as in the file, with '\'; empty where missing
   std::string volume_path = {};
   std::string absolute_win32_path = {};
 };
@@ -114,10 +116,10 @@ struct LogInfo {
 /// Everything about one image file.
 struct ImageInfo {
   std::string filename;
-  uint64_t file_size_bytes = 0;       ///< as it is in the file system
-  uint64_t allocated_bytes = 0;       ///< as the host has allocated it
-  bool host_sparse = false;           ///< the host file has holes
-  std::string creator;                ///< UTF-8
+  uint64_t file_size_bytes = 0;                      ///< as it is in the file system
+  uint64_t allocated_bytes = 0;                      ///< as the host has allocated it
+  bool host_sparse = false;                          ///< the host file has holes
+  std::string creator;                               ///< UTF-8
   std::array<std::optional<HeaderInfo>, 2> headers;  ///< those that are valid
   size_t current_header = 0;                         ///< 0 or 1
   std::array<std::optional<RegionTableInfo>, 2> region_tables;

@@ -1,8 +1,8 @@
 // What every long operation takes: a place to report progress to, and a way to stop it.
 //
-// Operations call on_progress from one thread at a time, at most some twenty times a second, and ask
-// `cancelled` between pieces of work; a cancelled operation returns ErrorCode::kCancelled and leaves
-// behind what its own comment says.
+// Operations call on_progress from one thread at a time, at most some twenty times a second, and
+// ask `cancelled` between pieces of work; a cancelled operation returns ErrorCode::kCancelled and
+// leaves behind what its own comment says.
 
 #ifndef VHDXKIT_OPERATION_H_
 #define VHDXKIT_OPERATION_H_

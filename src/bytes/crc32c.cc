@@ -17,7 +17,8 @@ namespace {
 
 constexpr uint32_t kReflectedPolynomial = 0x82F63B78;
 
-// Table k holds the CRC of each byte value followed by k zero bytes: eight look-ups take in eight bytes.
+// Table k holds the CRC of each byte value followed by k zero bytes: eight look-ups take in eight
+// bytes.
 constexpr std::array<std::array<uint32_t, 256>, 8> MakeTables() {
   std::array<std::array<uint32_t, 256>, 8> tables{};
   for (uint32_t value = 0; value < 256; ++value) {

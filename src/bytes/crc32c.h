@@ -17,8 +17,8 @@ uint32_t Crc32cExtend(uint32_t crc, std::span<const std::byte> bytes);
 
 inline uint32_t Crc32c(std::span<const std::byte> bytes) { return Crc32cExtend(0, bytes); }
 
-/// The CRC of `bytes` with the four bytes at `field_offset` taken as zeros, as every checksummed structure of the
-/// format has it; the field must lie inside.
+/// The CRC of `bytes` with the four bytes at `field_offset` taken as zeros, as every checksummed
+/// structure of the format has it; the field must lie inside.
 uint32_t Crc32cWithoutField(std::span<const std::byte> bytes, size_t field_offset);
 
 /// One implementation, for tests: every one that this machine can run must agree.

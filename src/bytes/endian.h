@@ -17,7 +17,8 @@ template <std::unsigned_integral T>
 class LittleEndian {
  public:
   constexpr LittleEndian() = default;
-  constexpr LittleEndian(T value) {  // NOLINT(google-explicit-constructor): reads as the number it is
+  constexpr LittleEndian(
+      T value) {  // NOLINT(google-explicit-constructor): reads as the number it is
     for (size_t i = 0; i < sizeof(T); ++i) bytes_[i] = static_cast<uint8_t>(value >> (8 * i));
   }
   constexpr operator T() const {  // NOLINT(google-explicit-constructor): reads as the number it is

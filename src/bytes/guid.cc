@@ -4,7 +4,7 @@ namespace vhdx {
 namespace {
 
 // The bytes of a GUID in the order in which its text shows them; -1 stands for a hyphen.
-constexpr std::array<int, 20> kTextOrder = {3, 2,  1, 0, -1, 5,  4,  -1, 7,  6,
+constexpr std::array<int, 20> kTextOrder = {3,  2, 1, 0,  -1, 5,  4,  -1, 7,  6,
                                             -1, 8, 9, -1, 10, 11, 12, 13, 14, 15};
 constexpr size_t kTextLength = 36;
 

@@ -1,9 +1,10 @@
 #include "bytes/utf16.h"
 
+#include <utf8cpp/utf8.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
-#include <utf8cpp/utf8.h>
 
 #include "bytes/endian.h"
 

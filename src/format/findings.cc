@@ -1,0 +1,79 @@
+#include "format/findings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace vhdx {
+
+Finding MakeFinding(const Rule& rule, const Place& place, std::string found, std::string expected) {
+  std::string sentence = fmt::format("{} (at offset {})", rule.meaning, place.file_offset);
+  if (!found.empty()) sentence += fmt::format(": found {}", found);
+  if (!expected.empty())
+    sentence += fmt::format("{} expected {}", found.empty() ? ":" : ",", expected);
+  if (!rule.repair.empty()) sentence += fmt::format("; {}", rule.repair);
+  return {.rule = &rule,
+          .file = place.file,
+          .file_offset = place.file_offset,
+          .found = std::move(found),
+          .expected = std::move(expected),
+          .sentence = std::move(sentence)};
+}
+
+Error CorruptError(const Rule& rule, const Place& place, std::string found, std::string expected) {
+  Finding finding = MakeFinding(rule, place, std::move(found), std::move(expected));
+  return {.code = ErrorCode::kCorrupt,
+          .rule = std::string(rule.id),
+          .file = std::move(finding.file),
+          .file_offset = finding.file_offset,
+          .found = std::move(finding.found),
+          .expected = std::move(finding.expected),
+          .sentence = fmt::format("{} [{}]", finding.sentence, rule.id)};
+}
+
+std::unexpected<Error> Corrupt(const Rule& rule, const Place& place, std::string found,
+                               std::string expected) {
+  return std::unexpected(CorruptError(rule, place, std::move(found), std::move(expected)));
+}
+
+bool Findings::Count(const Rule& rule) { return ++counts_[&rule] <= kKeptPerRule; }
+
+void Findings::Add(const Rule& rule, const Place& place, std::string found, std::string expected) {
+  if (Count(rule)) {
+    kept_.push_back(MakeFinding(rule, place, std::move(found), std::move(expected)));
+  }
+}
+
+void Findings::Add(const Finding& finding) {
+  if (Count(*finding.rule)) kept_.push_back(finding);
+}
+
+bool Findings::Add(const Error& error) {
+  const Rule* rule = FindRule(error.rule);
+  if (rule == nullptr) return false;
+  if (Count(*rule)) {
+    kept_.push_back({.rule = rule,
+                     .file = error.file,
+                     .file_offset = error.file_offset,
+                     .found = error.found,
+                     .expected = error.expected,
+                     .sentence = error.sentence});
+  }
+  return true;
+}
+
+bool Findings::HasAtLeast(Severity severity) const {
+  return std::ranges::any_of(counts_,
+                             [&](const auto& entry) { return entry.first->severity <= severity; });
+}
+
+const Rule* FindRule(std::string_view id) {
+  const auto rules = AllRules();
+  const auto found = std::ranges::find(rules, id, &Rule::id);
+  return found == rules.end() ? nullptr : *found;
+}
+
+std::string Hex(uint64_t value) { return fmt::format("{:#x}", value); }
+
+}  // namespace vhdx

@@ -1,0 +1,108 @@
+// The metadata region ([MS-VHDX] 2.6): its table, and the items that every file has.
+
+#ifndef VHDXKIT_FORMAT_METADATA_H_
+#define VHDXKIT_FORMAT_METADATA_H_
+
+#include <vhdxkit/error.h>
+#include <vhdxkit/guid.h>
+#include <vhdxkit/image_info.h>
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bytes/arithmetic.h"
+#include "bytes/endian.h"
+#include "format/findings.h"
+
+namespace vhdx::format {
+
+inline constexpr uint64_t kMetadataTableSize = 64 * kKiB;
+inline constexpr uint64_t kMaxMetadataItemLength = kMiB;
+inline constexpr uint16_t kMaxMetadataEntryCount = 2047;
+inline constexpr uint16_t kMaxUserMetadataEntryCount = 1024;
+
+/// As it stands at the start of the region.
+struct MetadataTableHeader {
+  std::array<char, 8> signature;        ///< "metadata"
+  le16 reserved;                        ///< zero
+  le16 entry_count;                     ///< at most 2047
+  std::array<std::byte, 20> reserved2;  ///< zero
+};
+static_assert(sizeof(MetadataTableHeader) == 32 && alignof(MetadataTableHeader) == 1);
+
+/// As it stands in the table.
+struct MetadataTableEntry {
+  Guid item_id;  ///< with IsUser unique in the table
+  le32 offset;   ///< bytes from the start of the region, at least 64 KiB; zero if the item is empty
+  le32 length;   ///< bytes, at most 1 MiB
+  le32 flags;    ///< kIsUser, kIsVirtualDisk, kIsRequired
+  le32 reserved2;  ///< zero
+};
+static_assert(sizeof(MetadataTableEntry) == 32 && alignof(MetadataTableEntry) == 1);
+static_assert(offsetof(MetadataTableEntry, flags) == 24);
+
+inline constexpr std::array<char, 8> kMetadataSignature = {'m', 'e', 't', 'a', 'd', 'a', 't', 'a'};
+inline constexpr uint32_t kIsUser = 1;
+inline constexpr uint32_t kIsVirtualDisk = 2;
+inline constexpr uint32_t kIsRequired = 4;
+
+/// The File Parameters item ([MS-VHDX] 2.6.2.1).
+struct FileParameters {
+  le32 block_size;  ///< bytes: a power of two from 1 MiB to 256 MiB
+  le32 flags;       ///< kLeaveBlocksAllocated, kHasParent
+};
+static_assert(sizeof(FileParameters) == 8);
+inline constexpr uint32_t kLeaveBlocksAllocated = 1;
+inline constexpr uint32_t kHasParent = 2;
+
+/// Reads the table and checks every entry: bits, counts, duplicates, places in a region of
+/// `region_length` bytes, known where they are required, flags and lengths of the known ones, the
+/// five basic ones there. `bytes` are the region's first 64 KiB. Errors: metadata.*
+Result<std::vector<MetadataItemInfo>> ParseMetadataTable(std::span<const std::byte> bytes,
+                                                         uint64_t region_length, const Place& place,
+                                                         Findings& findings);
+
+/// Reads the bytes of one item; only items that the table names, so at most 1 MiB.
+using ItemReader = std::function<Result<std::vector<std::byte>>(const MetadataItemInfo& item)>;
+
+/// Reads and checks the five basic items. Errors: metadata.block-size, .disk-size, .sector-size,
+/// and the reader's. `place` is that of the region.
+Result<DiskParameters> ParseDiskParameters(const std::vector<MetadataItemInfo>& items,
+                                           const ItemReader& read_item, const Place& place,
+                                           Findings& findings);
+
+/// The system item with that id, or null.
+const MetadataItemInfo* FindItem(const std::vector<MetadataItemInfo>& items, const Guid& item_id);
+
+/// Its name in the specification, or empty for an item that is not known.
+std::string_view MetadataItemName(const Guid& item_id);
+
+/// An item to be written.
+struct MetadataItem {
+  Guid item_id;
+  bool is_user = false;
+  bool is_virtual_disk = false;
+  bool is_required = false;
+  std::vector<std::byte> data = {};
+};
+
+/// The basic items with their right flags, in the order in which Windows writes them, and the
+/// parent locator behind them if there is one. Errors: kInvalidArgument for parameters that
+/// ParseDiskParameters would refuse.
+Result<std::vector<MetadataItem>> EncodeDiskParameters(
+    const DiskParameters& parameters, std::optional<std::vector<std::byte>> locator);
+
+/// The start of a metadata region with these items, packed from 64 KiB on: table and items, no
+/// padding. Errors: kInvalidArgument for what ParseMetadataTable would refuse in a region of
+/// `region_length` bytes.
+Result<std::vector<std::byte>> EncodeMetadata(const std::vector<MetadataItem>& items,
+                                              uint64_t region_length);
+
+}  // namespace vhdx::format
+
+#endif  // VHDXKIT_FORMAT_METADATA_H_

@@ -1,0 +1,64 @@
+// The two copies of the region table ([MS-VHDX] 2.2.3): where the BAT, the metadata and what we do
+// not know are.
+
+#ifndef VHDXKIT_FORMAT_REGION_TABLE_H_
+#define VHDXKIT_FORMAT_REGION_TABLE_H_
+
+#include <vhdxkit/error.h>
+#include <vhdxkit/guid.h>
+#include <vhdxkit/image_info.h>
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "bytes/arithmetic.h"
+#include "bytes/endian.h"
+#include "format/findings.h"
+
+namespace vhdx::format {
+
+inline constexpr uint64_t kRegionTableSize = 64 * kKiB;
+inline constexpr uint32_t kMaxRegionCount = 2047;
+
+/// As it stands in the file. The checksum covers all 64 KiB of the table.
+struct RegionTableHeader {
+  std::array<char, 4> signature;  ///< "regi"
+  le32 checksum;                  ///< CRC-32C with this field as zero
+  le32 entry_count;               ///< at most 2047
+  le32 reserved;                  ///< zero
+};
+static_assert(sizeof(RegionTableHeader) == 16 && alignof(RegionTableHeader) == 1);
+
+/// As it stands in the file.
+struct RegionTableEntry {
+  Guid guid;         ///< what the region is; unique in the table
+  le64 file_offset;  ///< bytes, a multiple of 1 MiB
+  le32 length;       ///< bytes, a multiple of 1 MiB
+  le32 required;     ///< bit 0: who does not know the region must not open the file
+};
+static_assert(sizeof(RegionTableEntry) == 32 && alignof(RegionTableEntry) == 1);
+static_assert(offsetof(RegionTableEntry, file_offset) == 16);
+
+inline constexpr std::array<char, 4> kRegionTableSignature = {'r', 'e', 'g', 'i'};
+
+/// Reads one copy and checks signature, checksum and count; `findings` says what makes it invalid
+/// (nothing comes back then) or odd. `bytes` are the table's 64 KiB. Errors: region.entry-count.
+Result<std::optional<RegionTableInfo>> ParseRegionTable(std::span<const std::byte> bytes,
+                                                        const Place& place, Findings& findings);
+
+/// Checks the regions of the table that counts: placed, apart from each other and from the log,
+/// inside the file, known where they are required; BAT and metadata are there. Errors:
+/// region.duplicate, .range, .overlap, .beyond-eof, .missing, .unknown-required, log.overlap.
+Result<void> CheckRegions(const std::vector<RegionInfo>& regions, FileRange log, uint64_t file_size,
+                          const Place& place, Findings& findings);
+
+/// The 64 KiB of a table. Errors: kInvalidArgument for what CheckRegions would refuse, whatever the
+/// log and the size of the file.
+Result<std::vector<std::byte>> EncodeRegionTable(const std::vector<RegionInfo>& regions);
+
+}  // namespace vhdx::format
+
+#endif  // VHDXKIT_FORMAT_REGION_TABLE_H_
