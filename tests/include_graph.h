@@ -4,7 +4,8 @@
 // The functions know nothing of a file system but ReadTree: what they judge is a list of paths and
 // texts, so that the tests can plant an edge and see it found.
 
-#pragma once
+#ifndef VHDXKIT_TESTS_INCLUDE_GRAPH_H_
+#define VHDXKIT_TESTS_INCLUDE_GRAPH_H_
 
 #include <filesystem>
 #include <string>
@@ -37,3 +38,5 @@ std::vector<std::string> BrokenRules(const std::vector<SourceFile>& files);
 std::vector<std::string> FoldersWithoutALayer(const std::vector<SourceFile>& files);
 
 }  // namespace vhdx::tests
+
+#endif  // VHDXKIT_TESTS_INCLUDE_GRAPH_H_
