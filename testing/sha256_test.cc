@@ -28,10 +28,10 @@ TEST(Sha256, ExamplesOfTheStandardHold) {
 TEST(Sha256, PiecesGiveWhatTheWholeGives) {
   for (size_t length = 0; length < 200; ++length) {
     const std::vector<std::byte> bytes(length, std::byte{0x5A});
-    for (const size_t piece : {1, 3, 63, 64, 65}) {
+    for (const size_t piece : {1U, 3U, 63U, 64U, 65U}) {
       Sha256 hash;
       for (size_t at = 0; at < length; at += piece) {
-        hash.Update(std::span(bytes).subspan(at, std::min(piece, length - at)));
+        hash.Update(std::span(bytes).subspan(at, std::min<size_t>(piece, length - at)));
       }
       EXPECT_EQ(hash.Finish(), Sha256Of(bytes)) << length << " in pieces of " << piece;
     }

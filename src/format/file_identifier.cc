@@ -36,7 +36,8 @@ Result<FileIdentifierInfo> ParseFileIdentifier(std::span<const std::byte> bytes,
                                                const Place& place) {
   FileIdentifier identifier{};
   const size_t available = std::min(bytes.size(), sizeof(identifier));
-  std::memcpy(&identifier, bytes.data(), available);
+  std::ranges::copy(bytes.first(available),
+                    std::as_writable_bytes(std::span(&identifier, 1)).begin());
   if (available < kFileSignature.size() || identifier.signature != kFileSignature) {
     return Corrupt(rules::kFileSignature, place, DescribeOtherFile(bytes.first(available)),
                    "\"vhdxfile\"");

@@ -77,8 +77,9 @@ Result<void> CheckMeaning(const MetadataItemInfo& item, const Place& place, Find
                    std::to_string(known->length_bytes) + " bytes");
   }
   // Early files have Physical Sector Size without IsRequired.
-  const bool required_matters = known->in_every_file && known->item_id != kPhysicalSectorSizeGuid;
-  if ((known->in_every_file && item.is_virtual_disk != known->is_virtual_disk) ||
+  const bool specified = known->in_every_file || known->item_id == kParentLocatorGuid;
+  const bool required_matters = specified && known->item_id != kPhysicalSectorSizeGuid;
+  if ((specified && item.is_virtual_disk != known->is_virtual_disk) ||
       (required_matters && item.is_required != known->is_required)) {
     findings.Add(rules::kMetadataItemFlags, place.Plus(offsetof(MetadataTableEntry, flags)),
                  Describe(item));
