@@ -1,0 +1,181 @@
+#include "io/direct_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "bytes/arithmetic.h"
+
+namespace vhdx {
+namespace {
+
+constexpr uint64_t kBounceBytes = kMiB;
+
+struct FreeMemory {
+  void operator()(std::byte* memory) const { std::free(memory); }
+};
+
+/// Memory that is aligned as the file wants it.
+class AlignedBuffer {
+ public:
+  AlignedBuffer(uint64_t alignment, uint64_t length_bytes)
+      : memory_(static_cast<std::byte*>(
+            std::aligned_alloc(alignment, AlignUp(length_bytes, alignment)))),
+        length_bytes_(length_bytes) {}
+  bool ok() const { return memory_ != nullptr; }
+  MutableByteSpan bytes() { return {memory_.get(), length_bytes_}; }
+
+ private:
+  std::unique_ptr<std::byte, FreeMemory> memory_;
+  uint64_t length_bytes_;
+};
+
+uint64_t BounceBytes(uint64_t file_offset, uint64_t length_bytes, uint64_t alignment) {
+  const uint64_t units = AlignUp(file_offset % alignment + length_bytes, alignment);
+  return std::min(units, std::max(kBounceBytes, alignment));
+}
+
+std::unexpected<Error> NoMemory(const std::string& name) {
+  return Fail(ErrorCode::kIo, "no memory for an aligned buffer", name);
+}
+
+}  // namespace
+
+bool DirectFile::Aligned(uint64_t file_offset, ByteSpan buffer) const {
+  const uint64_t alignment = capabilities().io_alignment;
+  return IsAligned(file_offset | buffer.size() | reinterpret_cast<uintptr_t>(buffer.data()),
+                   alignment);
+}
+
+// -- Reading --
+
+Result<size_t> DirectFile::ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) {
+  size_t done = 0;
+  for (MutableByteSpan buffer : buffers) {
+    const Result<size_t> read = ReadOne(file_offset + done, buffer);
+    if (!read) return read;
+    done += *read;
+    if (*read < buffer.size()) break;
+  }
+  return done;
+}
+
+Result<size_t> DirectFile::ReadOne(uint64_t file_offset, MutableByteSpan buffer) {
+  return Aligned(file_offset, buffer) ? ReadUnits(file_offset, buffer)
+                                      : ReadBounced(file_offset, buffer);
+}
+
+Result<size_t> DirectFile::ReadUnits(uint64_t file_offset, MutableByteSpan buffer) {
+  const Result<uint64_t> size = Size();
+  if (!size) return std::unexpected(size.error());
+  size_t done = 0;
+  // The last unit of a file may be short, and asking on from there would be unaligned.
+  while (done < buffer.size() && file_offset + done < *size) {
+    const MutableByteSpan left = buffer.subspan(done);
+    const uint64_t inside = std::min<uint64_t>(
+        left.size(), AlignUp(*size - (file_offset + done), capabilities().io_alignment));
+    const MutableByteSpan piece = left.first(inside);
+    const Result<size_t> read =
+        PosixFile::ReadAt(file_offset + done, std::span<const MutableByteSpan>(&piece, 1));
+    if (!read) return read;
+    done += *read;
+    if (*read < piece.size()) break;
+  }
+  return done;
+}
+
+Result<size_t> DirectFile::ReadBounced(uint64_t file_offset, MutableByteSpan buffer) {
+  const uint64_t alignment = capabilities().io_alignment;
+  AlignedBuffer bounce(alignment, BounceBytes(file_offset, buffer.size(), alignment));
+  if (!bounce.ok()) return NoMemory(name());
+  size_t done = 0;
+  while (done < buffer.size()) {
+    const uint64_t first_unit = AlignDown(file_offset + done, alignment);
+    const uint64_t skipped = file_offset + done - first_unit;
+    const Result<size_t> read = ReadUnits(first_unit, bounce.bytes());
+    if (!read) return read;
+    if (*read <= skipped) break;
+    const size_t piece = std::min<size_t>(*read - skipped, buffer.size() - done);
+    std::memcpy(buffer.data() + done, bounce.bytes().data() + skipped, piece);
+    done += piece;
+  }
+  return done;
+}
+
+// -- Writing --
+
+Result<void> DirectFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) {
+  if (!capabilities().writable) return FailedReadOnly();
+  for (ByteSpan buffer : buffers) {
+    if (Result<void> written = WriteOne(file_offset, buffer); !written) return written;
+    file_offset += buffer.size();
+  }
+  return {};
+}
+
+Result<void> DirectFile::WriteOne(uint64_t file_offset, ByteSpan buffer) {
+  if (!Aligned(file_offset, buffer)) return WriteBounced(file_offset, buffer);
+  return PosixFile::WriteAt(file_offset, std::span<const ByteSpan>(&buffer, 1));
+}
+
+Result<void> DirectFile::WriteBounced(uint64_t file_offset, ByteSpan buffer) {
+  const uint64_t alignment = capabilities().io_alignment;
+  AlignedBuffer bounce(alignment, BounceBytes(file_offset, buffer.size(), alignment));
+  if (!bounce.ok()) return NoMemory(name());
+  while (!buffer.empty()) {
+    const uint64_t first_unit = AlignDown(file_offset, alignment);
+    const uint64_t skipped = file_offset - first_unit;
+    const size_t room = static_cast<size_t>(bounce.bytes().size() - skipped);
+    const ByteSpan piece = buffer.first(std::min(room, buffer.size()));
+    const uint64_t units = AlignUp(skipped + piece.size(), alignment);
+    if (Result<void> written =
+            WritePiece(file_offset, piece, first_unit, bounce.bytes().first(units));
+        !written) {
+      return written;
+    }
+    file_offset += piece.size();
+    buffer = buffer.subspan(piece.size());
+  }
+  return {};
+}
+
+Result<void> DirectFile::WritePiece(uint64_t file_offset, ByteSpan piece, uint64_t first_unit,
+                                    MutableByteSpan units) {
+  const ByteSpan whole = units;
+  if (piece.size() == units.size()) {  // only the buffer was unaligned
+    std::memcpy(units.data(), piece.data(), piece.size());
+    return PosixFile::WriteAt(first_unit, std::span<const ByteSpan>(&whole, 1));
+  }
+  const MutexLock lock(unit_mutex_);
+  const Result<size_t> read = ReadUnits(first_unit, units);
+  if (!read) return std::unexpected(read.error());
+  if (*read < units.size()) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("writing {} bytes at offset {} past the page cache needs multiples of {} bytes "
+                    "at the end of the file",
+                    piece.size(), file_offset, capabilities().io_alignment),
+        name());
+  }
+  std::memcpy(units.data() + (file_offset - first_unit), piece.data(), piece.size());
+  return PosixFile::WriteAt(first_unit, std::span<const ByteSpan>(&whole, 1));
+}
+
+// -- Zeros: the host does parts of units by itself, but must not do so between our reading and
+// writing one --
+
+Result<void> DirectFile::ZeroRange(FileRange range) {
+  const MutexLock lock(unit_mutex_);
+  return PosixFile::ZeroRange(range);
+}
+
+Result<void> DirectFile::PunchHole(FileRange range) {
+  const MutexLock lock(unit_mutex_);
+  return PosixFile::PunchHole(range);
+}
+
+}  // namespace vhdx

@@ -1,0 +1,31 @@
+// What the operating system says went wrong, as an Error.
+
+#ifndef VHDXKIT_IO_HOST_ERROR_H_
+#define VHDXKIT_IO_HOST_ERROR_H_
+
+#include <vhdxkit/error.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace vhdx {
+
+/// The code that an errno stands for; kIo for all that has no better name.
+ErrorCode CodeOfErrno(int sys_errno);
+
+/// Whether a call failed because this host, file system or file has no such operation.
+bool MeansUnsupported(int sys_errno);
+
+/// The Error "cannot ACTION: MESSAGE OF THE ERRNO".
+Error HostError(int sys_errno, std::string_view action, std::string file,
+                std::optional<uint64_t> file_offset = std::nullopt);
+
+/// HostError as something to return.
+std::unexpected<Error> HostFailure(int sys_errno, std::string_view action, std::string file,
+                                   std::optional<uint64_t> file_offset = std::nullopt);
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IO_HOST_ERROR_H_

@@ -1,0 +1,186 @@
+// HostFileSystem: opening files, and what is asked of folders. host_names.cc has the names.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <linux/stat.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <string_view>
+#include <utility>
+
+#include "io/direct_file.h"
+#include "io/host_error.h"
+#include "io/posix_file.h"
+
+namespace vhdx {
+namespace {
+
+constexpr uint64_t kUsualAlignment = 4096;  // of direct I/O where the host does not say
+constexpr uint64_t kLargestAlignment = 64 * 1024;
+
+// -- What may be opened --
+
+std::string_view SentenceForUnsupported(mode_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFDIR:
+      return "this is a folder, not a file";
+    case S_IFIFO:
+      return "this is a pipe (FIFO); images need a file that can be read at any offset";
+    case S_IFSOCK:
+      return "this is a socket, not a file";
+    case S_IFCHR:
+      return "this is a character device; only files and block devices can hold an image";
+    default:
+      return "this is neither a file nor a block device";
+  }
+}
+
+bool Supported(mode_t mode) { return S_ISREG(mode) || S_ISBLK(mode); }
+
+Result<struct stat> Status(const std::string& path) {
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) != 0) return HostFailure(errno, "open the file", path);
+  return status;
+}
+
+int OpenFlags(const OpenFileOptions& options, bool block_device) {
+  const bool writing = options.access == FileAccess::kReadWrite;
+  int flags = O_CLOEXEC | O_NOCTTY | (writing ? O_RDWR : O_RDONLY);
+  if (options.creation == FileCreation::kNew) flags |= O_CREAT | O_EXCL;
+  if (options.direct) flags |= O_DIRECT;
+  // Without O_CREAT, O_EXCL refuses a device that is mounted or otherwise in use.
+  if (block_device && writing) flags |= O_EXCL;
+  // Should a pipe have taken the file's place since it was looked at, opening it must not wait for
+  // a peer.
+  if (!block_device) flags |= O_NONBLOCK;
+  return flags;
+}
+
+std::unexpected<Error> OpenFailure(int sys_errno, const std::string& path,
+                                   const OpenFileOptions& options) {
+  const bool creating = options.creation == FileCreation::kNew;
+  if (sys_errno == EINVAL && options.direct) {
+    return Fail(ErrorCode::kUnsupported, "this file system has no direct I/O", path);
+  }
+  Error error = HostError(sys_errno, creating ? "create the file" : "open the file", path);
+  if (sys_errno == EWOULDBLOCK)
+    error.code = ErrorCode::kBusy;  // a lease that another process holds
+  return std::unexpected(std::move(error));
+}
+
+Result<FileDescriptor> OpenDescriptor(const std::string& path, const OpenFileOptions& options,
+                                      bool block_device) {
+  int fd = -1;
+  do {
+    fd = ::open(path.c_str(), OpenFlags(options, block_device), 0666);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) return OpenFailure(errno, path, options);
+  FileDescriptor descriptor(fd);
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags >= 0 && (flags & O_NONBLOCK) != 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+  return descriptor;
+}
+
+// -- What it can do --
+
+/// File systems on which bytes that a file gains by growing read as zeros, after a crash too.
+bool ExtensionReadsZero(int fd) {
+  constexpr uint32_t kKnown[] = {
+      EXT4_SUPER_MAGIC,      XFS_SUPER_MAGIC,       BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC,
+      TMPFS_MAGIC,           OVERLAYFS_SUPER_MAGIC, NFS_SUPER_MAGIC,   CIFS_SUPER_MAGIC,
+      SMB2_SUPER_MAGIC,      CEPH_SUPER_MAGIC,      V9FS_MAGIC,        OCFS2_SUPER_MAGIC,
+      0x01161970 /* GFS2 */, 0x2fc12fc1 /* ZFS */,  0xca451a4e /* bcachefs */};
+  struct statfs status = {};
+  if (::fstatfs(fd, &status) != 0) return false;
+  return std::ranges::find(kKnown, static_cast<uint32_t>(status.f_type)) != std::end(kKnown);
+}
+
+/// What statx says about direct I/O, or nothing where the kernel does not (before 6.1, or this file
+/// system).
+uint64_t AlignmentFromHost(int fd) {
+  struct statx status = {};
+  if (::syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &status) != 0) return 0;
+  if ((status.stx_mask & STATX_DIOALIGN) == 0) return 0;
+  return std::max(status.stx_dio_mem_align, status.stx_dio_offset_align);
+}
+
+uint64_t DirectAlignment(int fd, bool block_device) {
+  uint64_t alignment = AlignmentFromHost(fd);
+  int sector = 0;
+  if (alignment == 0 && block_device && ::ioctl(fd, BLKSSZGET, &sector) == 0 && sector > 0) {
+    alignment = static_cast<uint64_t>(sector);
+  }
+  if (alignment == 0 || alignment > kLargestAlignment) alignment = kUsualAlignment;
+  return std::bit_ceil(std::max<uint64_t>(alignment, 512));
+}
+
+FileCapabilities CapabilitiesOf(int fd, bool block_device, const OpenFileOptions& options) {
+  const bool writable = options.access == FileAccess::kReadWrite;
+  return {.writable = writable,
+          .block_device = block_device,
+          .extension_reads_zero = !block_device && ExtensionReadsZero(fd),
+          .punch_hole = writable,
+          .clone_range = writable && !block_device,
+          .io_alignment = options.direct ? DirectAlignment(fd, block_device) : 1};
+}
+
+Result<OpenedFile> Describe(FileDescriptor descriptor, const std::string& path,
+                            const OpenFileOptions& options) {
+  const int fd = descriptor.get();
+  struct stat status = {};
+  if (::fstat(fd, &status) != 0) return HostFailure(errno, "open the file", path);
+  if (!Supported(status.st_mode)) {
+    return Fail(ErrorCode::kUnsupported, std::string(SentenceForUnsupported(status.st_mode)), path);
+  }
+  const bool block_device = S_ISBLK(status.st_mode);
+  uint64_t device_bytes = 0;
+  if (block_device && ::ioctl(fd, BLKGETSIZE64, &device_bytes) != 0) {
+    return HostFailure(errno, "read the length of the device", path);
+  }
+  // Several names can stand for one device: its number tells, not the inode of the name.
+  const FileIdentity identity = block_device
+                                    ? FileIdentity{.device = status.st_rdev, .inode = 0}
+                                    : FileIdentity{.device = status.st_dev, .inode = status.st_ino};
+  return OpenedFile{.descriptor = std::move(descriptor),
+                    .name = path,
+                    .identity = identity,
+                    .capabilities = CapabilitiesOf(fd, block_device, options),
+                    .device_bytes = device_bytes};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<File>> HostFileSystem::Open(const std::string& path,
+                                                   const OpenFileOptions& options) {
+  bool block_device = false;
+  if (options.creation == FileCreation::kExisting) {
+    // Looked at before it is opened: opening some devices does something.
+    const Result<struct stat> status = Status(path);
+    if (!status) return std::unexpected(status.error());
+    if (!Supported(status->st_mode)) {
+      return Fail(ErrorCode::kUnsupported, std::string(SentenceForUnsupported(status->st_mode)),
+                  path);
+    }
+    block_device = S_ISBLK(status->st_mode);
+  }
+  Result<FileDescriptor> descriptor = OpenDescriptor(path, options, block_device);
+  if (!descriptor) return std::unexpected(descriptor.error());
+  Result<OpenedFile> opened = Describe(std::move(*descriptor), path, options);
+  if (!opened) return std::unexpected(opened.error());
+  if (opened->capabilities.block_device != block_device) {
+    return Fail(ErrorCode::kBusy, "the file was replaced while it was being opened", path);
+  }
+  if (options.direct) return std::make_unique<DirectFile>(std::move(*opened));
+  return std::make_unique<PosixFile>(std::move(*opened));
+}
+
+}  // namespace vhdx

@@ -1,0 +1,105 @@
+// HostFileSystem: the names of files and folders.
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <vhdxkit/file.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <set>
+#include <string_view>
+
+#include "io/file_descriptor.h"
+#include "io/host_error.h"
+
+namespace vhdx {
+namespace {
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { ::closedir(folder); }
+};
+using Folder = std::unique_ptr<DIR, CloseFolder>;
+
+std::unexpected<Error> RenameFailure(int sys_errno, const std::string& from,
+                                     const std::string& to) {
+  if (sys_errno == EEXIST) {
+    return Fail(ErrorCode::kExists, "there is a file of this name already", to);
+  }
+  return HostFailure(sys_errno, fmt::format("rename the file to {}", to), from);
+}
+
+/// For file systems whose rename cannot refuse an existing name.
+Result<void> LinkAndUnlink(const std::string& from, const std::string& to) {
+  if (::link(from.c_str(), to.c_str()) != 0) {
+    if (errno != EPERM) return RenameFailure(errno, from, to);
+    return Fail(ErrorCode::kUnsupported,
+                "this file system cannot rename a file without replacing another", from);
+  }
+  if (::unlink(from.c_str()) != 0) return HostFailure(errno, "remove the old name", from);
+  return {};
+}
+
+Result<void> RenameRefusing(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (errno == EINVAL || MeansUnsupported(errno)) return LinkAndUnlink(from, to);
+  return RenameFailure(errno, from, to);
+}
+
+}  // namespace
+
+Result<std::string> HostFileSystem::RealPath(const std::string& path) {
+  const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
+  if (real == nullptr) return HostFailure(errno, "find the real path", path);
+  return std::string(real.get());
+}
+
+Result<std::vector<std::string>> HostFileSystem::List(const std::string& folder, size_t limit) {
+  const Folder opened(::opendir(folder.c_str()));
+  if (opened == nullptr) return HostFailure(errno, "read the folder", folder);
+  std::set<std::string> names;  // never more than `limit`, however large the folder is
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(opened.get());
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    names.emplace(name);
+    if (names.size() > limit) names.erase(std::prev(names.end()));
+  }
+  if (errno != 0) return HostFailure(errno, "read the folder", folder);
+  return std::vector<std::string>(names.begin(), names.end());
+}
+
+Result<bool> HostFileSystem::IsFolder(const std::string& path) {
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) != 0) return HostFailure(errno, "look at the path", path);
+  return S_ISDIR(status.st_mode);
+}
+
+Result<void> HostFileSystem::Rename(const std::string& from, const std::string& to,
+                                    RenameMode mode) {
+  if (mode == RenameMode::kRefuseExisting) return RenameRefusing(from, to);
+  if (::rename(from.c_str(), to.c_str()) != 0) return RenameFailure(errno, from, to);
+  return {};
+}
+
+Result<void> HostFileSystem::Remove(const std::string& path) {
+  if (::unlink(path.c_str()) != 0) return HostFailure(errno, "remove the file", path);
+  return {};
+}
+
+Result<void> HostFileSystem::SyncFolder(const std::string& folder) {
+  const FileDescriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!opened.is_open()) return HostFailure(errno, "open the folder", folder);
+  if (::fsync(opened.get()) == 0) return {};
+  if (errno != EINVAL) return HostFailure(errno, "make the folder durable", folder);
+  return Fail(ErrorCode::kUnsupported, "this file system cannot make a folder durable", folder);
+}
+
+}  // namespace vhdx

@@ -1,0 +1,205 @@
+#include "io/posix_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include "io/host_error.h"
+#include "io/transfer.h"
+
+namespace vhdx {
+namespace {
+
+/// No file reaches as far as this; what lies beyond is answered without asking the host.
+constexpr uint64_t kBeyondEveryFile = uint64_t{1} << 62;
+
+iovec VectorOf(MutableByteSpan buffer) {
+  return {.iov_base = buffer.data(), .iov_len = buffer.size()};
+}
+iovec VectorOf(ByteSpan buffer) {  // pwritev only reads through it
+  return {.iov_base = const_cast<std::byte*>(buffer.data()), .iov_len = buffer.size()};
+}
+
+/// As many of `buffers` as one system call takes.
+template <typename Span>
+std::span<iovec> FillBatch(std::array<iovec, IOV_MAX>& batch, std::span<const Span> buffers) {
+  const size_t count = std::min(buffers.size(), batch.size());
+  std::ranges::transform(buffers.first(count), batch.begin(),
+                         [](Span buffer) { return VectorOf(buffer); });
+  return std::span(batch).first(count);
+}
+
+size_t TotalBytes(std::span<const iovec> vectors) {
+  size_t total = 0;
+  for (const iovec& vector : vectors) total += vector.iov_len;
+  return total;
+}
+
+/// The target of a link under /proc/self/fd, which grows until it fits.
+std::string ReadLink(const std::string& path) {
+  std::string target(256, '\0');
+  while (true) {
+    const ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
+    if (length < 0) return "";
+    if (static_cast<size_t>(length) < target.size()) {
+      target.resize(static_cast<size_t>(length));
+      return target;
+    }
+    target.resize(target.size() * 2);
+  }
+}
+
+}  // namespace
+
+std::unexpected<Error> PosixFile::FailedAt(int sys_errno, std::string_view verb,
+                                           FileRange range) const {
+  return HostFailure(
+      sys_errno,
+      fmt::format("{} {} bytes at offset {}", verb, range.length_bytes, range.file_offset), name(),
+      range.file_offset);
+}
+
+std::unexpected<Error> PosixFile::FailedReadOnly() const {
+  return Fail(ErrorCode::kReadOnly, "the file is open for reading only", name());
+}
+
+// -- Reading and writing --
+
+Result<size_t> PosixFile::ReadOne(uint64_t file_offset, MutableByteSpan buffer) {
+  if (file_offset >= kBeyondEveryFile) return size_t{0};
+  iovec vector = VectorOf(buffer);
+  const Transferred read =
+      TransferWhole({&vector, 1}, file_offset, [this](std::span<iovec> left, uint64_t offset) {
+        return ::pread(fd(), left[0].iov_base, left[0].iov_len, static_cast<off_t>(offset));
+      });
+  if (read.sys_errno != 0) {
+    return FailedAt(read.sys_errno, "read", {file_offset + read.bytes, buffer.size() - read.bytes});
+  }
+  return read.bytes;
+}
+
+Result<size_t> PosixFile::ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) {
+  if (buffers.size() == 1) return ReadOne(file_offset, buffers[0]);
+  std::array<iovec, IOV_MAX> batch;
+  size_t done = 0;
+  while (!buffers.empty() && file_offset + done < kBeyondEveryFile) {
+    const std::span<iovec> vectors = FillBatch(batch, buffers);
+    const size_t wanted = TotalBytes(vectors);
+    buffers = buffers.subspan(vectors.size());
+    const Transferred read =
+        TransferWhole(vectors, file_offset + done, [this](std::span<iovec> left, uint64_t offset) {
+          return ::preadv(fd(), left.data(), static_cast<int>(left.size()),
+                          static_cast<off_t>(offset));
+        });
+    done += read.bytes;
+    if (read.sys_errno != 0) {
+      return FailedAt(read.sys_errno, "read", {file_offset + done, wanted - read.bytes});
+    }
+    if (read.bytes < wanted) break;
+  }
+  return done;
+}
+
+Result<void> PosixFile::WriteOne(uint64_t file_offset, ByteSpan buffer) {
+  iovec vector = VectorOf(buffer);
+  const Transferred written =
+      TransferWhole({&vector, 1}, file_offset, [this](std::span<iovec> left, uint64_t offset) {
+        return ::pwrite(fd(), left[0].iov_base, left[0].iov_len, static_cast<off_t>(offset));
+      });
+  if (written.bytes == buffer.size()) return {};
+  return FailedAt(written.sys_errno != 0 ? written.sys_errno : EIO, "write",
+                  {file_offset + written.bytes, buffer.size() - written.bytes});
+}
+
+Result<void> PosixFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) {
+  if (!capabilities().writable) return FailedReadOnly();
+  if (file_offset >= kBeyondEveryFile) return FailedAt(EFBIG, "write", {file_offset, 0});
+  if (buffers.size() == 1) return WriteOne(file_offset, buffers[0]);
+  std::array<iovec, IOV_MAX> batch;
+  while (!buffers.empty()) {
+    const std::span<iovec> vectors = FillBatch(batch, buffers);
+    const size_t wanted = TotalBytes(vectors);
+    buffers = buffers.subspan(vectors.size());
+    const Transferred written =
+        TransferWhole(vectors, file_offset, [this](std::span<iovec> left, uint64_t offset) {
+          return ::pwritev(fd(), left.data(), static_cast<int>(left.size()),
+                           static_cast<off_t>(offset));
+        });
+    file_offset += written.bytes;
+    if (written.bytes < wanted) {
+      return FailedAt(written.sys_errno != 0 ? written.sys_errno : EIO, "write",
+                      {file_offset, wanted - written.bytes});
+    }
+  }
+  return {};
+}
+
+Result<void> PosixFile::Sync() {
+  // The kernel reports a failed writeback to one caller only. Syncs therefore run one at a time: no
+  // other may return success between a failure and its being remembered.
+  const MutexLock lock(sync_mutex_);
+  if (failed_sync_) return std::unexpected(*failed_sync_);
+  if (::fdatasync(fd()) == 0) return {};
+  failed_sync_ = HostError(errno, "make the file durable", name());
+  failed_sync_->code = ErrorCode::kIo;
+  return std::unexpected(*failed_sync_);
+}
+
+// -- Describing --
+
+Result<std::string> PosixFile::RealPath() const {
+  struct stat status = {};
+  if (::fstat(fd(), &status) == 0 && status.st_nlink == 0) {
+    return Fail(ErrorCode::kNotFound, "the file has been deleted", name());
+  }
+  std::string path = ReadLink(fmt::format("/proc/self/fd/{}", fd()));
+  if (path.starts_with('/')) return path;
+  const std::unique_ptr<char, decltype(&::free)> real(::realpath(name().c_str(), nullptr), &::free);
+  if (real == nullptr) return HostFailure(errno, "find the file's real path", name());
+  return std::string(real.get());
+}
+
+Result<uint64_t> PosixFile::Size() {
+  if (capabilities().block_device) return opened_.device_bytes;
+  struct stat status = {};
+  if (::fstat(fd(), &status) != 0) return HostFailure(errno, "read the file's length", name());
+  return static_cast<uint64_t>(status.st_size);
+}
+
+Result<uint64_t> PosixFile::AllocatedBytes() {
+  if (capabilities().block_device) return opened_.device_bytes;
+  struct stat status = {};
+  if (::fstat(fd(), &status) != 0) return HostFailure(errno, "read the file's allocation", name());
+  return static_cast<uint64_t>(status.st_blocks) * 512;
+}
+
+Result<void> PosixFile::Lock(LockMode mode) {
+  const MutexLock lock(lock_mutex_);
+  const LockBytes wanted = BytesOf(mode);
+  if (Result<void> taken = TakeLock(fd(), name(), locked_, wanted); !taken) return taken;
+  locked_.used |= wanted.used;
+  locked_.unshared |= wanted.unshared;
+  return {};
+}
+
+Result<void> PosixFile::FillRandom(MutableByteSpan bytes) {
+  iovec vector = VectorOf(bytes);
+  const Transferred filled = TransferWhole({&vector, 1}, 0, [](std::span<iovec> left, uint64_t) {
+    return ::getrandom(left[0].iov_base, left[0].iov_len, 0);
+  });
+  if (filled.bytes == bytes.size()) return {};
+  return HostFailure(filled.sys_errno, "get random bytes from the host", "");
+}
+
+}  // namespace vhdx

@@ -1,0 +1,92 @@
+// A file or block device of the operating system as a vhdx::File.
+//
+// Reading and writing one buffer costs the system call and nothing else: no lock, no allocation, no
+// file position (SEEK_DATA and SEEK_HOLE move the position, but nothing uses it). HostFileSystem
+// makes these.
+
+#ifndef VHDXKIT_IO_POSIX_FILE_H_
+#define VHDXKIT_IO_POSIX_FILE_H_
+
+#include <vhdxkit/file.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "bytes/mutex.h"
+#include "io/file_descriptor.h"
+#include "io/posix_lock.h"
+
+namespace vhdx {
+
+/// What opening a file found out about it.
+struct OpenedFile {
+  FileDescriptor descriptor;
+  std::string name;
+  FileIdentity identity;
+  FileCapabilities capabilities;
+  uint64_t device_bytes = 0;  ///< length of a block device; unused for regular files
+};
+
+class PosixFile : public File {
+ public:
+  using File::ReadAt;
+  using File::WriteAt;
+
+  explicit PosixFile(OpenedFile opened) : opened_(std::move(opened)) {}
+
+  const std::string& name() const final { return opened_.name; }
+  Result<std::string> RealPath() const final;
+  FileIdentity identity() const final { return opened_.identity; }
+  const FileCapabilities& capabilities() const final { return opened_.capabilities; }
+
+  Result<size_t> ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) override;
+  Result<void> WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) override;
+  Result<void> Sync() final;
+
+  Result<uint64_t> Size() final;
+  Result<uint64_t> AllocatedBytes() final;
+  Result<void> Resize(uint64_t length_bytes) final;
+  Result<void> ZeroRange(FileRange range) override;
+  Result<void> PunchHole(FileRange range) override;
+  Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) final;
+  Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) final;
+
+  Result<uint64_t> NextData(uint64_t file_offset) final;
+  Result<uint64_t> NextHole(uint64_t file_offset) final;
+
+  Result<void> Lock(LockMode mode) final;
+
+  Result<void> FillRandom(MutableByteSpan bytes) final;
+  std::chrono::system_clock::time_point Now() final { return std::chrono::system_clock::now(); }
+
+ protected:
+  int fd() const { return opened_.descriptor.get(); }
+  /// "cannot VERB LENGTH bytes at offset OFFSET: ...".
+  std::unexpected<Error> FailedAt(int sys_errno, std::string_view verb, FileRange range) const;
+  std::unexpected<Error> FailedReadOnly() const;
+
+ private:
+  Result<size_t> ReadOne(uint64_t file_offset, MutableByteSpan buffer);
+  Result<void> WriteOne(uint64_t file_offset, ByteSpan buffer);
+  Result<void> WriteZeros(FileRange range);
+  Result<void> ZeroDevice(FileRange range);
+  std::unexpected<Error> CannotShare(std::string_view operation) const;
+  /// The offset that lseek answers, `past_end` for ENXIO, or nothing where the host knows no holes.
+  Result<std::optional<uint64_t>> Seek(uint64_t file_offset, int whence);
+
+  const OpenedFile opened_;
+
+  Mutex sync_mutex_;
+  std::optional<Error> failed_sync_ VHDX_GUARDED_BY(sync_mutex_);
+
+  Mutex lock_mutex_;
+  LockBytes locked_ VHDX_GUARDED_BY(lock_mutex_);
+};
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IO_POSIX_FILE_H_

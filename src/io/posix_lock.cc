@@ -1,0 +1,179 @@
+#include "io/posix_lock.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "io/host_error.h"
+
+namespace vhdx {
+namespace {
+
+constexpr off_t kFirstUsedByte = 100;
+constexpr off_t kFirstUnsharedByte = 200;
+constexpr std::array<std::string_view, 4> kPermissionNames = {"read", "write", "write", "resize"};
+constexpr size_t kMaxHoldersNamed = 3;
+
+struct flock OneByte(short type, off_t byte) {
+  struct flock lock = {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = byte;
+  lock.l_len = 1;
+  return lock;
+}
+
+/// The byte that stands for each permission in `permissions`, counted from first_byte.
+std::vector<off_t> BytesAt(off_t first_byte, uint8_t permissions) {
+  std::vector<off_t> bytes;
+  for (size_t p = 0; p < kPermissionNames.size(); ++p) {
+    if ((permissions >> p & 1) != 0) bytes.push_back(first_byte + static_cast<off_t>(p));
+  }
+  return bytes;
+}
+
+std::vector<off_t> BytesAt(LockBytes set) {
+  std::vector<off_t> bytes = BytesAt(kFirstUsedByte, set.used);
+  for (off_t byte : BytesAt(kFirstUnsharedByte, set.unshared)) bytes.push_back(byte);
+  return bytes;
+}
+
+LockBytes Without(LockBytes set, LockBytes taken) {
+  return {.used = static_cast<uint8_t>(set.used & ~taken.used),
+          .unshared = static_cast<uint8_t>(set.unshared & ~taken.unshared)};
+}
+
+std::unexpected<Error> LockFailure(int sys_errno, const std::string& name) {
+  Error error = HostError(sys_errno, "lock the file", name);
+  if (sys_errno == EINVAL || sys_errno == ENOLCK) error.code = ErrorCode::kUnsupported;
+  if (sys_errno == EAGAIN || sys_errno == EACCES) error.code = ErrorCode::kBusy;
+  return std::unexpected(std::move(error));
+}
+
+FileIdentity IdentityOf(const struct stat& status) {
+  return {.device = status.st_dev, .inode = status.st_ino};
+}
+
+std::unexpected<Error> BusyFailure(int fd, const std::string& name, std::string_view need) {
+  struct stat status = {};
+  const std::string holders = ::fstat(fd, &status) == 0 ? HoldersOf(IdentityOf(status)) : "";
+  return Fail(ErrorCode::kBusy,
+              fmt::format("the file is in use{}{}", holders.empty() ? " elsewhere" : holders, need),
+              name);
+}
+
+void Release(int fd, LockBytes bytes) {
+  for (off_t byte : BytesAt(bytes)) {
+    struct flock lock = OneByte(F_UNLCK, byte);
+    ::fcntl(fd, F_OFD_SETLK, &lock);
+  }
+}
+
+Result<void> Acquire(int fd, const std::string& name, LockBytes bytes) {
+  for (off_t byte : BytesAt(bytes)) {
+    struct flock lock = OneByte(F_RDLCK, byte);
+    if (::fcntl(fd, F_OFD_SETLK, &lock) != 0) return LockFailure(errno, name);
+  }
+  return {};
+}
+
+/// Fails if somebody else holds the byte of one of `permissions`.
+Result<void> Probe(int fd, const std::string& name, off_t first_byte, uint8_t permissions) {
+  for (off_t byte : BytesAt(first_byte, permissions)) {
+    struct flock lock = OneByte(F_WRLCK, byte);
+    if (::fcntl(fd, F_OFD_GETLK, &lock) != 0) return LockFailure(errno, name);
+    if (lock.l_type == F_UNLCK) continue;
+    const std::string_view permission = kPermissionNames[static_cast<size_t>(byte - first_byte)];
+    return BusyFailure(fd, name,
+                       first_byte == kFirstUsedByte
+                           ? fmt::format(", which may {} it", permission)
+                           : fmt::format(", which lets nobody else {} it", permission));
+  }
+  return {};
+}
+
+Result<void> AcquireAndProbe(int fd, const std::string& name, LockBytes added) {
+  if (Result<void> taken = Acquire(fd, name, added); !taken) return taken;
+  if (Result<void> free = Probe(fd, name, kFirstUnsharedByte, added.used); !free) return free;
+  return Probe(fd, name, kFirstUsedByte, added.unshared);
+}
+
+// -- Who else has the file open --
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { ::closedir(folder); }
+};
+using Folder = std::unique_ptr<DIR, CloseFolder>;
+
+std::optional<pid_t> ParsePid(std::string_view text) {
+  pid_t pid = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), pid);
+  if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return pid;
+}
+
+bool HasOpen(pid_t pid, FileIdentity identity) {
+  const Folder folder(::opendir(fmt::format("/proc/{}/fd", pid).c_str()));
+  if (folder == nullptr) return false;
+  while (const dirent* entry = ::readdir(folder.get())) {
+    struct stat status = {};
+    if (::fstatat(::dirfd(folder.get()), entry->d_name, &status, 0) != 0) continue;
+    if (IdentityOf(status) == identity) return true;
+  }
+  return false;
+}
+
+std::string ProcessName(pid_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/comm", pid));
+  std::string name;
+  std::getline(file, name);
+  // A process chooses its name itself: keep it from playing with a terminal.
+  std::erase_if(name, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  return name.empty() ? "a process" : name;
+}
+
+}  // namespace
+
+LockBytes BytesOf(LockMode mode) {
+  constexpr uint8_t kChanging = kWrite | kResize;
+  // Interop: what `qemu-io -f vhdx` (7.2) holds with and without -r, as /proc/locks shows it. A
+  // writer does not unshare consistent read: every reader of an image unshares write and is kept
+  // out by that, and QEMU's own "force share" (-U), which does not, is let in as its user asked.
+  return {.used = static_cast<uint8_t>(kConsistentRead |
+                                       (mode == LockMode::kExclusive ? kChanging : uint8_t{0})),
+          .unshared = kChanging};
+}
+
+Result<void> TakeLock(int fd, const std::string& name, LockBytes held, LockBytes wanted) {
+  const LockBytes added = Without(wanted, held);
+  Result<void> taken = AcquireAndProbe(fd, name, added);
+  if (!taken) Release(fd, added);
+  return taken;
+}
+
+std::string HoldersOf(FileIdentity identity) {
+  const Folder processes(::opendir("/proc"));
+  if (processes == nullptr) return "";
+  std::vector<std::string> holders;
+  while (const dirent* entry = ::readdir(processes.get())) {
+    const std::optional<pid_t> pid = ParsePid(entry->d_name);
+    if (!pid || *pid == ::getpid() || !HasOpen(*pid, identity)) continue;
+    holders.push_back(fmt::format("{} (pid {})", ProcessName(*pid), *pid));
+    if (holders.size() == kMaxHoldersNamed) break;
+  }
+  return holders.empty() ? "" : fmt::format(" by {}", fmt::join(holders, ", "));
+}
+
+}  // namespace vhdx

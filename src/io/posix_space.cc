@@ -1,0 +1,202 @@
+// The space of a PosixFile: its length, its holes, zeros, and bytes shared with other files.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "bytes/arithmetic.h"
+#include "io/host_error.h"
+#include "io/posix_file.h"
+
+namespace vhdx {
+namespace {
+
+constexpr uint64_t kZeroPiece = 256 * kKiB;
+constexpr uint64_t kDeviceSector = 512;  // the unit of BLKZEROOUT
+alignas(4096) constexpr std::array<std::byte, kZeroPiece> kZeros = {};
+
+/// fallocate, begun again when a signal interrupts it; the errno, or 0.
+int Allocate(int fd, int mode, FileRange range) {
+  int result = 0;
+  do {
+    result = ::fallocate(fd, mode, static_cast<off_t>(range.file_offset),
+                         static_cast<off_t>(range.length_bytes));
+  } while (result != 0 && errno == EINTR);
+  return result == 0 ? 0 : errno;
+}
+
+/// Whether sharing or copying inside the host failed because these two files do not allow it.
+bool MeansCannotShare(int sys_errno) {
+  switch (sys_errno) {
+    case EXDEV:
+    case EINVAL:
+    case EBADF:
+    case EPERM:
+    case ETXTBSY:
+    case EISDIR:
+    case EOVERFLOW:
+      return true;
+    default:
+      return MeansUnsupported(sys_errno);
+  }
+}
+
+}  // namespace
+
+Result<void> PosixFile::Resize(uint64_t length_bytes) {
+  if (!capabilities().writable) return FailedReadOnly();
+  if (capabilities().block_device) {
+    if (length_bytes == opened_.device_bytes) return {};
+    return Fail(ErrorCode::kUnsupported, "the length of a block device cannot change", name());
+  }
+  const std::string action = fmt::format("change the file's length to {} bytes", length_bytes);
+  if (length_bytes > INT64_MAX) return HostFailure(EFBIG, action, name());
+  int result = 0;
+  do {
+    result = ::ftruncate(fd(), static_cast<off_t>(length_bytes));
+  } while (result != 0 && errno == EINTR);
+  if (result != 0) return HostFailure(errno, action, name());
+  return {};
+}
+
+// -- Zeros --
+
+Result<void> PosixFile::ZeroRange(FileRange range) {
+  if (!capabilities().writable) return FailedReadOnly();
+  if (range.length_bytes == 0) return {};
+  if (capabilities().block_device) return ZeroDevice(range);
+  const int failure = Allocate(fd(), FALLOC_FL_ZERO_RANGE, range);
+  if (failure == 0) return {};
+  if (MeansUnsupported(failure)) return WriteZeros(range);
+  return FailedAt(failure, "zero", range);
+}
+
+Result<void> PosixFile::WriteZeros(FileRange range) {
+  while (range.length_bytes != 0) {
+    const uint64_t piece = std::min(range.length_bytes, kZeroPiece);
+    if (Result<void> written = WriteOne(range.file_offset, ByteSpan(kZeros).first(piece));
+        !written) {
+      return written;
+    }
+    range = {range.file_offset + piece, range.length_bytes - piece};
+  }
+  return {};
+}
+
+/// Lets the device zero itself; the ends that are not whole sectors, and all of it where it cannot,
+/// are written.
+Result<void> PosixFile::ZeroDevice(FileRange range) {
+  if (!FitsInside(range.file_offset, range.length_bytes, opened_.device_bytes)) {
+    return FailedAt(ENOSPC, "zero", range);
+  }
+  const uint64_t end = range.file_offset + range.length_bytes;
+  const uint64_t first = std::min(AlignUp(range.file_offset, kDeviceSector), end);
+  const uint64_t last = std::max(AlignDown(end, kDeviceSector), first);
+  if (Result<void> head = WriteZeros({range.file_offset, first - range.file_offset}); !head) {
+    return head;
+  }
+  std::array<uint64_t, 2> whole = {first, last - first};
+  if (whole[1] != 0 && ::ioctl(fd(), BLKZEROOUT, whole.data()) != 0) {
+    if (Result<void> written = WriteZeros({first, last - first}); !written) return written;
+  }
+  return WriteZeros({last, end - last});
+}
+
+Result<void> PosixFile::PunchHole(FileRange range) {
+  if (!capabilities().writable) return FailedReadOnly();
+  if (range.length_bytes == 0) return {};
+  // On a block device this discards only if the device promises zeros afterwards, which BLKDISCARD
+  // does not say.
+  const int failure = Allocate(fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, range);
+  if (failure == 0) return {};
+  const bool cannot = MeansUnsupported(failure) ||
+                      (capabilities().block_device && (failure == EINVAL || failure == ENODEV));
+  if (!cannot) return FailedAt(failure, "punch a hole of", range);
+  return Fail(ErrorCode::kUnsupported, "the host cannot punch holes into this file", name());
+}
+
+// -- Sharing --
+
+std::unexpected<Error> PosixFile::CannotShare(std::string_view operation) const {
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("the host cannot {} between these files", operation), name());
+}
+
+Result<void> PosixFile::CloneRange(uint64_t file_offset, File& source, FileRange source_range) {
+  if (!capabilities().writable) return FailedReadOnly();
+  const auto* host_source = dynamic_cast<const PosixFile*>(&source);
+  if (host_source == nullptr) return CannotShare("share bytes");
+  if (source_range.length_bytes == 0) return {};  // which FICLONERANGE takes for "to the end"
+  file_clone_range request = {.src_fd = host_source->fd(),
+                              .src_offset = source_range.file_offset,
+                              .src_length = source_range.length_bytes,
+                              .dest_offset = file_offset};
+  int result = 0;
+  do {
+    result = ::ioctl(fd(), FICLONERANGE, &request);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return {};
+  if (MeansCannotShare(errno)) return CannotShare("share bytes");
+  return FailedAt(errno, "share", {file_offset, source_range.length_bytes});
+}
+
+Result<void> PosixFile::CopyRange(uint64_t file_offset, File& source, FileRange source_range) {
+  if (!capabilities().writable) return FailedReadOnly();
+  const auto* host_source = dynamic_cast<const PosixFile*>(&source);
+  if (host_source == nullptr) return CannotShare("copy bytes");
+  auto from = static_cast<off64_t>(source_range.file_offset);
+  auto to = static_cast<off64_t>(file_offset);
+  uint64_t left = source_range.length_bytes;
+  while (left != 0) {
+    const ssize_t copied =
+        ::copy_file_range(host_source->fd(), &from, fd(), &to, std::min(left, kGiB), 0);
+    if (copied > 0) {
+      left -= static_cast<uint64_t>(copied);
+      continue;
+    }
+    if (copied < 0 && errno == EINTR) continue;
+    if (copied < 0 && MeansCannotShare(errno) && left == source_range.length_bytes) {
+      return CannotShare("copy bytes");
+    }
+    if (copied < 0) return FailedAt(errno, "copy", {static_cast<uint64_t>(to), left});
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the source of a copy ends at offset {}", from), source.name());
+  }
+  return {};
+}
+
+// -- Holes --
+
+Result<std::optional<uint64_t>> PosixFile::Seek(uint64_t file_offset, int whence) {
+  if (capabilities().block_device) return std::nullopt;
+  const off_t found = ::lseek(fd(), static_cast<off_t>(file_offset), whence);
+  if (found >= 0) return static_cast<uint64_t>(found);
+  if (errno == EINVAL || MeansUnsupported(errno)) return std::nullopt;
+  if (errno != ENXIO) return FailedAt(errno, "look for holes in", {file_offset, 0});
+  Result<uint64_t> size = Size();
+  if (!size) return std::unexpected(size.error());
+  return *size;
+}
+
+Result<uint64_t> PosixFile::NextData(uint64_t file_offset) {
+  const Result<std::optional<uint64_t>> found = Seek(file_offset, SEEK_DATA);
+  if (!found) return std::unexpected(found.error());
+  if (*found) return **found;
+  const Result<uint64_t> size = Size();
+  if (!size) return size;
+  return std::min(file_offset, *size);
+}
+
+Result<uint64_t> PosixFile::NextHole(uint64_t file_offset) {
+  const Result<std::optional<uint64_t>> found = Seek(file_offset, SEEK_HOLE);
+  if (!found) return std::unexpected(found.error());
+  return *found ? Result<uint64_t>(**found) : Size();
+}
+
+}  // namespace vhdx

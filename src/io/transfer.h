@@ -1,0 +1,57 @@
+// Moving whole buffers with calls that may be interrupted or move only a part.
+
+#ifndef VHDXKIT_IO_TRANSFER_H_
+#define VHDXKIT_IO_TRANSFER_H_
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace vhdx {
+
+/// How far a transfer came, and the errno that stopped it (0: all done, or the end of the file).
+struct Transferred {
+  size_t bytes = 0;
+  int sys_errno = 0;
+};
+
+/// Drops the first `length_bytes` from the buffers in `vectors`, and buffers that are empty then.
+inline std::span<iovec> DropFront(std::span<iovec> vectors, size_t length_bytes) {
+  while (!vectors.empty() && length_bytes >= vectors.front().iov_len) {
+    length_bytes -= vectors.front().iov_len;
+    vectors = vectors.subspan(1);
+  }
+  if (length_bytes != 0) {
+    vectors.front().iov_base = static_cast<std::byte*>(vectors.front().iov_base) + length_bytes;
+    vectors.front().iov_len -= length_bytes;
+  }
+  return vectors;
+}
+
+/// Calls `call(vectors, file_offset)`, which answers like preadv and pwritev, until the buffers are
+/// done, it moves nothing, or it fails with anything but EINTR. Uses up `vectors`.
+template <typename Call>
+Transferred TransferWhole(std::span<iovec> vectors, uint64_t file_offset, Call call) {
+  Transferred done;
+  vectors = DropFront(vectors, 0);
+  while (!vectors.empty()) {
+    const ssize_t moved = call(vectors, file_offset + done.bytes);
+    if (moved == 0) break;
+    if (moved < 0) {
+      if (errno == EINTR) continue;
+      done.sys_errno = errno;
+      break;
+    }
+    done.bytes += static_cast<size_t>(moved);
+    vectors = DropFront(vectors, static_cast<size_t>(moved));
+  }
+  return done;
+}
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IO_TRANSFER_H_
