@@ -73,6 +73,9 @@ class BlockDevice {
   /// Reads metadata only. A non-empty range gives at least one. Errors as for Read.
   virtual Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) = 0;
 
+  /// Whether the device stands, in whole or in part, in that file.
+  virtual bool Uses(const FileIdentity& file) const = 0;
+
   /// Shares the bytes of `source` with the range at disk_offset (reflink) instead of copying them;
   /// kUnsupported where that cannot be, and then nothing has changed.
   virtual Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range);

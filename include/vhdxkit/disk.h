@@ -78,6 +78,7 @@ class Disk final : public BlockDevice {
   Result<void> Trim(DiskRange range) override;
   Result<void> Flush() override;
   Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) override;
+  bool Uses(const FileIdentity& file) const override;
 
  private:
   class Chain;

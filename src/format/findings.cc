@@ -63,6 +63,11 @@ bool Findings::Add(const Error& error) {
   return true;
 }
 
+bool Findings::Keeps(const Rule& rule) const {
+  const auto found = counts_.find(&rule);
+  return found == counts_.end() || found->second < kKeptPerRule;
+}
+
 bool Findings::HasAtLeast(Severity severity) const {
   return std::ranges::any_of(counts_,
                              [&](const auto& entry) { return entry.first->severity <= severity; });

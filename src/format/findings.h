@@ -43,6 +43,9 @@ class Findings {
   /// A failure as a finding, if it names a rule; says whether it did.
   bool Add(const Error& error);
 
+  /// Whether another finding of that rule would be kept, so that its words are worth making.
+  bool Keeps(const Rule& rule) const;
+
   const std::vector<Finding>& kept() const { return kept_; }
   /// How often each rule was broken, kept or not.
   const std::map<const Rule*, uint64_t>& counts() const { return counts_; }

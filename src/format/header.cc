@@ -4,15 +4,12 @@
 #include <limits>
 
 #include "bytes/crc32c.h"
+#include "bytes/zeros.h"
 #include "format/layout.h"
 #include "format/rules.h"
 
 namespace vhdx::format {
 namespace {
-
-bool AllZero(std::span<const std::byte> bytes) {
-  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
-}
 
 HeaderInfo Decode(const Header& header) {
   return {.checksum = header.checksum,
@@ -49,7 +46,7 @@ std::optional<HeaderInfo> ParseHeader(std::span<const std::byte> bytes, const Pl
                  Hex(header.checksum), Hex(checksum));
     return std::nullopt;
   }
-  if (!AllZero(header.reserved)) {
+  if (!IsAllZero(header.reserved)) {
     findings.Add(rules::kHeaderReserved, place.Plus(offsetof(Header, reserved)));
   }
   return Decode(header);

@@ -4,6 +4,7 @@
 #include <bit>
 #include <tuple>
 
+#include "bytes/zeros.h"
 #include "format/layout.h"
 #include "format/rules.h"
 
@@ -217,8 +218,7 @@ Result<std::vector<MetadataItemInfo>> ParseMetadataTable(std::span<const std::by
                    place.Plus(offsetof(MetadataTableHeader, entry_count)),
                    std::to_string(header.entry_count), "at most 2047");
   }
-  if (header.reserved != 0 ||
-      std::ranges::any_of(header.reserved2, [](std::byte byte) { return byte != std::byte{0}; })) {
+  if (header.reserved != 0 || !IsAllZero(header.reserved2)) {
     findings.Add(rules::kMetadataReserved, place.Plus(offsetof(MetadataTableHeader, reserved)));
   }
   std::vector<MetadataItemInfo> items;

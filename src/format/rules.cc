@@ -29,6 +29,7 @@ constexpr std::array kAll = {
     &kLogSequenceNone,
     &kLogFileTruncated,
     &kLogSizeField,
+    &kLogLastOffset,
     &kLogTarget,
     &kLogOverlap,
     &kRegionSignature,
@@ -95,6 +96,7 @@ constexpr std::array kAll = {
     &kSpaceLeak,
     &kSpaceTail,
     &kHostSparse,
+    &kHostNoLocks,
 };
 
 }  // namespace

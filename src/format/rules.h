@@ -80,6 +80,9 @@ inline constexpr Rule kLogFileTruncated{
 inline constexpr Rule kLogSizeField{"log.size-field", Severity::kTolerate,
                                     "A file size in a log entry is not a multiple of 1 MiB",
                                     "[MS-VHDX] 2.3.1.1", "replaying the log removes it"};
+inline constexpr Rule kLogLastOffset{"log.last-offset", Severity::kRefuse,
+                                     "The log would make the file longer than any file can be",
+                                     "ours: files end below 2^63 bytes", ""};
 inline constexpr Rule kLogTarget{"log.target", Severity::kTolerate,
                                  "A log entry with a right checksum would overwrite the "
                                  "identifier, a header or the log; it does not count",
@@ -296,6 +299,11 @@ inline constexpr Rule kHostSparse{
     "host.sparse", Severity::kNote,
     "The file has holes on this host; Hyper-V refuses a file that is sparse on its own",
     "ours: Windows error 0xC03A001A", "copy it to Windows with `cp --sparse=never` or over SMB"};
+
+inline constexpr Rule kHostNoLocks{
+    "host.no-locks", Severity::kNote,
+    "The file system has no locks: nothing keeps another program from writing this file",
+    "ours: what is read may be a mixture of old and new", ""};
 
 }  // namespace vhdx::rules
 

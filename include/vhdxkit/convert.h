@@ -1,0 +1,72 @@
+// Copying the contents of one disk to another, by extents, in parallel, holes as holes.
+
+#ifndef VHDXKIT_CONVERT_H_
+#define VHDXKIT_CONVERT_H_
+
+#include <vhdxkit/block_device.h>
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+#include <vhdxkit/operation.h>
+
+#include <cstdint>
+#include <string>
+
+namespace vhdx {
+
+/// What reads from the target before anything is copied.
+enum class TargetContents : uint8_t {
+  kZeros,    ///< a new file: what reads as zeros needs no writing
+  kUnknown,  ///< zeros are written too
+};
+
+struct CopyOptions {
+  unsigned threads = 0;  ///< 0: as many as help on this machine
+  TargetContents target = TargetContents::kUnknown;
+};
+
+struct CopyReport {
+  uint64_t copied_bytes = 0;  ///< read and written
+  uint64_t cloned_bytes = 0;  ///< shared with the source by the host
+  uint64_t zero_bytes = 0;    ///< not written, or written as holes
+};
+
+/// Makes the first source.size_bytes() bytes of `target`, which is at least that large, equal to
+/// those of `source`. Blocks of zeros among the data become holes. Not flushed. When it fails, the
+/// target holds some of it. Errors: those of Read, Write and Extents; kCancelled.
+Result<CopyReport> CopyContents(BlockDevice& source, BlockDevice& target,
+                                const CopyOptions& options, const OperationControl& control = {});
+
+enum class ExistingTarget : uint8_t {
+  kRefuse,   ///< an existing regular file is an error
+  kReplace,  ///< it is replaced once the new one is whole (`--force`)
+  kInto,     ///< it is written in place, neither created nor cut (`-n`)
+};
+
+struct ConvertOptions {
+  ExistingTarget existing = ExistingTarget::kRefuse;
+  bool sync = false;     ///< make the result durable before it gets its name
+  unsigned threads = 0;  ///< as CopyOptions::threads
+};
+
+struct ConvertReport {
+  CopyReport copy;
+  uint64_t source_size_bytes = 0;
+  uint64_t target_size_bytes = 0;  ///< larger than the source's for a block device or with kInto
+};
+
+/// Writes the contents of `source` to a raw file or block device. A new file has a temporary name
+/// in the target's folder until it is whole; a failure or cancellation leaves nothing under `path`.
+/// What lies behind the source's size on a block device, or in a file that is written into, stays
+/// as it was. Errors: kExists; kInvalidArgument (the target is the source, or too small); kBusy;
+/// kNoSpace; those of CopyContents.
+Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const std::string& path,
+                                   const ConvertOptions& options,
+                                   const OperationControl& control = {});
+
+/// Writes the contents of `source` front to back into a file that cannot seek, zeros included.
+Result<CopyReport> StreamContents(BlockDevice& source, File& stream,
+                                  const OperationControl& control = {});
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_CONVERT_H_

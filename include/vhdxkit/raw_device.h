@@ -1,0 +1,50 @@
+// vhdx::RawDevice: a raw file or block device as a BlockDevice. What stands at an offset of the
+// file stands at the same offset of the disk.
+
+#ifndef VHDXKIT_RAW_DEVICE_H_
+#define VHDXKIT_RAW_DEVICE_H_
+
+#include <vhdxkit/block_device.h>
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace vhdx {
+
+class RawDevice final : public BlockDevice {
+ public:
+  /// Takes the file. Its size then is the disk's; if that is no multiple of 512, the disk reads as
+  /// zeros from there to the next one. Errors: kIo.
+  static Result<std::unique_ptr<RawDevice>> Open(std::unique_ptr<File> file);
+
+  /// The same on a file that the caller keeps, and keeps open for as long as the device lives.
+  static Result<std::unique_ptr<RawDevice>> OnFile(File& file);
+
+  const std::string& name() const override;
+  uint64_t size_bytes() const override;
+  uint32_t logical_sector_size() const override;
+  uint32_t physical_sector_size() const override;
+  bool writable() const override;
+  Result<void> Read(uint64_t disk_offset, MutableByteSpan buffer) override;
+  Result<void> Write(uint64_t disk_offset, ByteSpan buffer) override;
+  Result<void> WriteZeroes(DiskRange range) override;
+  Result<void> Trim(DiskRange range) override;
+  Result<void> Flush() override;
+  Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) override;
+  bool Uses(const FileIdentity& file) const override;
+  Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) override;
+
+ private:
+  RawDevice(File& file, uint64_t file_size) : file_(file), file_size_(file_size) {}
+
+  std::unique_ptr<File> owned_file_;
+  File& file_;
+  uint64_t file_size_;
+};
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_RAW_DEVICE_H_
