@@ -1,0 +1,184 @@
+#include "testing/memory_contents.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <mutex>
+#include <utility>
+
+#include "bytes/arithmetic.h"
+
+namespace vhdx::testing {
+namespace {
+
+uint64_t NextInode() {
+  static std::atomic<uint64_t> last = 0;
+  return ++last;
+}
+
+/// The part of `range` that lies in one page, as offsets inside that page.
+struct PagePart {
+  uint64_t page;
+  size_t start;
+  size_t length;
+};
+
+/// Calls `visit(PagePart, bytes done before)` for each page that the range touches.
+template <typename Visit>
+void ForEachPage(FileRange range, Visit visit) {
+  uint64_t done = 0;
+  while (done < range.length_bytes) {
+    const uint64_t at = range.file_offset + done;
+    const uint64_t start = at % MemoryContents::kPageBytes;
+    const uint64_t length = std::min(MemoryContents::kPageBytes - start, range.length_bytes - done);
+    visit(PagePart{at / MemoryContents::kPageBytes, static_cast<size_t>(start),
+                   static_cast<size_t>(length)},
+          static_cast<size_t>(done));
+    done += length;
+  }
+}
+
+}  // namespace
+
+MemoryContents::MemoryContents() : inode_(NextInode()) {}
+
+MemoryContents::MemoryContents(ByteSpan bytes) : inode_(NextInode()) { Write(0, bytes); }
+
+std::shared_ptr<MemoryContents> MemoryContents::Copy() const {
+  auto copy = std::make_shared<MemoryContents>();
+  const std::shared_lock lock(mutex_);
+  for (const auto& [number, page] : pages_) {
+    copy->pages_.emplace(number, std::make_unique<Page>(*page));
+  }
+  copy->size_ = size_;
+  return copy;
+}
+
+uint64_t MemoryContents::size() const {
+  const std::shared_lock lock(mutex_);
+  return size_;
+}
+
+uint64_t MemoryContents::allocated_bytes() const {
+  const std::shared_lock lock(mutex_);
+  return pages_.size() * kPageBytes;
+}
+
+std::vector<std::byte> MemoryContents::Bytes(FileRange range) const {
+  const uint64_t end = size();
+  const uint64_t start = std::min(range.file_offset, end);
+  std::vector<std::byte> bytes(std::min(range.length_bytes, end - start));
+  bytes.resize(Read(start, bytes));
+  return bytes;
+}
+
+size_t MemoryContents::Read(uint64_t offset, MutableByteSpan buffer) const {
+  const std::shared_lock lock(mutex_);
+  if (offset >= size_) return 0;
+  const uint64_t length = std::min<uint64_t>(buffer.size(), size_ - offset);
+  ForEachPage({offset, length}, [&](PagePart part, size_t done) {
+    const auto found = pages_.find(part.page);
+    const MutableByteSpan target = buffer.subspan(done, part.length);
+    if (found == pages_.end()) {
+      std::ranges::fill(target, std::byte{0});
+    } else {
+      std::memcpy(target.data(), found->second->data() + part.start, part.length);
+    }
+  });
+  return length;
+}
+
+void MemoryContents::Write(uint64_t offset, ByteSpan buffer) {
+  const std::unique_lock lock(mutex_);
+  if (buffer.empty()) return;
+  ForEachPage({offset, buffer.size()}, [&](PagePart part, size_t done) {
+    std::unique_ptr<Page>& page = pages_[part.page];
+    if (page == nullptr) page = std::make_unique<Page>();
+    std::memcpy(page->data() + part.start, buffer.data() + done, part.length);
+  });
+  size_ = std::max(size_, offset + buffer.size());
+}
+
+void MemoryContents::Resize(uint64_t size) {
+  const std::unique_lock lock(mutex_);
+  if (size < size_) {
+    ClearWithin({size, AlignUp(size, kPageBytes) - size});
+    DropPages(DivideRoundingUp(size, kPageBytes), UINT64_MAX);
+  }
+  size_ = size;
+}
+
+void MemoryContents::Zero(FileRange range) {
+  const std::unique_lock lock(mutex_);
+  ClearWithin(range);
+  size_ = std::max(size_, range.file_offset + range.length_bytes);
+}
+
+void MemoryContents::Punch(FileRange range) {
+  const std::unique_lock lock(mutex_);
+  ClearWithin(range);
+  const uint64_t first = DivideRoundingUp(range.file_offset, kPageBytes);
+  const uint64_t end = (range.file_offset + range.length_bytes) / kPageBytes;
+  if (first < end) DropPages(first, end);
+}
+
+/// Zeroes what of the range is in pages; touches only pages that there are.
+void MemoryContents::ClearWithin(FileRange range) {
+  const uint64_t end = range.file_offset + range.length_bytes;
+  for (auto it = pages_.lower_bound(range.file_offset / kPageBytes);
+       it != pages_.end() && it->first * kPageBytes < end; ++it) {
+    const uint64_t page_offset = it->first * kPageBytes;
+    const uint64_t from = std::max(range.file_offset, page_offset) - page_offset;
+    const uint64_t to = std::min(end, page_offset + kPageBytes) - page_offset;
+    if (from < to) std::memset(it->second->data() + from, 0, to - from);
+  }
+}
+
+void MemoryContents::DropPages(uint64_t first_page, uint64_t end_page) {
+  pages_.erase(pages_.lower_bound(first_page), pages_.lower_bound(end_page));
+}
+
+uint64_t MemoryContents::NextData(uint64_t offset) const {
+  const std::shared_lock lock(mutex_);
+  const auto next = pages_.lower_bound(offset / kPageBytes);
+  if (next == pages_.end()) return size_;
+  return std::min(size_, std::max(offset, next->first * kPageBytes));
+}
+
+uint64_t MemoryContents::NextHole(uint64_t offset) const {
+  const std::shared_lock lock(mutex_);
+  uint64_t page = offset / kPageBytes;
+  if (!pages_.contains(page)) return std::min(size_, offset);
+  for (auto it = pages_.find(page); it != pages_.end() && it->first == page; ++it) ++page;
+  return std::min(size_, page * kPageBytes);
+}
+
+bool MemoryContents::TakeLock(const void* owner, LockBytes wanted) {
+  const std::unique_lock lock(mutex_);
+  const bool contradicted = std::ranges::any_of(locks_, [&](const auto& held) {
+    return held.first != owner &&
+           ((held.second.used & wanted.unshared) != 0 || (held.second.unshared & wanted.used) != 0);
+  });
+  if (contradicted) return false;
+  LockBytes& mine = locks_[owner];
+  mine.used |= wanted.used;
+  mine.unshared |= wanted.unshared;
+  return true;
+}
+
+void MemoryContents::ReleaseLock(const void* owner) {
+  const std::unique_lock lock(mutex_);
+  locks_.erase(owner);
+}
+
+std::string MemoryContents::path() const {
+  const std::shared_lock lock(mutex_);
+  return path_;
+}
+
+void MemoryContents::set_path(std::string path) {
+  const std::unique_lock lock(mutex_);
+  path_ = std::move(path);
+}
+
+}  // namespace vhdx::testing
