@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include <utility>
 
 #include "io/host_error.h"
+#include "io/host_random.h"
 #include "io/transfer.h"
 
 namespace vhdx {
@@ -23,13 +23,6 @@ namespace {
 
 /// No file reaches as far as this; what lies beyond is answered without asking the host.
 constexpr uint64_t kBeyondEveryFile = uint64_t{1} << 62;
-
-iovec VectorOf(MutableByteSpan buffer) {
-  return {.iov_base = buffer.data(), .iov_len = buffer.size()};
-}
-iovec VectorOf(ByteSpan buffer) {  // pwritev only reads through it
-  return {.iov_base = const_cast<std::byte*>(buffer.data()), .iov_len = buffer.size()};
-}
 
 /// As many of `buffers` as one system call takes.
 template <typename Span>
@@ -193,13 +186,6 @@ Result<void> PosixFile::Lock(LockMode mode) {
   return {};
 }
 
-Result<void> PosixFile::FillRandom(MutableByteSpan bytes) {
-  iovec vector = VectorOf(bytes);
-  const Transferred filled = TransferWhole({&vector, 1}, 0, [](std::span<iovec> left, uint64_t) {
-    return ::getrandom(left[0].iov_base, left[0].iov_len, 0);
-  });
-  if (filled.bytes == bytes.size()) return {};
-  return HostFailure(filled.sys_errno, "get random bytes from the host", "");
-}
+Result<void> PosixFile::FillRandom(MutableByteSpan bytes) { return FillWithHostRandom(bytes); }
 
 }  // namespace vhdx

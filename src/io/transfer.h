@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <vhdxkit/file.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -12,6 +13,14 @@
 #include <span>
 
 namespace vhdx {
+
+inline iovec VectorOf(MutableByteSpan buffer) {
+  return {.iov_base = buffer.data(), .iov_len = buffer.size()};
+}
+/// For calls that only read through it.
+inline iovec VectorOf(ByteSpan buffer) {
+  return {.iov_base = const_cast<std::byte*>(buffer.data()), .iov_len = buffer.size()};
+}
 
 /// How far a transfer came, and the errno that stopped it (0: all done, or the end of the file).
 struct Transferred {

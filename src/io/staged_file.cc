@@ -1,0 +1,98 @@
+#include "io/staged_file.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+
+namespace vhdx {
+namespace {
+
+constexpr int kAttempts = 100;         // at a free name
+constexpr size_t kMaxNameBytes = 200;  // of the target's name in it; file systems end a name at 255
+constexpr size_t kSuffixLength = 6;
+
+struct SplitPath {
+  std::string folder;  ///< with its '/', or empty
+  std::string name;
+};
+
+SplitPath Split(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const size_t name = slash == std::string::npos ? 0 : slash + 1;
+  return {path.substr(0, name), path.substr(name)};
+}
+
+/// Letters that no other call in this process gets, and hardly one in another. Nothing depends on
+/// that: the file is created only if the name is free.
+std::string NextSuffix() {
+  static constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789";
+  static std::atomic<uint64_t> calls = 0;
+  const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+  uint64_t number = (static_cast<uint64_t>(now) +
+                     static_cast<uint64_t>(::getpid()) * 0x9e3779b97f4a7c15 + calls++) *
+                    0xbf58476d1ce4e5b9;
+  number ^= number >> 29;
+  std::string suffix;
+  while (suffix.size() < kSuffixLength) {
+    suffix += kLetters[number % kLetters.size()];
+    number /= kLetters.size();
+  }
+  return suffix;
+}
+
+std::string TemporaryPath(const SplitPath& target) {
+  return target.folder + "." + target.name.substr(0, kMaxNameBytes) + "." + NextSuffix() +
+         ".partial";
+}
+
+}  // namespace
+
+StagedFile::StagedFile(FileSystem& files, std::string path, std::string temporary_path,
+                       std::unique_ptr<File> file)
+    : files_(files),
+      path_(std::move(path)),
+      temporary_path_(std::move(temporary_path)),
+      file_(std::move(file)) {}
+
+StagedFile::~StagedFile() {
+  // Nobody is left to hear of a failure; the file stays under a name that says what it is.
+  if (!renamed_) static_cast<void>(files_.Remove(temporary_path_));
+}
+
+Result<std::unique_ptr<StagedFile>> StagedFile::Create(FileSystem& files, const std::string& path) {
+  const SplitPath target = Split(path);
+  if (target.name.empty() || target.name == "." || target.name == "..") {
+    return Fail(ErrorCode::kInvalidArgument, "this is no name for a file", path);
+  }
+  for (int attempt = 1;; ++attempt) {
+    std::string temporary = TemporaryPath(target);
+    auto file =
+        files.Open(temporary, {.access = FileAccess::kReadWrite, .creation = FileCreation::kNew});
+    if (file) {
+      return std::unique_ptr<StagedFile>(
+          new StagedFile(files, path, std::move(temporary), std::move(*file)));
+    }
+    if (file.error().code != ErrorCode::kExists || attempt == kAttempts) {
+      return std::unexpected(std::move(file.error()));
+    }
+  }
+}
+
+Result<void> StagedFile::Commit(RenameMode mode, Durability durability) {
+  const bool durable = durability == Durability::kSync;
+  if (durable) {
+    if (Result<void> synced = file_->Sync(); !synced) return synced;
+  }
+  if (Result<void> renamed = files_.Rename(temporary_path_, path_, mode); !renamed) return renamed;
+  renamed_ = true;
+  if (!durable) return {};
+  const std::string folder = Split(path_).folder;
+  return files_.SyncFolder(folder.empty() ? "." : folder);
+}
+
+}  // namespace vhdx

@@ -1,0 +1,54 @@
+// StagedFile: a new file that appears under its name only when it is whole.
+//
+// It is written under a temporary name in the folder of its own, and renamed by Commit. If it is
+// destroyed uncommitted, because something failed or the user stopped it, the temporary file is
+// removed.
+
+#ifndef VHDXKIT_IO_STAGED_FILE_H_
+#define VHDXKIT_IO_STAGED_FILE_H_
+
+#include <vhdxkit/file.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace vhdx {
+
+enum class Durability : uint8_t {
+  kNone,  ///< what cp does: a power cut soon afterwards may leave an empty or partial file
+  kSync,  ///< contents and name are durable when Commit returns
+};
+
+class StagedFile {
+ public:
+  /// A new, empty, writable file that is to be called `path`. Errors: those of FileSystem::Open.
+  static Result<std::unique_ptr<StagedFile>> Create(FileSystem& files, const std::string& path);
+
+  StagedFile(const StagedFile&) = delete;
+  StagedFile& operator=(const StagedFile&) = delete;
+  ~StagedFile();
+
+  /// The file, to be filled. Its name() is the temporary one.
+  File& file() { return *file_; }
+  const std::string& temporary_path() const { return temporary_path_; }
+
+  /// Gives the file its name. Errors: kExists (kRefuseExisting and somebody has the name), those of
+  /// Sync and Rename; unless the rename has been done by then, the file is removed when this object
+  /// is.
+  Result<void> Commit(RenameMode mode, Durability durability);
+
+ private:
+  StagedFile(FileSystem& files, std::string path, std::string temporary_path,
+             std::unique_ptr<File> file);
+
+  FileSystem& files_;
+  const std::string path_;
+  const std::string temporary_path_;
+  const std::unique_ptr<File> file_;
+  bool renamed_ = false;
+};
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IO_STAGED_FILE_H_

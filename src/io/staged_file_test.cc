@@ -1,0 +1,86 @@
+#include "io/staged_file.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <vector>
+
+#include "testing/memory_file_system.h"
+
+namespace vhdx {
+namespace {
+
+using testing::MemoryFileSystem;
+
+constexpr std::array<std::byte, 4> kBytes = {std::byte{1}, std::byte{2}, std::byte{3},
+                                             std::byte{4}};
+const std::vector<std::byte> kContents(kBytes.begin(), kBytes.end());
+
+std::vector<std::string> Names(MemoryFileSystem& files) { return files.List("/d", 100).value(); }
+
+TEST(StagedFile, CommittedAppearsUnderItsName) {
+  MemoryFileSystem files;
+  files.AddFolder("/d");
+  {
+    auto staged = StagedFile::Create(files, "/d/new.vhdx");
+    ASSERT_TRUE(staged);
+    ASSERT_TRUE((*staged)->file().WriteAt(0, ByteSpan(kBytes)));
+    ASSERT_EQ(Names(files).size(), 1U);
+    EXPECT_TRUE(Names(files)[0].starts_with(".new.vhdx."));
+    EXPECT_TRUE(Names(files)[0].ends_with(".partial"));
+    ASSERT_TRUE((*staged)->Commit(RenameMode::kRefuseExisting, Durability::kSync));
+  }
+  EXPECT_EQ(Names(files), std::vector<std::string>{"new.vhdx"});
+  EXPECT_EQ(files.Contents("/d/new.vhdx")->Bytes(), kContents);
+}
+
+TEST(StagedFile, UncommittedLeavesNothing) {
+  MemoryFileSystem files;
+  files.AddFolder("/d");
+  ASSERT_TRUE(StagedFile::Create(files, "/d/new.vhdx"));
+  EXPECT_TRUE(Names(files).empty());
+}
+
+TEST(StagedFile, ExistingNameIsRefusedOrReplaced) {
+  MemoryFileSystem files;
+  files.AddFile("/d/a", kBytes);
+  {
+    auto staged = StagedFile::Create(files, "/d/a");
+    EXPECT_EQ((*staged)->Commit(RenameMode::kRefuseExisting, Durability::kNone).error().code,
+              ErrorCode::kExists);
+  }
+  EXPECT_EQ(Names(files), std::vector<std::string>{"a"});
+  EXPECT_EQ(files.Contents("/d/a")->Bytes(), kContents);
+  ASSERT_TRUE(
+      (*StagedFile::Create(files, "/d/a"))->Commit(RenameMode::kReplace, Durability::kNone));
+  EXPECT_EQ(files.Contents("/d/a")->size(), 0U);
+  EXPECT_EQ(Names(files), std::vector<std::string>{"a"});
+}
+
+TEST(StagedFile, SeveralForOneNameAreDifferentFiles) {
+  MemoryFileSystem files;
+  auto first = StagedFile::Create(files, "/d/a");
+  auto second = StagedFile::Create(files, "/d/a");
+  ASSERT_TRUE(first && second);
+  EXPECT_NE((*first)->temporary_path(), (*second)->temporary_path());
+}
+
+TEST(StagedFile, PathWithoutNameIsRefused) {
+  MemoryFileSystem files;
+  for (const char* path : {"", "/", "/d/", "..", "/d/."}) {
+    EXPECT_EQ(StagedFile::Create(files, path).error().code, ErrorCode::kInvalidArgument) << path;
+  }
+}
+
+TEST(StagedFile, LongNameStillFits) {
+  MemoryFileSystem files;
+  const std::string name(255, 'n');
+  auto staged = StagedFile::Create(files, "/d/" + name);
+  ASSERT_TRUE(staged);
+  EXPECT_LE((*staged)->temporary_path().size(), 3U + 255U);
+  ASSERT_TRUE((*staged)->Commit(RenameMode::kRefuseExisting, Durability::kNone));
+  EXPECT_NE(files.Contents("/d/" + name), nullptr);
+}
+
+}  // namespace
+}  // namespace vhdx
