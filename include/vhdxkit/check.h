@@ -27,13 +27,13 @@ enum class CheckVerdict : uint8_t {
 };
 
 struct CheckReport {
-  std::string filename;
+  std::string filename = {};
   CheckVerdict verdict = CheckVerdict::kClean;
   /// What was found, file by file, top first. Of a rule that is broken very often only some are
   /// kept.
-  std::vector<Finding> findings;
+  std::vector<Finding> findings = {};
   /// How often each rule was broken in all.
-  std::vector<std::pair<const Rule*, uint64_t>> counts;
+  std::vector<std::pair<const Rule*, uint64_t>> counts = {};
   uint64_t corruption_count = 0;  ///< findings that are errors
   uint64_t leaked_bytes =
       0;  ///< in the image itself: space between its structures that nothing refers to

@@ -20,7 +20,7 @@ struct CompareOptions {
 
 struct CompareReport {
   bool identical = false;
-  std::optional<uint64_t> first_difference;  ///< disk offset of the first byte that differs
+  std::optional<uint64_t> first_difference = {};  ///< disk offset of the first byte that differs
   std::vector<DiskRange>
       differences;  ///< in units of 512 bytes, merged; with all_differences all of them
   uint64_t size_a_bytes = 0;

@@ -30,8 +30,8 @@ enum class LockPolicy : uint8_t {
 };
 
 struct OpenOptions {
-  std::vector<std::string>
-      parent_folders;              ///< where parents may lie, besides each image's own folder
+  std::vector<std::string> parent_folders =
+      {};                          ///< where parents may lie, besides each image's own folder
   bool allow_any_parent = false;   ///< follow paths to anywhere
   uint32_t max_chain_depth = 256;  ///< images in a chain, the first included
   LockPolicy lock = LockPolicy::kLock;
@@ -40,8 +40,8 @@ struct OpenOptions {
 
 /// What a search for a parent did, for people.
 struct ParentAttempt {
-  std::string path;
-  std::string outcome;  ///< why it was not taken; empty for the one that was
+  std::string path = {};
+  std::string outcome = {};  ///< why it was not taken; empty for the one that was
 };
 
 /// What is known of the parent of an image without opening the rest of the chain.
@@ -49,7 +49,7 @@ struct ParentState {
   enum class Identity : uint8_t { kOk, kMismatch, kMissing };
   Identity identity = Identity::kMissing;
   std::string resolved = {};  ///< its path, where one was found
-  std::vector<ParentAttempt> attempts;
+  std::vector<ParentAttempt> attempts = {};
 };
 
 class Disk final : public BlockDevice {

@@ -11,6 +11,7 @@
 #include <vhdxkit/file.h>
 #include <vhdxkit/image_info.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -30,31 +31,31 @@ struct BatEntryInfo {
   uint64_t entry_offset = 0;  ///< where the entry stands in the file
   uint64_t raw = 0;
   uint8_t state = 0;
-  std::string_view state_name;
+  std::string_view state_name = {};
   uint64_t file_offset = 0;  ///< where it points
-  std::vector<const Rule*> broken_rules;
+  std::vector<const Rule*> broken_rules = {};
 };
 
 /// What one log entry does to the file: zeros, or one sector.
 struct LogUpdateInfo {
-  FileRange target;
+  FileRange target = {};
   bool zeros = false;
 };
 
 /// A log entry that is valid in itself, of the current session or of an earlier one.
 struct LogEntryDump {
-  LogEntryInfo entry;
+  LogEntryInfo entry = {};
   uint64_t file_offset = 0;
   bool in_active_sequence = false;
-  std::vector<LogUpdateInfo> updates;
+  std::vector<LogUpdateInfo> updates = {};
 };
 
 /// Sectors of one block that are in this file, as runs of the disk.
 struct BitmapDump {
   uint64_t block = 0;
   uint64_t chunk = 0;
-  uint64_t bitmap_offset = 0;   ///< where the block's bits stand in the file
-  std::vector<FileRange> runs;  ///< disk offsets and lengths of the bits that are set
+  uint64_t bitmap_offset = 0;        ///< where the block's bits stand in the file
+  std::vector<FileRange> runs = {};  ///< disk offsets and lengths of the bits that are set
 };
 
 class ImageDump {
@@ -65,6 +66,9 @@ class ImageDump {
   ~ImageDump();
 
   const ImageInfo& info() const;
+  /// Where the two headers and the two region tables stand in every file.
+  static const std::array<uint64_t, 2>& HeaderOffsets();
+  static const std::array<uint64_t, 2>& RegionTableOffsets();
   /// Its name in the specification, or empty.
   static std::string_view RegionName(const Guid& region);
   static std::string_view ItemName(const Guid& item);

@@ -41,10 +41,10 @@ struct Error {
   int sys_errno = 0;      ///< the host's errno, or 0
   std::string rule = {};  ///< stable id of the rule, such as "header.checksum"; or empty
   std::string file = {};  ///< name of the file it happened in, or empty
-  std::optional<uint64_t> file_offset;  ///< bytes from the start of that file
-  std::string found = {};               ///< what was there
-  std::string expected = {};            ///< what should have been there
-  std::string sentence = {};            ///< the whole of it for a person, without the file's name
+  std::optional<uint64_t> file_offset = {};  ///< bytes from the start of that file
+  std::string found = {};                    ///< what was there
+  std::string expected = {};                 ///< what should have been there
+  std::string sentence = {};  ///< the whole of it for a person, without the file's name
 };
 
 /// "FILE: SENTENCE" (or the sentence alone): one line for a terminal or a log.

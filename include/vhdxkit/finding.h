@@ -40,7 +40,7 @@ std::span<const Rule* const> AllRules();
 struct Finding {
   const Rule* rule = nullptr;
   std::string file = {};
-  std::optional<uint64_t> file_offset;
+  std::optional<uint64_t> file_offset = {};
   std::string found = {};
   std::string expected = {};
   std::string sentence = {};

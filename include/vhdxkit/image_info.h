@@ -24,9 +24,9 @@ namespace vhdx {
 struct HeaderInfo {
   uint32_t checksum = 0;
   uint64_t sequence_number = 0;
-  Guid file_write_guid;
-  Guid data_write_guid;
-  Guid log_guid;  ///< zero: the log is empty
+  Guid file_write_guid = {};
+  Guid data_write_guid = {};
+  Guid log_guid = {};  ///< zero: the log is empty
   uint16_t log_version = 0;
   uint16_t version = 0;
   uint32_t log_length_bytes = 0;
@@ -36,7 +36,7 @@ struct HeaderInfo {
 
 /// One entry of a region table ([MS-VHDX] 2.2.3.2).
 struct RegionInfo {
-  Guid guid;
+  Guid guid = {};
   uint64_t file_offset = 0;
   uint32_t length_bytes = 0;
   uint32_t required = 0;  ///< bit 0: who does not know the region must not open the file
@@ -46,12 +46,12 @@ struct RegionInfo {
 /// One copy of the region table ([MS-VHDX] 2.2.3).
 struct RegionTableInfo {
   uint32_t checksum = 0;
-  std::vector<RegionInfo> regions;
+  std::vector<RegionInfo> regions = {};
 };
 
 /// One entry of the metadata table ([MS-VHDX] 2.6.1.2).
 struct MetadataItemInfo {
-  Guid item_id;
+  Guid item_id = {};
   uint32_t offset = 0;  ///< bytes from the start of the metadata region
   uint32_t length_bytes = 0;
   bool is_user = false;
@@ -66,14 +66,14 @@ std::string_view SubformatName(Subformat subformat);
 
 /// One key of a parent locator with its value ([MS-VHDX] 2.6.2.6), as UTF-8.
 struct LocatorEntryInfo {
-  std::string key;
-  std::string value;
+  std::string key = {};
+  std::string value = {};
   friend bool operator==(const LocatorEntryInfo&, const LocatorEntryInfo&) = default;
 };
 
 struct ParentLocatorInfo {
-  std::vector<LocatorEntryInfo> entries;  ///< all of them, in file order
-  Guid parent_linkage;                    ///< the parent's DataWriteGuid
+  std::vector<LocatorEntryInfo> entries = {};  ///< all of them, in file order
+  Guid parent_linkage = {};                    ///< the parent's DataWriteGuid
   std::optional<Guid>
       parent_linkage2;             ///< the other one that is accepted; absent where missing or zero
   std::string relative_path = {};  ///< as in the file, with '\'; empty where missing
@@ -89,7 +89,7 @@ struct DiskParameters {
   uint64_t virtual_disk_size_bytes = 0;
   uint32_t logical_sector_size = 0;
   uint32_t physical_sector_size = 0;
-  Guid virtual_disk_id;
+  Guid virtual_disk_id = {};
 
   Subformat subformat() const {
     if (has_parent) return Subformat::kDifferencing;
@@ -109,17 +109,17 @@ struct LogEntryInfo {
 };
 
 struct LogInfo {
-  bool dirty = false;                 ///< LogGuid is not zero: the log must be replayed
-  std::vector<LogEntryInfo> entries;  ///< the active sequence, tail first; empty if not dirty
+  bool dirty = false;                      ///< LogGuid is not zero: the log must be replayed
+  std::vector<LogEntryInfo> entries = {};  ///< the active sequence, tail first; empty if not dirty
 };
 
 /// Everything about one image file.
 struct ImageInfo {
-  std::string filename;
+  std::string filename = {};
   uint64_t file_size_bytes = 0;                      ///< as it is in the file system
   uint64_t allocated_bytes = 0;                      ///< as the host has allocated it
   bool host_sparse = false;                          ///< the host file has holes
-  std::string creator;                               ///< UTF-8
+  std::string creator = {};                          ///< UTF-8
   std::array<std::optional<HeaderInfo>, 2> headers;  ///< those that are valid
   size_t current_header = 0;                         ///< 0 or 1
   std::array<std::optional<RegionTableInfo>, 2> region_tables;
@@ -127,10 +127,10 @@ struct ImageInfo {
   LogInfo log;
   RegionInfo bat_region;
   RegionInfo metadata_region;
-  std::vector<MetadataItemInfo> metadata_items;
+  std::vector<MetadataItemInfo> metadata_items = {};
   DiskParameters parameters;
-  std::optional<ParentLocatorInfo> parent_locator;
-  std::vector<Finding> findings;  ///< what opening it found odd
+  std::optional<ParentLocatorInfo> parent_locator = {};
+  std::vector<Finding> findings = {};  ///< what opening it found odd
 
   const HeaderInfo& header() const { return *headers[current_header]; }
 };

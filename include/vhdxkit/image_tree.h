@@ -23,16 +23,16 @@ struct ImageNode {
     kMismatch,  ///< a file is where the parent should be, with another identity
     kMissing,   ///< an orphan
   };
-  std::string path;
-  std::optional<Error> error;  ///< the image could not be read; nothing below is known then
+  std::string path = {};
+  std::optional<Error> error = {};  ///< the image could not be read; nothing below is known then
   Subformat subformat = Subformat::kDynamic;
   uint64_t virtual_size_bytes = 0;
   uint64_t file_size_bytes = 0;
-  Guid data_write_guid;
-  Guid parent_linkage;
+  Guid data_write_guid = {};
+  Guid parent_linkage = {};
   Link link = Link::kNone;
-  std::optional<size_t> parent;   ///< index into the result
-  std::string missing_path = {};  ///< kMissing, kMismatch: the parent's name in the locator
+  std::optional<size_t> parent = {};  ///< index into the result
+  std::string missing_path = {};      ///< kMissing, kMismatch: the parent's name in the locator
 };
 
 /// Reads the images named, the *.vhdx and *.avhdx directly in the folders named, and the parents of
