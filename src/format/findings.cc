@@ -1,18 +1,18 @@
 #include "format/findings.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <utility>
 
 namespace vhdx {
 
 Finding MakeFinding(const Rule& rule, const Place& place, std::string found, std::string expected) {
-  std::string sentence = fmt::format("{} (at offset {})", rule.meaning, place.file_offset);
-  if (!found.empty()) sentence += fmt::format(": found {}", found);
-  if (!expected.empty())
-    sentence += fmt::format("{} expected {}", found.empty() ? ":" : ",", expected);
-  if (!rule.repair.empty()) sentence += fmt::format("; {}", rule.repair);
+  std::string sentence =
+      std::string(rule.meaning) + " (at offset " + std::to_string(place.file_offset) + ")";
+  if (!found.empty()) sentence += ": found " + found;
+  if (!expected.empty()) sentence += (found.empty() ? ": expected " : ", expected ") + expected;
+  if (!rule.repair.empty()) sentence += "; " + std::string(rule.repair);
   return {.rule = &rule,
           .file = place.file,
           .file_offset = place.file_offset,
@@ -29,7 +29,7 @@ Error CorruptError(const Rule& rule, const Place& place, std::string found, std:
           .file_offset = finding.file_offset,
           .found = std::move(finding.found),
           .expected = std::move(finding.expected),
-          .sentence = fmt::format("{} [{}]", finding.sentence, rule.id)};
+          .sentence = finding.sentence + " [" + std::string(rule.id) + "]"};
 }
 
 std::unexpected<Error> Corrupt(const Rule& rule, const Place& place, std::string found,
@@ -79,6 +79,10 @@ const Rule* FindRule(std::string_view id) {
   return found == rules.end() ? nullptr : *found;
 }
 
-std::string Hex(uint64_t value) { return fmt::format("{:#x}", value); }
+std::string Hex(uint64_t value) {
+  std::array<char, 16> digits{};
+  const auto end = std::to_chars(digits.begin(), digits.end(), value, 16).ptr;
+  return "0x" + std::string(digits.begin(), end);
+}
 
 }  // namespace vhdx

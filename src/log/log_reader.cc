@@ -1,0 +1,273 @@
+#include "log/log_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "bytes/crc32c.h"
+
+namespace vhdx::log {
+namespace {
+
+using format::DataDescriptor;
+using format::DataSector;
+using format::DescriptorSectorCount;
+using format::kDescriptorsInFirstSector;
+using format::kDescriptorsInSector;
+using format::kDescriptorSize;
+using format::kLogSectorSize;
+using format::LogEntryHeader;
+using format::ZeroDescriptor;
+
+constexpr uint64_t kWindowSize = 256 * kKiB;
+
+bool HasSignature(std::span<const std::byte> bytes, const std::array<char, 4>& signature) {
+  return std::memcmp(bytes.first(signature.size()).data(), signature.data(), signature.size()) == 0;
+}
+
+// Descriptors that stand in the given one of an entry's descriptor sectors.
+uint64_t DescriptorsInSector(uint64_t sector, uint64_t descriptor_count) {
+  if (sector == 0) return std::min(descriptor_count, kDescriptorsInFirstSector);
+  const uint64_t before = kDescriptorsInFirstSector + (sector - 1) * kDescriptorsInSector;
+  return std::min(descriptor_count - before, kDescriptorsInSector);
+}
+
+std::span<const std::byte> DescriptorBytes(std::span<const std::byte> sector_bytes, uint64_t sector,
+                                           uint64_t index) {
+  const uint64_t start = (sector == 0 ? sizeof(LogEntryHeader) : 0) + index * kDescriptorSize;
+  return sector_bytes.subspan(start, kDescriptorSize);
+}
+
+enum class DescriptorKind : uint8_t { kData, kZero, kInvalid };
+
+// Both kinds have their offset and their number at the same places.
+DescriptorKind ClassifyDescriptor(std::span<const std::byte> bytes, uint64_t sequence_number) {
+  const auto descriptor = LoadFrom<ZeroDescriptor>(bytes);
+  if (descriptor.sequence_number != sequence_number ||
+      !IsAligned(descriptor.file_offset, kLogSectorSize)) {
+    return DescriptorKind::kInvalid;
+  }
+  if (descriptor.signature == format::kDataDescriptorSignature) {
+    const bool fits = CheckedAdd(descriptor.file_offset, kLogSectorSize).has_value();
+    return fits ? DescriptorKind::kData : DescriptorKind::kInvalid;
+  }
+  if (descriptor.signature == format::kZeroDescriptorSignature &&
+      IsAligned(descriptor.zero_length, kLogSectorSize) &&
+      CheckedAdd(descriptor.file_offset, descriptor.zero_length)) {
+    return DescriptorKind::kZero;
+  }
+  return DescriptorKind::kInvalid;
+}
+
+bool IsDataSectorOf(std::span<const std::byte> bytes, uint64_t sequence_number) {
+  const auto high = LoadFrom<le32>(bytes.subspan(offsetof(DataSector, sequence_high)));
+  const auto low = LoadFrom<le32>(bytes.subspan(offsetof(DataSector, sequence_low)));
+  return HasSignature(bytes, format::kDataSectorSignature) &&
+         high == static_cast<uint32_t>(sequence_number >> 32) &&
+         low == static_cast<uint32_t>(sequence_number);
+}
+
+}  // namespace
+
+LogReader::LogReader(File& file, FileRange log, std::optional<Guid> log_guid)
+    : file_(file), log_(log), log_guid_(log_guid), verdicts_(sector_count(), Verdict::kUnknown) {}
+
+Result<const LogReader::Sector*> LogReader::ReadSector(uint64_t log_offset) {
+  if (log_offset < window_start_ || log_offset - window_start_ >= window_.size()) {
+    window_start_ = AlignDown(log_offset, kWindowSize);
+    window_.resize(std::min(kWindowSize, log_.length_bytes - window_start_));
+    if (auto read = file_.ReadExactAt(log_.file_offset + window_start_, window_); !read) {
+      window_.clear();
+      return std::unexpected(std::move(read.error()));
+    }
+  }
+  // A sector is bytes and nothing else; the window outlives the pointer until the next call.
+  return reinterpret_cast<const Sector*>(window_.data() + (log_offset - window_start_));
+}
+
+Result<std::optional<LogEntryInfo>> LogReader::EntryAt(uint64_t log_offset) {
+  Verdict& verdict = verdicts_[log_offset / kLogSectorSize];
+  if (verdict == Verdict::kUnknown) {
+    auto entry = Validate(log_offset);
+    if (!entry) return entry;
+    verdict = *entry ? Verdict::kValid : Verdict::kInvalid;
+    if (*entry) valid_.emplace(log_offset, **entry);
+  }
+  if (verdict == Verdict::kInvalid) return std::nullopt;
+  return valid_.at(log_offset);
+}
+
+// The checks of section 5.7 of the format reference, the cheap ones first.
+Result<std::optional<LogEntryInfo>> LogReader::Validate(uint64_t log_offset) {
+  auto sector = ReadSector(log_offset);
+  if (!sector) return std::unexpected(std::move(sector.error()));
+  const auto header = LoadFrom<LogEntryHeader>(**sector);
+  if (!HeaderIsPlausible(header)) return std::nullopt;
+  auto well_formed = SectorsAreWellFormed(log_offset, header);
+  if (!well_formed) return std::unexpected(std::move(well_formed.error()));
+  if (!*well_formed) return std::nullopt;
+  auto right = ChecksumIsRight(log_offset, header);
+  if (!right) return std::unexpected(std::move(right.error()));
+  if (!*right) return std::nullopt;
+  const LogEntryInfo entry{.log_offset = log_offset,
+                           .entry_length_bytes = header.entry_length,
+                           .tail = header.tail,
+                           .sequence_number = header.sequence_number,
+                           .descriptor_count = header.descriptor_count,
+                           .flushed_file_offset = header.flushed_file_offset,
+                           .last_file_offset = header.last_file_offset};
+  auto allowed = TargetsAreAllowed(entry);
+  if (!allowed) return std::unexpected(std::move(allowed.error()));
+  if (!*allowed) {
+    bad_targets_.push_back(log_offset);
+    return std::nullopt;
+  }
+  return entry;
+}
+
+bool LogReader::HeaderIsPlausible(const LogEntryHeader& header) const {
+  return header.signature == format::kLogEntrySignature &&
+         (!log_guid_ || header.log_guid == *log_guid_) && header.sequence_number != 0 &&
+         IsAligned(header.entry_length, kLogSectorSize) && header.entry_length >= kLogSectorSize &&
+         header.entry_length <= log_.length_bytes && IsAligned(header.tail, kLogSectorSize) &&
+         header.tail < log_.length_bytes &&
+         DescriptorSectorCount(header.descriptor_count) * kLogSectorSize <= header.entry_length;
+}
+
+// Every sector behind the first is one of descriptors or one of data, and carries the entry's
+// number. No sector of an entry but its first can start with "loge", so an entry that passes
+// overlaps no other that does.
+Result<bool> LogReader::SectorsAreWellFormed(uint64_t log_offset, const LogEntryHeader& header) {
+  const uint64_t count = header.descriptor_count;
+  const uint64_t descriptor_sectors = DescriptorSectorCount(count);
+  const uint64_t sectors = header.entry_length / kLogSectorSize;
+  uint64_t data_descriptors = 0;
+  for (uint64_t i = 0; i < descriptor_sectors; ++i) {
+    auto sector = ReadSector(Wrap(log_offset + i * kLogSectorSize));
+    if (!sector) return std::unexpected(std::move(sector.error()));
+    for (uint64_t k = 0; k < DescriptorsInSector(i, count); ++k) {
+      const auto kind = ClassifyDescriptor(DescriptorBytes(**sector, i, k), header.sequence_number);
+      if (kind == DescriptorKind::kInvalid) return false;
+      if (kind == DescriptorKind::kData) ++data_descriptors;
+    }
+  }
+  if (data_descriptors != sectors - descriptor_sectors) return false;
+  for (uint64_t i = descriptor_sectors; i < sectors; ++i) {
+    auto sector = ReadSector(Wrap(log_offset + i * kLogSectorSize));
+    if (!sector) return std::unexpected(std::move(sector.error()));
+    if (!IsDataSectorOf(**sector, header.sequence_number)) return false;
+  }
+  return true;
+}
+
+Result<bool> LogReader::ChecksumIsRight(uint64_t log_offset, const LogEntryHeader& header) {
+  uint32_t crc = 0;
+  for (uint64_t done = 0; done < header.entry_length; done += kLogSectorSize) {
+    auto sector = ReadSector(Wrap(log_offset + done));
+    if (!sector) return std::unexpected(std::move(sector.error()));
+    crc = done == 0 ? Crc32cWithoutField(**sector, offsetof(LogEntryHeader, checksum))
+                    : Crc32cExtend(crc, **sector);
+  }
+  return crc == header.checksum;
+}
+
+// Identifier, headers and the log itself are not changed through the log.
+Result<bool> LogReader::TargetsAreAllowed(const LogEntryInfo& entry) {
+  bool allowed = true;
+  const uint64_t log_end = log_.file_offset + log_.length_bytes;
+  auto visited = VisitUpdates(entry, [&](const Update& update) -> Result<void> {
+    const uint64_t start = update.target.file_offset;
+    const uint64_t end = start + update.target.length_bytes;
+    if (start < format::kFirstLoggableOffset || (start < log_end && end > log_.file_offset)) {
+      allowed = false;
+    }
+    return {};
+  });
+  if (!visited) return std::unexpected(std::move(visited.error()));
+  return allowed;
+}
+
+Result<void> LogReader::VisitUpdates(const LogEntryInfo& entry,
+                                     const std::function<Result<void>(const Update&)>& visit) {
+  const uint64_t count = entry.descriptor_count;
+  const uint64_t descriptor_sectors = DescriptorSectorCount(count);
+  // The k-th data sector belongs to the k-th data descriptor; zero descriptors have none.
+  uint64_t data_offset = entry.log_offset + descriptor_sectors * kLogSectorSize;
+  for (uint64_t i = 0; i < descriptor_sectors; ++i) {
+    const uint64_t sector_offset = Wrap(entry.log_offset + i * kLogSectorSize);
+    auto read = ReadSector(sector_offset);
+    if (!read) return std::unexpected(std::move(read.error()));
+    const Sector sector = **read;
+    for (uint64_t k = 0; k < DescriptorsInSector(i, count); ++k) {
+      const auto bytes = DescriptorBytes(sector, i, k);
+      Update update;
+      if (HasSignature(bytes, format::kZeroDescriptorSignature)) {
+        const auto zero = LoadFrom<ZeroDescriptor>(bytes);
+        update = {.target = {zero.file_offset, zero.zero_length}, .zeros = true};
+      } else {
+        const auto data = LoadFrom<DataDescriptor>(bytes);
+        update = {.target = {data.file_offset, kLogSectorSize},
+                  .stored_at = log_.file_offset + Wrap(data_offset),
+                  .leading = data.leading_bytes,
+                  .trailing = data.trailing_bytes};
+        data_offset += kLogSectorSize;
+      }
+      if (auto visited = visit(update); !visited) return visited;
+    }
+  }
+  return {};
+}
+
+Result<LogReader::Run> LogReader::FollowFrom(uint64_t log_offset) {
+  Run run{.entries = {}, .end = log_offset};
+  uint64_t used = 0;
+  while (used < log_.length_bytes) {
+    auto entry = EntryAt(run.end);
+    if (!entry) return std::unexpected(std::move(entry.error()));
+    if (!*entry || used + (*entry)->entry_length_bytes > log_.length_bytes) break;
+    if (!run.entries.empty() &&
+        (*entry)->sequence_number != run.entries.back().sequence_number + 1) {
+      break;
+    }
+    run.entries.push_back(**entry);
+    run.end = Wrap(run.end + (*entry)->entry_length_bytes);
+    used += (*entry)->entry_length_bytes;
+  }
+  return run;
+}
+
+// Section 6.3 of the format reference. A run whose head names no entry of it as tail has no suffix
+// that could be better, since that would have the same head: the scan goes on behind it.
+Result<std::vector<LogEntryInfo>> LogReader::FindActiveSequence() {
+  std::vector<LogEntryInfo> best;
+  for (uint64_t start = 0;;) {
+    auto run = FollowFrom(start);
+    if (!run) return std::unexpected(std::move(run.error()));
+    uint64_t next = Wrap(start + kLogSectorSize);
+    if (auto& entries = run->entries; !entries.empty()) {
+      const LogEntryInfo& head = entries.back();
+      const auto tail = std::ranges::find(entries, head.tail, &LogEntryInfo::log_offset);
+      if (tail != entries.end() &&
+          (best.empty() || head.sequence_number > best.back().sequence_number)) {
+        best.assign(tail, entries.end());
+      }
+      next = run->end;
+    }
+    if (next <= start) return best;
+    start = next;
+  }
+}
+
+Result<void> LogReader::VisitEntries(
+    const std::function<Result<void>(const LogEntryInfo&)>& visit) {
+  for (uint64_t offset = 0; offset < log_.length_bytes;) {
+    auto entry = EntryAt(offset);
+    if (!entry) return std::unexpected(std::move(entry.error()));
+    if (*entry) {
+      if (auto visited = visit(**entry); !visited) return visited;
+    }
+    offset += *entry ? (*entry)->entry_length_bytes : kLogSectorSize;
+  }
+  return {};
+}
+
+}  // namespace vhdx::log

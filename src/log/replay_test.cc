@@ -1,0 +1,145 @@
+#include "log/replay.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "bytes/arithmetic.h"
+#include "format/layout.h"
+#include "testing/image_builder.h"
+#include "testing/memory_file.h"
+#include "testing/outcome.h"
+#include "testing/sha256.h"
+
+namespace vhdx::log {
+namespace {
+
+using testing::DataWrite;
+using testing::LogEntrySpec;
+using testing::MemoryContents;
+using testing::MemoryFile;
+using testing::OutcomeOf;
+using testing::TestGuid;
+using testing::ZeroWrite;
+
+constexpr uint64_t kSector = 4096;
+constexpr uint64_t kFileSize = 8 * kMiB;
+
+std::vector<std::byte> SectorOf(uint8_t value) {
+  return std::vector<std::byte>(kSector, std::byte{value});
+}
+
+class Replay : public ::testing::Test {
+ protected:
+  Replay() {
+    MemoryFile file(contents_);
+    EXPECT_TRUE(file.Resize(kFileSize));
+  }
+
+  Result<ReplayedFile> Run(std::vector<LogEntrySpec> entries) {
+    MemoryFile file(contents_);
+    EXPECT_TRUE(
+        testing::WriteLog({.log_guid = header_.log_guid, .entries = std::move(entries)}, file));
+    return ReplayInMemory(std::make_unique<MemoryFile>(contents_), header_, findings_);
+  }
+
+  static std::vector<std::byte> ReadSector(File& file, uint64_t file_offset) {
+    std::vector<std::byte> bytes(kSector);
+    EXPECT_TRUE(file.ReadExactAt(file_offset, bytes)) << file_offset;
+    return bytes;
+  }
+
+  std::shared_ptr<MemoryContents> contents_ = std::make_shared<MemoryContents>();
+  HeaderInfo header_{
+      .log_guid = TestGuid(5), .version = 1, .log_length_bytes = kMiB, .log_offset = kMiB};
+  Findings findings_;
+};
+
+TEST_F(Replay, LaterEntries_WinOverEarlierOnes) {
+  auto replayed = Run(
+      {{.writes = {DataWrite(3 * kMiB, SectorOf(1)), DataWrite(4 * kMiB, SectorOf(2))}, .tail = 0},
+       {.writes = {DataWrite(3 * kMiB, SectorOf(3))}, .tail = 0},
+       {.writes = {ZeroWrite({4 * kMiB, kSector})}, .tail = 0}});
+  ASSERT_TRUE(replayed) << replayed.error().sentence;
+  EXPECT_EQ(replayed->sequence.size(), 3U);
+  EXPECT_EQ(ReadSector(*replayed->file, 3 * kMiB), SectorOf(3));
+  EXPECT_EQ(ReadSector(*replayed->file, 4 * kMiB), SectorOf(0));
+}
+
+TEST_F(Replay, TheFileItself_DoesNotChange) {
+  MemoryFile before(contents_);
+  auto replayed = Run({{.writes = {DataWrite(3 * kMiB, SectorOf(1))}}});
+  ASSERT_TRUE(replayed);
+  EXPECT_EQ(ReadSector(before, 3 * kMiB), SectorOf(0));
+  EXPECT_EQ(*before.Size(), kFileSize);
+}
+
+// Section 18.7 (d): QEMU does not do this.
+TEST_F(Replay, LastFileOffsetBehindTheEnd_ExtendsTheFile) {
+  auto replayed = Run({{.last_file_offset = 20 * kMiB}});
+  ASSERT_TRUE(replayed);
+  EXPECT_EQ(*replayed->file->Size(), 20 * kMiB);
+  EXPECT_EQ(ReadSector(*replayed->file, 20 * kMiB - kSector), SectorOf(0));
+}
+
+TEST_F(Replay, LastFileOffsetInsideTheFile_ShrinksNothing) {
+  auto replayed = Run({{.last_file_offset = 4 * kMiB}});
+  ASSERT_TRUE(replayed);
+  EXPECT_EQ(*replayed->file->Size(), kFileSize);
+}
+
+TEST_F(Replay, UpdateBehindTheEnd_ExtendsTheFile) {
+  auto replayed = Run({{.writes = {DataWrite(30 * kMiB, SectorOf(7))}}});
+  ASSERT_TRUE(replayed);
+  EXPECT_EQ(*replayed->file->Size(), 30 * kMiB + kSector);
+  EXPECT_EQ(ReadSector(*replayed->file, 30 * kMiB), SectorOf(7));
+}
+
+TEST_F(Replay, FileShorterThanTheHeadSaysItWas_IsRefused) {
+  EXPECT_EQ(OutcomeOf(Run({{.flushed_file_offset = 9 * kMiB}})), "log.file-truncated@1048576");
+}
+
+TEST_F(Replay, OnlyTheHeadsFlushedSize_Counts) {
+  EXPECT_EQ(OutcomeOf(Run({{.tail = 0, .flushed_file_offset = 90 * kMiB},
+                           {.tail = 0, .flushed_file_offset = kFileSize}})),
+            "ok");
+}
+
+TEST_F(Replay, SizesThatAreNoMultiples_AreRoundedUpAndTold) {
+  auto replayed = Run({{.last_file_offset = 9 * kMiB + 1}});
+  ASSERT_TRUE(replayed);
+  EXPECT_EQ(*replayed->file->Size(), 10 * kMiB);
+  EXPECT_EQ(OutcomeOf(findings_), "log.size-field@1048576 log.dirty@1048576");
+}
+
+TEST_F(Replay, SizesThatNoFileCanHave_AreRefused) {
+  EXPECT_EQ(OutcomeOf(Run({{.last_file_offset = uint64_t{1} << 63}})), "log.last-offset@1048576");
+  EXPECT_EQ(OutcomeOf(Run({{.writes = {ZeroWrite({3 * kMiB, uint64_t{1} << 63})}}})),
+            "log.last-offset@1048576");
+}
+
+TEST_F(Replay, NoValidSequence_IsRefused) {
+  EXPECT_EQ(OutcomeOf(Run({})), "log.sequence-none@1048576");
+}
+
+TEST_F(Replay, EntryWithAForbiddenTarget_IsToldAndDoesNotCount) {
+  EXPECT_EQ(OutcomeOf(Run({{}, {.writes = {DataWrite(0x10000, SectorOf(1))}}})), "ok");
+  EXPECT_EQ(OutcomeOf(findings_), "log.target@1052672 log.dirty@1048576");
+}
+
+// Section 18.6, recipe B: the hash of what lies behind the headers, after replay.
+TEST_F(Replay, RecipeB_GivesThePublishedHash) {
+  auto contents = std::make_shared<MemoryContents>();
+  MemoryFile file(contents);
+  ASSERT_TRUE(testing::Build(testing::RecipeB(), file));
+  header_.log_guid = *Guid::Parse("11223344-5566-7788-99aa-bbccddeeff00");
+  auto replayed = ReplayInMemory(std::make_unique<MemoryFile>(contents), header_, findings_);
+  ASSERT_TRUE(replayed) << replayed.error().sentence;
+  std::vector<std::byte> bytes(*replayed->file->Size() - format::kFirstLoggableOffset);
+  ASSERT_TRUE(replayed->file->ReadExactAt(format::kFirstLoggableOffset, bytes));
+  EXPECT_EQ(testing::Sha256Of(bytes),
+            "7c7af6bf6410c1e8f5b9e699b64e1d161276c1466bdaf8f34c56047ac207ce43");
+}
+
+}  // namespace
+}  // namespace vhdx::log
