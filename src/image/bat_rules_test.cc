@@ -1,0 +1,140 @@
+#include "image/bat_rules.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "format/rules.h"
+
+namespace vhdx {
+namespace {
+
+using format::BatEntry;
+using format::PayloadState;
+
+constexpr DiskParameters kParameters{.block_size_bytes = 2 * kMiB,
+                                     .virtual_disk_size_bytes = 9 * kMiB,
+                                     .logical_sector_size = 512,
+                                     .physical_sector_size = 512};
+
+BatRules MakeRules(bool has_parent) {
+  return BatRules(format::BatGeometry(kParameters), has_parent, 3 * kMiB, 20 * kMiB,
+                  ReservedRanges({{0, kMiB}, {1 * kMiB, kMiB}, {3 * kMiB, kMiB}}));
+}
+
+constexpr BatSlot kFirst{BatSlot::Kind::kPayload, 0};
+constexpr BatSlot kLast{BatSlot::Kind::kPayload, 4};  // 1 MiB of it lies on the disk
+constexpr BatSlot kBitmap{BatSlot::Kind::kBitmap, 0};
+
+bool Breaks(const BatRules& bat, BatSlot slot, BatEntry entry, const Rule& rule) {
+  return std::ranges::count(bat.BrokenRules(slot, entry), &rule) == 1;
+}
+
+TEST(BatRules, CleanEntries_BreakNothing) {
+  const BatRules bat = MakeRules(false);
+  for (const PayloadState state : {PayloadState::kNotPresent, PayloadState::kUndefined,
+                                   PayloadState::kZero, PayloadState::kUnmapped}) {
+    EXPECT_TRUE(bat.BrokenRules(kFirst, BatEntry(state, 0)).empty());
+    EXPECT_TRUE(bat.IsUsable(kFirst, BatEntry(state, 0)));
+  }
+  EXPECT_TRUE(bat.BrokenRules(kFirst, BatEntry(PayloadState::kFullyPresent, 4 * kMiB)).empty());
+  EXPECT_TRUE(bat.BrokenRules(kFirst, BatEntry(PayloadState::kUnmapped, 4 * kMiB)).empty());
+}
+
+TEST(BatRules, PlacesOfPresentBlocks_AreHeldAgainstTheFile) {
+  const BatRules bat = MakeRules(false);
+  const struct {
+    uint64_t offset;
+    const Rule* rule;
+  } cases[] = {{0, &rules::kBatOffset},
+               {1 * kMiB, &rules::kBatOverlap},
+               {2 * kMiB, &rules::kBatOverlap},  // its second half is the BAT
+               {19 * kMiB, &rules::kBatBeyondEof},
+               {20 * kMiB, &rules::kBatBeyondEof},
+               {BatEntry::kOffsetMask, &rules::kBatBeyondEof}};
+  for (const auto& [offset, rule] : cases) {
+    const BatEntry entry(PayloadState::kFullyPresent, offset);
+    EXPECT_FALSE(bat.IsUsable(kFirst, entry)) << offset;
+    EXPECT_TRUE(Breaks(bat, kFirst, entry, *rule)) << offset;
+    EXPECT_EQ(bat.BrokenRules(kFirst, entry).size(), 1U) << offset;
+  }
+  EXPECT_TRUE(bat.IsUsable(kFirst, BatEntry(PayloadState::kFullyPresent, 18 * kMiB)));
+}
+
+TEST(BatRules, LastBlockCutShort_IsToleratedAsFarAsTheDiskEnds) {
+  const BatRules bat = MakeRules(false);
+  const BatEntry cut(PayloadState::kFullyPresent, 19 * kMiB);
+  EXPECT_TRUE(bat.IsUsable(kLast, cut));
+  EXPECT_TRUE(Breaks(bat, kLast, cut, rules::kBatCutShort));
+  const BatEntry beyond(PayloadState::kFullyPresent, 20 * kMiB);
+  EXPECT_FALSE(bat.IsUsable(kLast, beyond));
+}
+
+TEST(BatRules, OddStates_NameTheirRule) {
+  const BatRules base = MakeRules(false);
+  const BatRules child = MakeRules(true);
+  EXPECT_TRUE(Breaks(base, kFirst, BatEntry(4), rules::kBatState));
+  EXPECT_FALSE(base.IsUsable(kFirst, BatEntry(4)));
+  EXPECT_TRUE(Breaks(base, kFirst, BatEntry(5), rules::kBatStateOldUnmapped));
+  EXPECT_TRUE(base.IsUsable(kFirst, BatEntry(5)));
+  const BatEntry partial(PayloadState::kPartiallyPresent, 4 * kMiB);
+  EXPECT_TRUE(Breaks(base, kFirst, partial, rules::kBatPartialWithoutParent));
+  EXPECT_FALSE(base.IsUsable(kFirst, partial));
+  EXPECT_TRUE(child.IsUsable(kFirst, partial));
+  EXPECT_TRUE(child.BrokenRules(kFirst, partial).empty());
+  EXPECT_TRUE(
+      Breaks(base, kFirst, BatEntry(PayloadState::kZero, 4 * kMiB), rules::kBatUnusedOffset));
+  EXPECT_TRUE(Breaks(base, kFirst, BatEntry(0x400000 | 6 | 8), rules::kBatReserved));
+  EXPECT_TRUE(base.IsUsable(kFirst, BatEntry(0x400000 | 6 | 8)));
+}
+
+TEST(BatRules, AnchorsInUsedOrMissingSpace_AreReported) {
+  const BatRules bat = MakeRules(false);
+  for (const uint64_t offset : {1 * kMiB, 2 * kMiB, 30 * kMiB}) {
+    const BatEntry entry(PayloadState::kUnmapped, offset);
+    EXPECT_TRUE(bat.IsUsable(kFirst, entry)) << "it reads as zeros all the same";
+    EXPECT_TRUE(Breaks(bat, kFirst, entry, rules::kBatAnchorOverlap)) << offset;
+  }
+}
+
+TEST(BatRules, BitmapEntries_MatterOnlyWithAParent) {
+  const BatRules base = MakeRules(false);
+  const BatRules child = MakeRules(true);
+  EXPECT_TRUE(base.IsUsable(kBitmap, BatEntry(0x123)));
+  EXPECT_TRUE(Breaks(base, kBitmap, BatEntry(6 | 4 * kMiB), rules::kBitmapUnexpected));
+  EXPECT_TRUE(child.BrokenRules(kBitmap, BatEntry(6 | 4 * kMiB)).empty());
+  EXPECT_TRUE(Breaks(child, kBitmap, BatEntry(5), rules::kBitmapState));
+  EXPECT_TRUE(Breaks(child, kBitmap, BatEntry(6), rules::kBitmapRange));
+  EXPECT_TRUE(Breaks(child, kBitmap, BatEntry(6 | 20 * kMiB), rules::kBitmapRange));
+  EXPECT_TRUE(Breaks(child, kBitmap, BatEntry(6 | 3 * kMiB), rules::kBitmapOverlap));
+  EXPECT_TRUE(child.IsUsable(kBitmap, BatEntry(6 | 19 * kMiB)));
+}
+
+TEST(BatSlots, WalkAcrossChunks_AgreesWithTheIndexArithmetic) {
+  const DiskParameters parameters{.block_size_bytes = 256 * kMiB,
+                                  .virtual_disk_size_bytes = 10 * kGiB + 512,
+                                  .logical_sector_size = 512,
+                                  .physical_sector_size = 512};
+  for (const bool has_parent : {false, true}) {
+    const BatRules bat(format::BatGeometry(parameters), has_parent, kMiB, kGiB, {});
+    BatSlots slots(bat, 0);
+    uint64_t payloads = 0;
+    uint64_t bitmaps = 0;
+    for (uint64_t index = 0; index < bat.entry_count() + 5; ++index) {
+      const BatSlot slot = slots.Next();
+      EXPECT_EQ(slot.kind, BatSlots(bat, index).Next().kind);
+      if (slot.kind == BatSlot::Kind::kPayload) {
+        EXPECT_EQ(bat.geometry().PayloadIndex(slot.number), index);
+        EXPECT_EQ(slot.number, payloads++);
+      } else if (slot.kind == BatSlot::Kind::kBitmap) {
+        EXPECT_EQ(bat.geometry().BitmapIndex(slot.number), index);
+        EXPECT_EQ(slot.number, bitmaps++);
+      }
+    }
+    EXPECT_EQ(payloads, 41U);
+    EXPECT_EQ(bitmaps, has_parent ? 3U : 2U);
+  }
+}
+
+}  // namespace
+}  // namespace vhdx

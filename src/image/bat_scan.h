@@ -1,0 +1,34 @@
+// A walk through the whole BAT of an image as it stands in the file, for those who must see every
+// entry.
+
+#ifndef VHDXKIT_IMAGE_BAT_SCAN_H_
+#define VHDXKIT_IMAGE_BAT_SCAN_H_
+
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "format/bat.h"
+#include "image/bat_rules.h"
+
+namespace vhdx {
+
+/// One entry that is not zero.
+struct ScannedEntry {
+  uint64_t index = 0;
+  BatSlot slot;
+  format::BatEntry entry;
+};
+
+/// Calls `visit` with the entries that are not zero, in order, some thousands at a time; reads
+/// ahead, skips holes of the file, keeps nothing. Padding behind the last entry is not visited.
+/// Errors: kIo, and what `visit` returns, which ends the walk.
+Result<void> ScanBat(File& file, const BatRules& bat_rules,
+                     const std::function<Result<void>(std::span<const ScannedEntry>)>& visit);
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IMAGE_BAT_SCAN_H_

@@ -1,0 +1,134 @@
+// The BAT of one open image: where each block is.
+//
+// Pages of 512 entries are read on first touch and kept; an entry is read as one atomic 64-bit
+// load, so reads take no lock. A page of zeros costs nothing: it is one page for all. Whole-disk
+// walks go through a BatCursor, which reads ahead, skips holes of the file and keeps nothing. Any
+// number of threads.
+
+#ifndef VHDXKIT_IMAGE_BLOCK_MAP_H_
+#define VHDXKIT_IMAGE_BLOCK_MAP_H_
+
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "format/bat.h"
+#include "image/bat_rules.h"
+
+namespace vhdx {
+
+/// What a block is to a reader.
+struct Block {
+  enum class Kind : uint8_t {
+    kNotPresent,  ///< ask the parent; zeros if there is none
+    kZero,        ///< reads as zeros, whatever the parent has
+    kPresent,     ///< in this file, all of it
+    kPartial,     ///< in this file where the sector bitmap says so
+  };
+  Kind kind = Kind::kNotPresent;
+  uint64_t file_offset = 0;  ///< kPresent, kPartial
+
+  friend bool operator==(const Block&, const Block&) = default;
+};
+
+class BlockMap {
+ public:
+  /// `file` is read through (the replayed one) and outlives the map.
+  BlockMap(File& file, BatRules bat_rules);
+  ~BlockMap();
+  BlockMap(const BlockMap&) = delete;
+  BlockMap& operator=(const BlockMap&) = delete;
+
+  const BatRules& rules() const { return rules_; }
+  const format::BatGeometry& geometry() const { return rules_.geometry(); }
+
+  /// The block of that number. Errors: kIo; kCorrupt with the rule that its entry breaks.
+  Result<Block> PayloadBlock(uint64_t block) {
+    auto entry = Entry(geometry().PayloadIndex(block));
+    if (!entry) return std::unexpected(std::move(entry.error()));
+    return ToBlock(*entry);
+  }
+
+  /// Where a chunk's sector bitmap block is; 0 if it has none. Errors: as above.
+  Result<uint64_t> BitmapBlockOffset(uint64_t chunk);
+
+  /// The entry at an index, checked, as it is kept: reserved bits cleared. Errors: as above.
+  Result<format::BatEntry> Entry(uint64_t index) {
+    const Page* page = pages_[index / format::kBatEntriesPerPage].load(std::memory_order_acquire);
+    if (page != nullptr) [[likely]] {
+      const uint64_t raw =
+          page->entries[index % format::kBatEntriesPerPage].load(std::memory_order_relaxed);
+      if ((raw & kRefused) == 0) [[likely]]
+        return format::BatEntry(raw);
+    }
+    return EntrySlowly(index);
+  }
+
+  static Block ToBlock(format::BatEntry entry);
+
+ private:
+  friend class BatCursor;
+
+  struct Page {
+    std::array<std::atomic<uint64_t>, format::kBatEntriesPerPage> entries{};
+  };
+  using RawPage = std::array<uint64_t, format::kBatEntriesPerPage>;
+
+  // Set in an entry that breaks a rule for which it is not used; the bit is reserved in the file
+  // and cleared in every entry that is kept.
+  static constexpr uint64_t kRefused = 1 << 3;
+
+  Result<format::BatEntry> EntrySlowly(uint64_t index);
+  Result<const Page*> LoadPage(uint64_t page_index);
+  Result<void> ReadRawPages(uint64_t first_page, std::span<std::byte> bytes);
+  uint64_t Normalize(BatSlot slot, uint64_t raw) const;
+  RawPage NormalizePage(uint64_t page_index, std::span<const std::byte> bytes) const;
+  Error Diagnose(uint64_t index, format::BatEntry entry) const;
+
+  File& file_;
+  const BatRules rules_;
+  const Page zero_page_;
+  std::vector<std::atomic<const Page*>> pages_;
+};
+
+/// Walks the payload blocks in order without keeping the BAT in memory. One thread.
+class BatCursor {
+ public:
+  explicit BatCursor(BlockMap& map) : map_(map) {}
+
+  struct Run {
+    Block block;         ///< of the first; if present, the others follow it in the file
+    uint64_t count = 0;  ///< blocks, at least 1
+  };
+
+  /// The blocks from that one on that are of one kind, at most max_count. Partial blocks come
+  /// alone. Errors: as BlockMap::PayloadBlock.
+  Result<Run> RunAt(uint64_t block, uint64_t max_count);
+
+ private:
+  static constexpr uint64_t kPagesAhead = 64;
+
+  // Entries [first_index_, first_index_ + entries_.size()), normalized; none at all in a hole of
+  // the file.
+  Result<void> Load(uint64_t index);
+  Result<uint64_t> RawEntry(uint64_t index);
+
+  BlockMap& map_;
+  uint64_t first_index_ = 0;
+  uint64_t end_index_ = 0;  // behind the last entry that is loaded
+  bool hole_ = false;       // all of them are zero
+  std::vector<uint64_t> entries_;
+  uint64_t next_window_ = 1;  // pages to load next
+  Run last_run_;              // what RunAt gave last, whole, and where it starts
+  uint64_t last_run_start_ = 0;
+};
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IMAGE_BLOCK_MAP_H_

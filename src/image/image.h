@@ -1,0 +1,52 @@
+// One open .vhdx file, without its parents: its structures, its block map, its sector bitmaps.
+//
+// Opening reads and checks everything but the BAT, in the order of section 14.1 of the format
+// reference, replays a dirty log in memory, and changes nothing. The image owns its file. After
+// that, any number of threads.
+
+#ifndef VHDXKIT_IMAGE_IMAGE_H_
+#define VHDXKIT_IMAGE_IMAGE_H_
+
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+#include <vhdxkit/image_info.h>
+
+#include <memory>
+
+#include "format/findings.h"
+#include "image/block_map.h"
+#include "image/sector_bitmaps.h"
+
+namespace vhdx {
+
+class Image {
+ public:
+  /// Takes the file, whose lock is the caller's business. What is odd goes to `findings`, also if
+  /// it fails. Errors: kCorrupt with the rule; kIo.
+  static Result<std::unique_ptr<Image>> Open(std::unique_ptr<File> file, Findings& findings);
+
+  const ImageInfo& info() const { return info_; }
+  const format::BatGeometry& geometry() const { return block_map_.geometry(); }
+  /// The file as it is after replay.
+  File& file() { return *file_; }
+  BlockMap& block_map() { return block_map_; }
+  SectorBitmaps& sector_bitmaps() { return sector_bitmaps_; }
+  /// Bytes of the metadata region of one item. Errors: kIo.
+  Result<std::vector<std::byte>> ReadMetadataItem(const MetadataItemInfo& item);
+
+ private:
+  Image(std::unique_ptr<File> file, ImageInfo info, BatRules bat_rules);
+
+  std::unique_ptr<File> file_;
+  ImageInfo info_;
+  BlockMap block_map_;
+  SectorBitmaps sector_bitmaps_;
+};
+
+/// Reads the identifier and both headers, and nothing else: who is this file? For looking for a
+/// parent among many. Errors: file.signature, header.*; kIo.
+Result<HeaderInfo> ReadCurrentHeader(File& file);
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IMAGE_IMAGE_H_

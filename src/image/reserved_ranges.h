@@ -1,0 +1,31 @@
+// The parts of a file that no block may touch: header section, log, and every region, known or not.
+
+#ifndef VHDXKIT_IMAGE_RESERVED_RANGES_H_
+#define VHDXKIT_IMAGE_RESERVED_RANGES_H_
+
+#include <vhdxkit/file.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace vhdx {
+
+class ReservedRanges {
+ public:
+  ReservedRanges() = default;
+  /// The ranges do not overlap each other, and no end exceeds 2^64.
+  explicit ReservedRanges(std::vector<FileRange> ranges);
+
+  /// Whether [range) shares a byte with any of them. `range` must not wrap.
+  bool Overlap(FileRange range) const;
+
+  /// Sorted by place.
+  const std::vector<FileRange>& ranges() const { return ranges_; }
+
+ private:
+  std::vector<FileRange> ranges_;
+};
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IMAGE_RESERVED_RANGES_H_

@@ -1,0 +1,68 @@
+// The sector bitmaps of a differencing image ([MS-VHDX] 2.4): which sectors of a partially present
+// block are in this file.
+//
+// 4 KiB pages of bits are read when needed, and some are kept; the memory used is bounded. Any
+// number of threads.
+
+#ifndef VHDXKIT_IMAGE_SECTOR_BITMAPS_H_
+#define VHDXKIT_IMAGE_SECTOR_BITMAPS_H_
+
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <unordered_map>
+
+#include "bytes/mutex.h"
+#include "format/bat.h"
+#include "image/block_map.h"
+
+namespace vhdx {
+
+class SectorBitmaps {
+ public:
+  /// Both outlive the bitmaps; `file` is read through (the replayed one).
+  SectorBitmaps(File& file, BlockMap& block_map) : file_(file), block_map_(block_map) {}
+
+  /// Sectors that come from the same place.
+  struct Run {
+    bool in_this_file = false;
+    uint64_t length_bytes = 0;
+  };
+
+  /// The run that holds disk_offset, from there on: at most max_length bytes, and never past the
+  /// end of a page of bits (32768 sectors) or of the chunk. The block is partially present. Errors:
+  /// kIo; kCorrupt: bat.entry.partial-without-bitmap, or the rule that the bitmap's entry breaks.
+  Result<Run> RunAt(uint64_t disk_offset, uint64_t max_length);
+
+ private:
+  static constexpr uint64_t kPageSize = format::kLogSectorSize;
+  static constexpr uint64_t kBitsPerPage = kPageSize * 8;
+  static constexpr size_t kShardCount = 16;
+  static constexpr size_t kPagesPerShard = 64;  // 4 MiB in all
+
+  using Page = std::array<uint64_t, kPageSize / sizeof(uint64_t)>;
+  using PagePointer = std::shared_ptr<const Page>;
+
+  // The oldest page goes when a shard is full: walks touch a page many times in a row and never
+  // again.
+  struct Shard {
+    Mutex mutex;
+    std::unordered_map<uint64_t, PagePointer> pages VHDX_GUARDED_BY(mutex);
+    std::deque<uint64_t> order VHDX_GUARDED_BY(mutex);
+  };
+
+  Result<PagePointer> GetPage(uint64_t file_offset);
+  Result<PagePointer> ReadPage(uint64_t file_offset);
+
+  File& file_;
+  BlockMap& block_map_;
+  std::array<Shard, kShardCount> shards_;
+};
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IMAGE_SECTOR_BITMAPS_H_

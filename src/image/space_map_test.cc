@@ -1,0 +1,64 @@
+#include "image/space_map.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "bytes/arithmetic.h"
+
+namespace vhdx {
+namespace {
+
+// Beyond 256 TiB the map keeps claims and not bits; both must say the same.
+class SpaceMapOfEitherKind : public ::testing::TestWithParam<uint64_t> {};
+
+TEST_P(SpaceMapOfEitherKind, GapsBetweenClaims_AreUnclaimed) {
+  SpaceMap map(GetParam());
+  EXPECT_TRUE(map.Claim({0, kMiB}));
+  EXPECT_TRUE(map.Claim({3 * kMiB, 2 * kMiB}));
+  EXPECT_TRUE(map.Claim({70 * kMiB, kMiB}));
+  const SpaceMap::Summary summary = map.Finish();
+  EXPECT_EQ(summary.end, 71 * kMiB);
+  EXPECT_EQ(summary.unclaimed_bytes, 67 * kMiB);
+  ASSERT_EQ(summary.unclaimed.size(), 2U);
+  EXPECT_EQ(summary.unclaimed[0], (FileRange{kMiB, 2 * kMiB}));
+  EXPECT_EQ(summary.unclaimed[1], (FileRange{5 * kMiB, 65 * kMiB}));
+  EXPECT_TRUE(summary.overlaps.empty());
+}
+
+TEST_P(SpaceMapOfEitherKind, RandomClaims_OverlapIsFound) {
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 200; ++round) {
+    SpaceMap map(GetParam());
+    std::vector<int> claims(100);
+    bool told = false;
+    bool overlap = false;
+    for (int i = 0; i < 6; ++i) {
+      const uint64_t first = random() % 90;
+      const uint64_t count = 1 + random() % 10;
+      told = !map.Claim({first * kMiB, count * kMiB}) || told;
+      for (uint64_t unit = first; unit < first + count; ++unit)
+        overlap = claims[unit]++ > 0 || overlap;
+    }
+    told = !map.Finish().overlaps.empty() || told;
+    EXPECT_EQ(told, overlap) << round;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, SpaceMapOfEitherKind,
+                         ::testing::Values(uint64_t{100 * kMiB}, 300 * kTiB));
+
+TEST(SpaceMap, ClaimBehindTheEndOfTheFile_IsCut) {
+  SpaceMap map(10 * kMiB + 512);
+  EXPECT_TRUE(map.Claim({8 * kMiB, 32 * kMiB}));
+  EXPECT_TRUE(map.Claim({20 * kMiB, kMiB}));
+  EXPECT_EQ(map.Finish().end, 11 * kMiB);
+}
+
+TEST(SpaceMap, Nothing_EndsAtZero) {
+  SpaceMap map(5 * kMiB);
+  EXPECT_EQ(map.Finish().end, 0U);
+}
+
+}  // namespace
+}  // namespace vhdx
