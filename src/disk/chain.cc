@@ -1,0 +1,157 @@
+#include "disk/chain.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "disk/open_image.h"
+#include "format/rules.h"
+
+namespace vhdx {
+
+Result<std::unique_ptr<Disk::Chain>> Disk::Chain::Open(FileSystem& files, const std::string& path,
+                                                       const OpenOptions& options) {
+  std::vector<std::unique_ptr<Image>> layers;
+  std::vector<FileIdentity> identities;
+  Findings findings;
+  auto image = OpenImage(files, path, options, findings);
+  for (;;) {
+    if (!image) return std::unexpected(std::move(image.error()));
+    const FileIdentity identity = (*image)->file().identity();
+    const Place place{(*image)->info().filename, 0};
+    if (std::ranges::find(identities, identity) != identities.end()) {
+      return Corrupt(rules::kParentLoop, place);
+    }
+    identities.push_back(identity);
+    layers.push_back(*std::move(image));
+    if (!layers.back()->info().parameters.has_parent) break;
+    if (layers.size() >= options.max_chain_depth) {
+      return Corrupt(rules::kParentDepth, place, std::to_string(layers.size()) + " images and more",
+                     "at most " + std::to_string(options.max_chain_depth));
+    }
+    Findings parent_findings;
+    image = OpenParent(files, *layers.back(), options, parent_findings);
+  }
+  return std::unique_ptr<Chain>(new Chain(std::move(layers)));
+}
+
+template <typename FindBlocks>
+Result<Disk::Chain::Piece> Disk::Chain::Resolve(uint64_t offset, uint64_t length,
+                                                FindBlocks&& find_blocks) {
+  for (uint32_t depth = 0;; ++depth) {
+    Image& image = *layers_[depth];
+    const format::BatGeometry& geometry = image.geometry();
+    // A shorter parent reads as zeros behind its end.
+    if (offset >= geometry.virtual_disk_size()) {
+      return Piece{.kind = ExtentKind::kHole, .depth = depth, .length_bytes = length};
+    }
+    length = std::min(length, geometry.virtual_disk_size() - offset);
+    const uint64_t within = geometry.OffsetInBlock(offset);
+    const uint64_t block = geometry.BlockOf(offset);
+    auto run = find_blocks(depth, block, geometry.BlockOf(offset + length - 1) - block + 1);
+    if (!run) return std::unexpected(std::move(run.error()));
+    length = std::min(length, run->count * geometry.block_size() - within);
+    switch (run->block.kind) {
+      case Block::Kind::kPresent:
+        return Piece{ExtentKind::kData, depth, length, run->block.file_offset + within};
+      case Block::Kind::kZero:
+        return Piece{.kind = ExtentKind::kZero, .depth = depth, .length_bytes = length};
+      case Block::Kind::kPartial: {
+        auto sectors = image.sector_bitmaps().RunAt(offset, length);
+        if (!sectors) return std::unexpected(std::move(sectors.error()));
+        length = sectors->length_bytes;
+        if (sectors->in_this_file) {
+          return Piece{ExtentKind::kData, depth, length, run->block.file_offset + within};
+        }
+        break;
+      }
+      case Block::Kind::kNotPresent:
+        break;
+    }
+    if (depth + 1 == layers_.size()) {
+      return Piece{.kind = ExtentKind::kHole, .depth = depth, .length_bytes = length};
+    }
+  }
+}
+
+Result<void> Disk::Chain::Read(uint64_t disk_offset, MutableByteSpan buffer) {
+  const auto find_blocks = [this](uint32_t depth, uint64_t block,
+                                  uint64_t) -> Result<BatCursor::Run> {
+    auto found = layers_[depth]->block_map().PayloadBlock(block);
+    if (!found) return std::unexpected(std::move(found.error()));
+    return BatCursor::Run{*found, 1};
+  };
+  // Pieces that follow each other in one file, and pieces of zeros, are gathered and then served at
+  // once.
+  Piece gathered;
+  uint64_t position = disk_offset;
+  uint64_t served = 0;
+  const auto serve = [&]() -> Result<void> {
+    const MutableByteSpan target = buffer.subspan(served, gathered.length_bytes);
+    served += gathered.length_bytes;
+    if (gathered.kind == ExtentKind::kData) return ReadData(gathered, target);
+    std::ranges::fill(target, std::byte{0});
+    return {};
+  };
+  while (position < disk_offset + buffer.size()) {
+    auto piece = Resolve(position, disk_offset + buffer.size() - position, find_blocks);
+    if (!piece) return std::unexpected(std::move(piece.error()));
+    position += piece->length_bytes;
+    const bool both_data = gathered.kind == ExtentKind::kData && piece->kind == ExtentKind::kData;
+    const bool both_zeros = gathered.kind != ExtentKind::kData && piece->kind != ExtentKind::kData;
+    const bool follows = both_data && gathered.depth == piece->depth &&
+                         gathered.file_offset + gathered.length_bytes == piece->file_offset;
+    if (follows || both_zeros) {
+      gathered.length_bytes += piece->length_bytes;
+      continue;
+    }
+    if (gathered.length_bytes > 0) {
+      if (auto done = serve(); !done) return done;
+    }
+    gathered = *piece;
+  }
+  return gathered.length_bytes > 0 ? serve() : Result<void>{};
+}
+
+Result<void> Disk::Chain::ReadData(const Piece& piece, MutableByteSpan buffer) {
+  return layers_[piece.depth]->file().ReadExactAt(piece.file_offset, buffer);
+}
+
+Result<std::vector<Extent>> Disk::Chain::Extents(DiskRange range, size_t max_extents) {
+  std::vector<BatCursor> cursors;
+  cursors.reserve(layers_.size());
+  for (const auto& layer : layers_) cursors.emplace_back(layer->block_map());
+  const auto find_blocks = [&](uint32_t depth, uint64_t block, uint64_t max_count) {
+    return cursors[depth].RunAt(block, max_count);
+  };
+  std::vector<Extent> extents;
+  uint64_t position = range.disk_offset;
+  while (position < range.end()) {
+    auto piece = Resolve(position, range.end() - position, find_blocks);
+    if (!piece) return std::unexpected(std::move(piece.error()));
+    Extent next{.range = {position, piece->length_bytes},
+                .kind = piece->kind,
+                .present = piece->kind != ExtentKind::kHole,
+                .depth = piece->depth};
+    if (next.kind == ExtentKind::kData) {
+      next.file = &layers_[piece->depth]->file();
+      next.file_offset = piece->file_offset;
+    }
+    position += piece->length_bytes;
+    if (!extents.empty()) {
+      Extent& last = extents.back();
+      const bool same_source =
+          last.kind == next.kind && last.present == next.present && last.depth == next.depth;
+      const bool follows = next.kind != ExtentKind::kData ||
+                           last.file_offset + last.range.length_bytes == next.file_offset;
+      if (same_source && follows) {
+        last.range.length_bytes += next.range.length_bytes;
+        continue;
+      }
+      if (extents.size() == max_extents) break;
+    }
+    extents.push_back(next);
+  }
+  return extents;
+}
+
+}  // namespace vhdx

@@ -1,0 +1,33 @@
+#include <vhdxkit/inspect.h>
+
+#include <utility>
+
+#include "disk/open_image.h"
+#include "disk/parent_search.h"
+
+namespace vhdx {
+
+Result<Inspection> Inspect(FileSystem& files, const std::string& path, const OpenOptions& options) {
+  Findings findings;
+  auto image = OpenImage(files, path, options, findings);
+  if (!image) return std::unexpected(std::move(image.error()));
+  Inspection inspection{.image = (*image)->info(), .parent = std::nullopt};
+  inspection.image.findings = findings.kept();
+  if (!inspection.image.parent_locator) return inspection;
+
+  auto search = ParentSearch::Start(files, (*image)->file(), options);
+  if (!search) return std::unexpected(std::move(search.error()));
+  auto parent = search->Find(*inspection.image.parent_locator);
+  if (!parent) return std::unexpected(std::move(parent.error()));
+  ParentState state{.attempts = search->attempts()};
+  if (*parent != nullptr) {
+    state.identity = ParentState::Identity::kOk;
+    state.resolved = (*parent)->name();
+  } else if (search->found_stranger()) {
+    state.identity = ParentState::Identity::kMismatch;
+  }
+  inspection.parent = std::move(state);
+  return inspection;
+}
+
+}  // namespace vhdx

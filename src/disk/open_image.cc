@@ -1,0 +1,52 @@
+#include "disk/open_image.h"
+
+#include <utility>
+
+#include "disk/parent_search.h"
+#include "format/rules.h"
+
+namespace vhdx {
+
+Result<std::unique_ptr<Image>> OpenImage(FileSystem& files, const std::string& path,
+                                         const OpenOptions& options, Findings& findings) {
+  auto file = files.Open(path, {.direct = options.direct});
+  if (!file) return std::unexpected(std::move(file.error()));
+  return OpenImage(*std::move(file), options, findings);
+}
+
+Result<std::unique_ptr<Image>> OpenImage(std::unique_ptr<File> file, const OpenOptions& options,
+                                         Findings& findings) {
+  if (options.lock == LockPolicy::kLock) {
+    if (auto locked = file->Lock(LockMode::kShared); !locked) {
+      if (locked.error().code != ErrorCode::kUnsupported) {
+        return std::unexpected(std::move(locked.error()));
+      }
+      findings.Add(rules::kHostNoLocks, {file->name(), 0});
+    }
+  }
+  return Image::Open(std::move(file), findings);
+}
+
+Result<std::unique_ptr<Image>> OpenParent(FileSystem& files, Image& child,
+                                          const OpenOptions& options, Findings& findings) {
+  const ParentLocatorInfo& locator = *child.info().parent_locator;
+  auto search = ParentSearch::Start(files, child.file(), options);
+  if (!search) return std::unexpected(std::move(search.error()));
+  auto file = search->Find(locator);
+  if (!file) return std::unexpected(std::move(file.error()));
+  if (*file == nullptr) {
+    return std::unexpected(ParentNotFound(child.info().filename, locator, *search));
+  }
+  auto parent = OpenImage(*std::move(file), options, findings);
+  if (!parent) return parent;
+  const uint32_t sector_size = child.geometry().logical_sector_size();
+  if ((*parent)->geometry().logical_sector_size() != sector_size) {
+    return Corrupt(rules::kParentSectorSize,
+                   {(*parent)->info().filename, (*parent)->info().metadata_region.file_offset},
+                   std::to_string((*parent)->geometry().logical_sector_size()),
+                   std::to_string(sector_size));
+  }
+  return parent;
+}
+
+}  // namespace vhdx

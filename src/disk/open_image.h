@@ -1,0 +1,34 @@
+// Opening one image by its path: file, lock, structures; and its parent, if it has one.
+
+#ifndef VHDXKIT_DISK_OPEN_IMAGE_H_
+#define VHDXKIT_DISK_OPEN_IMAGE_H_
+
+#include <vhdxkit/disk.h>
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+
+#include <memory>
+#include <string>
+
+#include "format/findings.h"
+#include "image/image.h"
+
+namespace vhdx {
+
+/// Opens and locks the file and reads it. Errors: those of FileSystem::Open, File::Lock and
+/// Image::Open.
+Result<std::unique_ptr<Image>> OpenImage(FileSystem& files, const std::string& path,
+                                         const OpenOptions& options, Findings& findings);
+
+/// The same for a file that is open already.
+Result<std::unique_ptr<Image>> OpenImage(std::unique_ptr<File> file, const OpenOptions& options,
+                                         Findings& findings);
+
+/// Finds and opens the parent of a differencing image, and checks that the two fit.
+/// Errors: parent.missing, parent.linkage, parent.sector-size; those of OpenImage.
+Result<std::unique_ptr<Image>> OpenParent(FileSystem& files, Image& child,
+                                          const OpenOptions& options, Findings& findings);
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_DISK_OPEN_IMAGE_H_

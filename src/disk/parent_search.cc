@@ -1,0 +1,250 @@
+#include "disk/parent_search.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "disk/windows_path.h"
+#include "format/findings.h"
+#include "format/rules.h"
+#include "image/image.h"
+
+namespace vhdx {
+namespace {
+
+// Bounds on what a hostile locator can make us do.
+constexpr size_t kMaxNamesInPath = 128;
+constexpr size_t kMaxNamesInFolder = 4096;
+constexpr size_t kMaxAttempts = 64;
+
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string Join(const std::string& folder, const std::string& name) {
+  return folder.ends_with('/') ? folder + name : folder + "/" + name;
+}
+
+bool IsParent(const HeaderInfo& header, const ParentLocatorInfo& locator) {
+  return header.data_write_guid == locator.parent_linkage ||
+         header.data_write_guid == locator.parent_linkage2;
+}
+
+std::string WantedGuids(const ParentLocatorInfo& locator) {
+  std::string text = locator.parent_linkage.ToString();
+  if (locator.parent_linkage2) text += " or " + locator.parent_linkage2->ToString();
+  return text;
+}
+
+}  // namespace
+
+bool AllowedFolders::Allow(std::string_view real_path) const {
+  return anywhere || std::ranges::any_of(folders, [&](const std::string& folder) {
+           if (folder == "/") return true;
+           return real_path.starts_with(folder) && real_path.size() > folder.size() &&
+                  real_path[folder.size()] == '/';
+         });
+}
+
+Result<ParentSearch> ParentSearch::Start(FileSystem& files, File& child,
+                                         const OpenOptions& options) {
+  AllowedFolders allowed{.folders = {}, .anywhere = options.allow_any_parent};
+  auto child_path = child.RealPath();
+  if (!child_path) return std::unexpected(std::move(child_path.error()));
+  allowed.folders.push_back(FolderOf(*child_path));
+  for (const std::string& folder : options.parent_folders) {
+    auto real = files.RealPath(folder);
+    if (!real) return std::unexpected(std::move(real.error()));
+    if (std::ranges::find(allowed.folders, *real) == allowed.folders.end()) {
+      allowed.folders.push_back(*std::move(real));
+    }
+  }
+  return ParentSearch(files, std::move(allowed), child.identity());
+}
+
+ParentSearch::ParentSearch(FileSystem& files, AllowedFolders allowed, FileIdentity child)
+    : files_(&files), allowed_(std::move(allowed)), child_(child) {}
+
+Result<std::unique_ptr<File>> ParentSearch::Find(const ParentLocatorInfo& locator) {
+  if (auto file = FindByPath(locator)) return file;
+  return FindByIdentity(locator);
+}
+
+std::unique_ptr<File> ParentSearch::FindByPath(const ParentLocatorInfo& locator) {
+  const std::vector<std::string> relative = SplitPath(locator.relative_path);
+  if (!relative.empty()) {
+    // A path that starts with '/' was written by a program on a host like this one.
+    const std::string start = locator.relative_path.starts_with('/') ? "/" : allowed_.folders[0];
+    if (auto file = TryComponents(start, relative, locator)) return file;
+  }
+  const std::vector<std::string> volume = SplitAbsolutePath(locator.volume_path);
+  if (auto file = FindBySuffix(volume, locator)) return file;
+  const std::vector<std::string> absolute = SplitAbsolutePath(locator.absolute_win32_path);
+  if (locator.absolute_win32_path.starts_with('/') && !absolute.empty()) {
+    if (auto file = TryComponents("/", absolute, locator)) return file;
+  }
+  if (auto file = FindBySuffix(absolute, locator)) return file;
+
+  std::vector<std::string> names;
+  for (const auto* path : {&relative, &volume, &absolute}) {
+    if (!path->empty() && std::ranges::find(names, path->back()) == names.end()) {
+      names.push_back(path->back());
+    }
+  }
+  return FindByName(names, locator);
+}
+
+std::unique_ptr<File> ParentSearch::FindBySuffix(const std::vector<std::string>& components,
+                                                 const ParentLocatorInfo& locator) {
+  if (components.size() > kMaxNamesInPath ||
+      std::ranges::find(components, "..") != components.end()) {
+    return nullptr;
+  }
+  for (size_t skip = 0; skip + 1 < components.size(); ++skip) {
+    const std::vector<std::string> suffix(components.begin() + static_cast<ptrdiff_t>(skip),
+                                          components.end());
+    for (const std::string& folder : allowed_.folders) {
+      if (auto file = TryComponents(folder, suffix, locator)) return file;
+    }
+  }
+  return nullptr;
+}
+
+std::unique_ptr<File> ParentSearch::FindByName(const std::vector<std::string>& names,
+                                               const ParentLocatorInfo& locator) {
+  for (const std::string& name : names) {
+    for (const std::string& folder : allowed_.folders) {
+      if (auto file = TryComponents(folder, {name}, locator)) return file;
+    }
+  }
+  return nullptr;
+}
+
+std::unique_ptr<File> ParentSearch::FindByIdentity(const ParentLocatorInfo& locator) {
+  for (const std::string& folder : allowed_.folders) {
+    size_t images = 0;
+    for (const std::string& name : NamesIn(folder)) {
+      if (!IsImageName(name)) continue;
+      auto real = files_->RealPath(Join(folder, name));
+      if (!real || tried_.contains(*real) || !allowed_.Allow(*real)) continue;
+      ++images;
+      auto file = files_->Open(*real, {});
+      if (!file || (*file)->identity() == child_) continue;
+      auto header = ReadCurrentHeader(**file);
+      if (!header || !IsParent(*header, locator)) continue;
+      if (auto parent = TryFile(*real, locator)) return parent;
+    }
+    Note(folder, "none of " + std::to_string(images) + " other image(s) in this folder has it");
+  }
+  return nullptr;
+}
+
+std::unique_ptr<File> ParentSearch::TryComponents(const std::string& folder,
+                                                  const std::vector<std::string>& components,
+                                                  const ParentLocatorInfo& locator) {
+  if (components.size() > kMaxNamesInPath) {
+    Note(folder, "the path in the locator has too many names");
+    return nullptr;
+  }
+  std::string path = folder;
+  for (const std::string& name : components) {
+    auto next = ResolveName(path, name);
+    if (!next) {
+      std::string wanted = folder;
+      for (const std::string& component : components) wanted = Join(wanted, component);
+      Note(wanted, "not there");
+      return nullptr;
+    }
+    path = *std::move(next);
+  }
+  return TryFile(path, locator);
+}
+
+// The real path of an entry of a folder: by its exact name, else, where we may look around,
+// ignoring case.
+std::optional<std::string> ParentSearch::ResolveName(const std::string& folder,
+                                                     const std::string& name) {
+  if (auto exact = files_->RealPath(Join(folder, name))) return *exact;
+  const bool may_list = allowed_.Allow(Join(folder, name));
+  if (!may_list || name == "..") return std::nullopt;
+  const auto& names = NamesIn(folder);
+  const auto same = std::ranges::find_if(
+      names, [&](const std::string& other) { return SameNameIgnoringCase(name, other); });
+  if (same == names.end()) return std::nullopt;
+  auto real = files_->RealPath(Join(folder, *same));
+  return real ? std::optional(*std::move(real)) : std::nullopt;
+}
+
+const std::vector<std::string>& ParentSearch::NamesIn(const std::string& folder) {
+  const auto [entry, is_new] = names_.try_emplace(folder);
+  if (is_new) {
+    if (auto names = files_->List(folder, kMaxNamesInFolder)) entry->second = *std::move(names);
+  }
+  return entry->second;
+}
+
+std::unique_ptr<File> ParentSearch::TryFile(const std::string& real_path,
+                                            const ParentLocatorInfo& locator) {
+  if (!tried_.insert(real_path).second) return nullptr;
+  const auto refuse_place = [&](const std::string& path) {
+    Note(path, "lies outside the folders where parents may be; allow it with --parent-dir " +
+                   FolderOf(path));
+  };
+  if (!allowed_.Allow(real_path)) {
+    refuse_place(real_path);
+    return nullptr;
+  }
+  auto file = files_->Open(real_path, {});
+  if (!file) {
+    Note(real_path, file.error().sentence);
+    return nullptr;
+  }
+  // What was opened may be another file than what was looked at a moment ago.
+  const auto opened_path = (*file)->RealPath();
+  if (!opened_path || !allowed_.Allow(*opened_path)) {
+    refuse_place(opened_path ? *opened_path : real_path);
+    return nullptr;
+  }
+  auto header = ReadCurrentHeader(**file);
+  if (!header) {
+    Note(real_path, header.error().sentence);
+    return nullptr;
+  }
+  if (!IsParent(*header, locator)) {
+    found_stranger_ = true;
+    Note(real_path, "its DataWriteGuid is " + header->data_write_guid.ToString());
+    return nullptr;
+  }
+  Note(real_path, "");
+  return *std::move(file);
+}
+
+void ParentSearch::Note(std::string path, std::string outcome) {
+  if (attempts_.size() < kMaxAttempts) attempts_.push_back({std::move(path), std::move(outcome)});
+}
+
+Error ParentNotFound(const std::string& child, const ParentLocatorInfo& locator,
+                     const ParentSearch& search) {
+  const Rule& rule = search.found_stranger() ? rules::kParentLinkage : rules::kParentMissing;
+  std::string name = !locator.relative_path.empty()         ? locator.relative_path
+                     : !locator.absolute_win32_path.empty() ? locator.absolute_win32_path
+                                                            : locator.volume_path;
+  Error error{.code = search.found_stranger() ? ErrorCode::kCorrupt : ErrorCode::kNotFound,
+              .rule = std::string(rule.id),
+              .file = child,
+              .file_offset = {},
+              .found = {},
+              .expected = WantedGuids(locator)};
+  error.sentence = std::string(rule.meaning) + ": \"" + name + "\" with DataWriteGuid " +
+                   error.expected + "; looked for at";
+  for (const ParentAttempt& attempt : search.attempts()) {
+    error.sentence += (&attempt == search.attempts().data() ? " " : ", ") + attempt.path + " (" +
+                      attempt.outcome + ")";
+  }
+  error.sentence += "; " + std::string(rule.repair) + " [" + std::string(rule.id) + "]";
+  error.found = search.found_stranger() ? "another identity" : "no such file";
+  return error;
+}
+
+}  // namespace vhdx
