@@ -1,0 +1,131 @@
+#include <vhdxkit/check.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "disk/open_image.h"
+#include "format/rules.h"
+#include "log/log_reader.h"
+#include "ops/check_blocks.h"
+
+namespace vhdx {
+namespace {
+
+// Entries that are valid in themselves and do not count, of sessions before this one.
+Result<void> LookForStaleEntries(Image& image, Findings& findings) {
+  const HeaderInfo& header = image.info().header();
+  log::LogReader reader(image.file(), {header.log_offset, header.log_length_bytes}, std::nullopt);
+  const std::vector<LogEntryInfo>& active = image.info().log.entries;
+  uint64_t stale = 0;
+  std::optional<uint64_t> first;
+  auto visited = reader.VisitEntries([&](const LogEntryInfo& entry) -> Result<void> {
+    const bool counts = std::ranges::any_of(
+        active, [&](const LogEntryInfo& other) { return other.log_offset == entry.log_offset; });
+    if (counts) return {};
+    if (!first) first = entry.log_offset;
+    ++stale;
+    return {};
+  });
+  if (visited && first) {
+    findings.Add(rules::kLogStale, {image.info().filename, header.log_offset + *first},
+                 std::to_string(stale) + (stale == 1 ? " entry" : " entries"));
+  }
+  return visited;
+}
+
+Result<BlockCheck> CheckOpenImage(Image& image, Findings& findings,
+                                  const OperationControl& control) {
+  if (auto looked = LookForStaleEntries(image, findings); !looked) {
+    return std::unexpected(std::move(looked.error()));
+  }
+  if (image.info().host_sparse) findings.Add(rules::kHostSparse, {image.info().filename, 0});
+  return CheckBlocks(image, findings, control);
+}
+
+// Gathers what the images of a chain have to say.
+class Reporter {
+ public:
+  explicit Reporter(std::string filename) { report_.filename = std::move(filename); }
+
+  CheckReport& report() { return report_; }
+
+  void Add(const Findings& findings) {
+    report_.findings.insert(report_.findings.end(), findings.kept().begin(), findings.kept().end());
+    for (const auto& [rule, count] : findings.counts()) {
+      const auto known =
+          std::ranges::find(report_.counts, rule, &std::pair<const Rule*, uint64_t>::first);
+      if (known == report_.counts.end()) {
+        report_.counts.emplace_back(rule, count);
+      } else {
+        known->second += count;
+      }
+    }
+  }
+
+  CheckReport Finish() {
+    bool odd = false;
+    bool no_signature = false;
+    for (const auto& [rule, count] : report_.counts) {
+      if (rule->severity <= Severity::kReadOnly) report_.corruption_count += count;
+      odd = odd || rule->severity == Severity::kTolerate || rule->severity == Severity::kLeak;
+      no_signature = no_signature || rule == &rules::kFileSignature;
+    }
+    report_.verdict = no_signature                   ? CheckVerdict::kNotVhdx
+                      : report_.corruption_count > 0 ? CheckVerdict::kCorrupt
+                      : odd                          ? CheckVerdict::kOdd
+                                                     : CheckVerdict::kClean;
+    return std::move(report_);
+  }
+
+ private:
+  CheckReport report_;
+};
+
+}  // namespace
+
+Result<CheckReport> Check(FileSystem& files, const std::string& path, const OpenOptions& options,
+                          const OperationControl& control) {
+  Reporter reporter(path);
+  std::vector<FileIdentity> identities;
+  std::unique_ptr<Image> child;
+  for (;;) {
+    Findings findings;
+    auto image = child == nullptr ? OpenImage(files, path, options, findings)
+                                  : OpenParent(files, *child, options, findings);
+    if (!image) {
+      if (!findings.Add(image.error())) return std::unexpected(std::move(image.error()));
+      reporter.Add(findings);
+      return reporter.Finish();
+    }
+    const bool is_top = child == nullptr;
+    child = *std::move(image);
+    const Place place{child->info().filename, 0};
+    const FileIdentity identity = child->file().identity();
+    if (std::ranges::find(identities, identity) != identities.end()) {
+      findings.Add(rules::kParentLoop, place);
+      reporter.Add(findings);
+      return reporter.Finish();
+    }
+    identities.push_back(identity);
+    auto blocks = CheckOpenImage(*child, findings, control);
+    if (!blocks) return std::unexpected(std::move(blocks.error()));
+    if (is_top) {
+      CheckReport& report = reporter.report();
+      report.leaked_bytes = blocks->leaked_bytes;
+      report.image_end_offset = blocks->image_end_offset;
+      report.total_blocks = child->geometry().payload_block_count();
+      report.present_blocks = blocks->present_blocks;
+      report.fragmented_blocks = blocks->fragmented_blocks;
+    }
+    const bool has_parent = child->info().parameters.has_parent;
+    if (has_parent && identities.size() >= options.max_chain_depth) {
+      findings.Add(rules::kParentDepth, place, std::to_string(identities.size()) + " and more");
+    }
+    reporter.Add(findings);
+    if (!has_parent || identities.size() >= options.max_chain_depth) return reporter.Finish();
+  }
+}
+
+}  // namespace vhdx

@@ -1,0 +1,262 @@
+#include "ops/check_blocks.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bytes/arithmetic.h"
+#include "format/layout.h"
+#include "format/rules.h"
+#include "image/bat_scan.h"
+#include "image/space_map.h"
+
+namespace vhdx {
+namespace {
+
+using format::BatEntry;
+using format::PayloadState;
+
+// The part of the file that an entry speaks for, and how firmly.
+struct Holding {
+  enum class Kind : uint8_t { kNothing, kBlock, kAnchor };
+  Kind kind = Kind::kNothing;
+  FileRange range;
+};
+
+Holding HoldingOf(const BatRules& bat_rules, const ScannedEntry& scanned) {
+  const uint64_t offset = scanned.entry.file_offset();
+  if (scanned.slot.kind == BatSlot::Kind::kBitmap) {
+    const bool holds =
+        bat_rules.has_parent() && scanned.entry.bitmap_state() == format::kBitmapPresent;
+    if (!holds) return {};
+    return {Holding::Kind::kBlock, {offset, format::kSectorBitmapBlockSize}};
+  }
+  const FileRange range{offset, bat_rules.geometry().block_size()};
+  switch (scanned.entry.state()) {
+    case PayloadState::kFullyPresent:
+    case PayloadState::kPartiallyPresent:
+      return {Holding::Kind::kBlock, range};
+    case PayloadState::kUndefined:
+    case PayloadState::kUnmapped:
+    case PayloadState::kOldUnmapped:
+      if (offset != 0) return {Holding::Kind::kAnchor, range};
+      break;
+    case PayloadState::kNotPresent:
+    case PayloadState::kZero:
+    case PayloadState::kReserved:
+      break;
+  }
+  return {};
+}
+
+// Rules of one entry that say that its place in the file is wrong.
+bool PlaceIsWrong(const std::vector<const Rule*>& broken) {
+  return std::ranges::any_of(broken, [](const Rule* rule) {
+    return rule == &rules::kBatOffset || rule == &rules::kBatBeyondEof ||
+           rule == &rules::kBatOverlap || rule == &rules::kBatAnchorOverlap ||
+           rule == &rules::kBitmapRange || rule == &rules::kBitmapOverlap;
+  });
+}
+
+bool Intersect(FileRange a, FileRange b) {
+  return a.file_offset < b.file_offset + b.length_bytes &&
+         b.file_offset < a.file_offset + a.length_bytes;
+}
+
+// A part of the file that more than one entry claims.
+struct Conflict {
+  FileRange range;
+  std::vector<ScannedEntry> claimants;
+};
+
+class BlockChecker {
+ public:
+  BlockChecker(Image& image, Findings& findings, const OperationControl& control)
+      : image_(image),
+        bat_rules_(image.block_map().rules()),
+        findings_(findings),
+        control_(control),
+        space_(bat_rules_.file_size()) {}
+
+  Result<BlockCheck> Run() {
+    for (const FileRange& range : bat_rules_.reserved().ranges()) space_.Claim(range);
+    if (auto done = Scan(&BlockChecker::CheckEntry); !done) return Failure(done);
+    // What keeps space without using it gives way: it is looked at once all blocks are known.
+    if (has_anchors_) {
+      if (auto done = Scan(&BlockChecker::CheckAnchor); !done) return Failure(done);
+    }
+    const SpaceMap::Summary summary = space_.Finish();
+    for (const FileRange& range : summary.overlaps) AddConflict(range);
+    if (!conflicts_.empty()) {
+      std::ranges::sort(conflicts_, {}, &Conflict::range);
+      if (auto done = Scan(&BlockChecker::FindClaimants); !done) return Failure(done);
+      ReportConflicts();
+    }
+    ReportSpace(summary);
+    return result_;
+  }
+
+ private:
+  using Step = Result<void> (BlockChecker::*)(const ScannedEntry&);
+
+  static std::unexpected<Error> Failure(Result<void>& result) {
+    return std::unexpected(std::move(result.error()));
+  }
+
+  Result<void> Scan(Step step) {
+    return ScanBat(image_.file(), bat_rules_,
+                   [&](std::span<const ScannedEntry> entries) -> Result<void> {
+                     if (control_.cancelled()) {
+                       return Fail(ErrorCode::kCancelled, "the check was cancelled");
+                     }
+                     for (const ScannedEntry& scanned : entries) {
+                       if (auto done = (this->*step)(scanned); !done) return done;
+                     }
+                     return {};
+                   });
+  }
+
+  void Report(const Rule& rule, const ScannedEntry& scanned) {
+    if (!findings_.Keeps(rule)) {
+      findings_.Add(rule, {});
+      return;
+    }
+    findings_.Add(rule, PlaceOf(scanned), bat_rules_.Describe(scanned.slot, scanned.entry));
+  }
+
+  Place PlaceOf(const ScannedEntry& scanned) const {
+    return {image_.info().filename, bat_rules_.EntryOffset(scanned.index)};
+  }
+
+  Result<void> CheckEntry(const ScannedEntry& scanned) {
+    const auto broken = bat_rules_.BrokenRules(scanned.slot, scanned.entry);
+    for (const Rule* rule : broken) Report(*rule, scanned);
+    const Holding holding = HoldingOf(bat_rules_, scanned);
+    if (holding.kind == Holding::Kind::kAnchor) has_anchors_ = true;
+    if (holding.kind != Holding::Kind::kBlock) return {};
+    if (!PlaceIsWrong(broken) && !space_.Claim(holding.range)) AddConflict(holding.range);
+    if (scanned.slot.kind != BatSlot::Kind::kPayload) return {};
+    CountPresent(holding.range);
+    if (scanned.entry.state() == PayloadState::kPartiallyPresent && bat_rules_.has_parent()) {
+      return CheckHasBitmap(scanned);
+    }
+    return {};
+  }
+
+  void CountPresent(FileRange range) {
+    if (result_.present_blocks > 0 && range.file_offset != present_end_) {
+      ++result_.fragmented_blocks;
+    }
+    ++result_.present_blocks;
+    present_end_ = range.file_offset + range.length_bytes;
+  }
+
+  Result<void> CheckHasBitmap(const ScannedEntry& scanned) {
+    const uint64_t chunk = bat_rules_.geometry().ChunkOf(scanned.slot.number);
+    if (chunk != bitmap_chunk_) {
+      auto offset = image_.block_map().BitmapBlockOffset(chunk);
+      // An entry that is there and broken has a finding of its own.
+      if (!offset && offset.error().code != ErrorCode::kCorrupt) {
+        return std::unexpected(std::move(offset.error()));
+      }
+      bitmap_chunk_ = chunk;
+      bitmap_is_missing_ = offset && *offset == 0;
+    }
+    if (bitmap_is_missing_) Report(rules::kBatPartialWithoutBitmap, scanned);
+    return {};
+  }
+
+  Result<void> CheckAnchor(const ScannedEntry& scanned) {
+    const Holding holding = HoldingOf(bat_rules_, scanned);
+    if (holding.kind != Holding::Kind::kAnchor) return {};
+    const auto broken = bat_rules_.BrokenRules(scanned.slot, scanned.entry);
+    if (!PlaceIsWrong(broken) && !space_.Claim(holding.range)) {
+      Report(rules::kBatAnchorOverlap, scanned);
+    }
+    return {};
+  }
+
+  void AddConflict(FileRange range) {
+    if (conflicts_.size() < SpaceMap::kMaxListed) {
+      conflicts_.push_back({range, {}});
+    } else {
+      ++unlisted_conflicts_;
+    }
+  }
+
+  Result<void> FindClaimants(const ScannedEntry& scanned) {
+    const Holding holding = HoldingOf(bat_rules_, scanned);
+    if (holding.kind != Holding::Kind::kBlock) return {};
+    // No range is longer than a block, so only those that start less than one before can reach in.
+    const uint64_t start = holding.range.file_offset;
+    const uint64_t reach = format::kMaxBlockSize;
+    auto conflict = std::ranges::lower_bound(conflicts_, start < reach ? 0 : start - reach, {},
+                                             [](const Conflict& c) { return c.range.file_offset; });
+    constexpr size_t kNamed = 4;
+    for (; conflict != conflicts_.end() &&
+           conflict->range.file_offset < start + holding.range.length_bytes;
+         ++conflict) {
+      if (Intersect(conflict->range, holding.range) && conflict->claimants.size() < kNamed) {
+        conflict->claimants.push_back(scanned);
+      }
+    }
+    return {};
+  }
+
+  void ReportConflicts() {
+    std::vector<std::pair<uint64_t, uint64_t>> reported;  // pairs of BAT indices
+    for (const Conflict& conflict : conflicts_) {
+      if (conflict.claimants.size() < 2) continue;
+      const ScannedEntry& first = conflict.claimants.front();
+      const ScannedEntry& last = conflict.claimants.back();
+      const std::pair pair{first.index, last.index};
+      if (std::ranges::find(reported, pair) != reported.end()) continue;
+      reported.push_back(pair);
+      findings_.Add(RuleFor(last), PlaceOf(last),
+                    bat_rules_.Describe(last.slot, last.entry) + " and " +
+                        bat_rules_.Describe(first.slot, first.entry));
+    }
+    for (; unlisted_conflicts_ > 0; --unlisted_conflicts_) findings_.Add(rules::kBatOverlap, {});
+  }
+
+  static const Rule& RuleFor(const ScannedEntry& scanned) {
+    return scanned.slot.kind == BatSlot::Kind::kBitmap ? rules::kBitmapOverlap : rules::kBatOverlap;
+  }
+
+  void ReportSpace(const SpaceMap::Summary& summary) {
+    const std::string& name = image_.info().filename;
+    for (const FileRange& range : summary.unclaimed) {
+      findings_.Add(rules::kSpaceLeak, {name, range.file_offset},
+                    std::to_string(range.length_bytes) + " bytes");
+    }
+    if (bat_rules_.file_size() > summary.end) {
+      findings_.Add(rules::kSpaceTail, {name, summary.end},
+                    std::to_string(bat_rules_.file_size() - summary.end) + " bytes");
+    }
+    result_.leaked_bytes = summary.unclaimed_bytes;
+    result_.image_end_offset = std::min(summary.end, bat_rules_.file_size());
+  }
+
+  Image& image_;
+  const BatRules& bat_rules_;
+  Findings& findings_;
+  const OperationControl& control_;
+  SpaceMap space_;
+  BlockCheck result_;
+  uint64_t present_end_ = 0;  // where the present block seen last ends
+  bool has_anchors_ = false;
+  std::optional<uint64_t> bitmap_chunk_;  // looked up last
+  bool bitmap_is_missing_ = false;
+  std::vector<Conflict> conflicts_;
+  uint64_t unlisted_conflicts_ = 0;
+};
+
+}  // namespace
+
+Result<BlockCheck> CheckBlocks(Image& image, Findings& findings, const OperationControl& control) {
+  return BlockChecker(image, findings, control).Run();
+}
+
+}  // namespace vhdx

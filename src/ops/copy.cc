@@ -1,0 +1,290 @@
+#include <vhdxkit/convert.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "bytes/arithmetic.h"
+#include "bytes/mutex.h"
+#include "bytes/zeros.h"
+
+namespace vhdx {
+namespace {
+
+// Read, looked at and written at once: small enough to stay in a core's own cache between the
+// three.
+constexpr uint64_t kCopyPiece = 256 * kKiB;
+constexpr uint64_t kClonePiece = 256 * kMiB;
+constexpr uint64_t kZeroPiece = kGiB;
+// What reads as zeros becomes a hole in units of this, the block of most file systems.
+constexpr uint64_t kHoleUnit = 4 * kKiB;
+constexpr size_t kExtentsAtATime = 1024;
+constexpr unsigned kMaxThreads = 4;
+
+// Hands out the source, piece by piece, to any number of threads.
+class ExtentQueue {
+ public:
+  ExtentQueue(BlockDevice& source, bool want_zeros) : source_(source), want_zeros_(want_zeros) {}
+
+  // The next piece: a part of one extent that is worth a thread's while. Nothing: the end.
+  Result<std::optional<Extent>> Next(bool whole_extents) VHDX_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    for (;;) {
+      if (next_ == extents_.size()) {
+        if (position_ == source_.size_bytes()) return std::nullopt;
+        if (auto filled = Refill(); !filled) return std::unexpected(std::move(filled.error()));
+      }
+      Extent& extent = extents_[next_];
+      const bool data = extent.kind == ExtentKind::kData;
+      const uint64_t limit = !data ? kZeroPiece : whole_extents ? kClonePiece : kCopyPiece;
+      Extent piece = extent;
+      piece.range.length_bytes = std::min(limit, extent.range.length_bytes);
+      extent.range.disk_offset += piece.range.length_bytes;
+      extent.range.length_bytes -= piece.range.length_bytes;
+      extent.file_offset += piece.range.length_bytes;
+      if (extent.range.length_bytes == 0) ++next_;
+      if (data || want_zeros_) return piece;
+      skipped_bytes_ += piece.range.length_bytes;
+    }
+  }
+
+  uint64_t skipped_bytes() VHDX_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    return skipped_bytes_;
+  }
+
+ private:
+  Result<void> Refill() VHDX_REQUIRES(mutex_) {
+    auto extents = source_.Extents({position_, source_.size_bytes() - position_}, kExtentsAtATime);
+    if (!extents) return std::unexpected(std::move(extents.error()));
+    extents_ = *std::move(extents);
+    next_ = 0;
+    position_ = extents_.back().range.end();
+    return {};
+  }
+
+  BlockDevice& source_;
+  const bool want_zeros_;
+  Mutex mutex_;
+  std::vector<Extent> extents_ VHDX_GUARDED_BY(mutex_);
+  size_t next_ VHDX_GUARDED_BY(mutex_) = 0;
+  uint64_t position_ VHDX_GUARDED_BY(mutex_) = 0;
+  uint64_t skipped_bytes_ VHDX_GUARDED_BY(mutex_) = 0;
+};
+
+// Reports progress from whichever thread comes by, not too often.
+class ProgressMeter {
+ public:
+  ProgressMeter(const OperationControl& control, uint64_t total)
+      : control_(control), total_(total) {}
+
+  void Report(uint64_t done) VHDX_EXCLUDES(mutex_) {
+    if (!control_.on_progress) return;
+    const MutexLock lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    if (done < total_ && now - last_ < kInterval) return;
+    last_ = now;
+    furthest_ = std::max(furthest_, done);
+    control_.on_progress(furthest_, total_);
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kInterval{50};
+
+  const OperationControl& control_;
+  const uint64_t total_;
+  Mutex mutex_;
+  std::chrono::steady_clock::time_point last_ VHDX_GUARDED_BY(mutex_);
+  uint64_t furthest_ VHDX_GUARDED_BY(mutex_) = 0;
+};
+
+class Copier {
+ public:
+  Copier(BlockDevice& source, BlockDevice& target, const CopyOptions& options,
+         const OperationControl& control)
+      : source_(source),
+        target_(target),
+        target_is_zero_(options.target == TargetContents::kZeros),
+        control_(control),
+        queue_(source, !target_is_zero_),
+        meter_(control, source.size_bytes()) {}
+
+  Result<CopyReport> Run(unsigned threads) {
+    {
+      std::vector<std::jthread> workers;
+      for (unsigned i = 1; i < threads; ++i) workers.emplace_back([this] { Work(); });
+      Work();
+    }
+    const MutexLock lock(mutex_);
+    if (error_) return std::unexpected(*std::move(error_));
+    CopyReport report{.copied_bytes = copied_, .cloned_bytes = cloned_};
+    report.zero_bytes = source_.size_bytes() - report.copied_bytes - report.cloned_bytes;
+    meter_.Report(source_.size_bytes());
+    return report;
+  }
+
+ private:
+  void Work() {
+    std::vector<std::byte> buffer(kCopyPiece);
+    while (!stop_.load(std::memory_order_relaxed)) {
+      if (control_.cancelled()) {
+        return Stop({.code = ErrorCode::kCancelled,
+                     .file_offset = {},
+                     .sentence = "the operation was cancelled"});
+      }
+      auto piece = queue_.Next(may_clone_.load(std::memory_order_relaxed));
+      if (!piece) return Stop(std::move(piece.error()));
+      if (!*piece) return;
+      if (auto done = CopyPiece(**piece, buffer); !done) return Stop(std::move(done.error()));
+      done_ += (*piece)->range.length_bytes;
+      meter_.Report(done_ + queue_.skipped_bytes());
+    }
+  }
+
+  void Stop(Error error) VHDX_EXCLUDES(mutex_) {
+    stop_ = true;
+    const MutexLock lock(mutex_);
+    if (!error_) error_ = std::move(error);
+  }
+
+  Result<void> CopyPiece(const Extent& piece, std::span<std::byte> buffer) {
+    if (piece.kind != ExtentKind::kData) return target_.Trim(piece.range);
+    auto cloned = TryClone(piece);
+    if (!cloned) return std::unexpected(std::move(cloned.error()));
+    if (*cloned) return {};
+    for (uint64_t done = 0; done < piece.range.length_bytes;) {
+      auto step = CopySome(piece, done, buffer);
+      if (!step) return std::unexpected(std::move(step.error()));
+      done += *step;
+    }
+    return {};
+  }
+
+  Result<bool> TryClone(const Extent& piece) {
+    const bool aligned = IsAligned(
+        piece.range.disk_offset | piece.range.length_bytes | piece.file_offset, kHoleUnit);
+    if (!aligned || !may_clone_.load(std::memory_order_relaxed)) return false;
+    auto cloned = target_.CloneFrom(piece.range.disk_offset, *piece.file,
+                                    {piece.file_offset, piece.range.length_bytes});
+    if (cloned) {
+      cloned_ += piece.range.length_bytes;
+      return true;
+    }
+    if (cloned.error().code != ErrorCode::kUnsupported) {
+      return std::unexpected(std::move(cloned.error()));
+    }
+    may_clone_ = false;
+    return false;
+  }
+
+  // Copies from `done` bytes into the piece on, up to a buffer's worth; returns how far it came.
+  Result<uint64_t> CopySome(const Extent& piece, uint64_t done, std::span<std::byte> buffer) {
+    const uint64_t left = piece.range.length_bytes - done;
+    const uint64_t start = piece.file_offset + done;
+    auto data = piece.file->NextData(start);
+    if (!data) return std::unexpected(std::move(data.error()));
+    const uint64_t disk_offset = piece.range.disk_offset + done;
+    if (*data > start) {
+      const uint64_t hole = std::min(*data - start, left);
+      if (auto zeroed = PutZeros({disk_offset, hole}); !zeroed) {
+        return std::unexpected(std::move(zeroed.error()));
+      }
+      return hole;
+    }
+    const auto bytes = buffer.first(std::min<uint64_t>(buffer.size(), left));
+    if (auto read = source_.Read(disk_offset, bytes); !read) {
+      return std::unexpected(std::move(read.error()));
+    }
+    if (auto put = Put(disk_offset, bytes); !put) return std::unexpected(std::move(put.error()));
+    return bytes.size();
+  }
+
+  // Writes what is not zero, in as few writes as that takes.
+  Result<void> Put(uint64_t disk_offset, ByteSpan bytes) {
+    while (!bytes.empty()) {
+      const bool zero = IsAllZero(FirstUnit(disk_offset, bytes));
+      uint64_t length = FirstUnit(disk_offset, bytes).size();
+      while (length < bytes.size()) {
+        const ByteSpan next = FirstUnit(disk_offset + length, bytes.subspan(length));
+        if (IsAllZero(next) != zero) break;
+        length += next.size();
+      }
+      const ByteSpan run = bytes.first(length);
+      auto done = zero ? PutZeros({disk_offset, length}) : target_.Write(disk_offset, run);
+      if (!done) return done;
+      if (!zero) copied_ += length;
+      disk_offset += length;
+      bytes = bytes.subspan(length);
+    }
+    return {};
+  }
+
+  static ByteSpan FirstUnit(uint64_t disk_offset, ByteSpan bytes) {
+    const uint64_t to_boundary = kHoleUnit - disk_offset % kHoleUnit;
+    return bytes.first(std::min<uint64_t>(to_boundary, bytes.size()));
+  }
+
+  Result<void> PutZeros(DiskRange range) {
+    return target_is_zero_ ? Result<void>{} : target_.Trim(range);
+  }
+
+  BlockDevice& source_;
+  BlockDevice& target_;
+  const bool target_is_zero_;
+  const OperationControl& control_;
+  ExtentQueue queue_;
+  ProgressMeter meter_;
+  std::atomic<bool> stop_ = false;
+  std::atomic<bool> may_clone_ = true;
+  std::atomic<uint64_t> copied_ = 0;
+  std::atomic<uint64_t> cloned_ = 0;
+  std::atomic<uint64_t> done_ = 0;
+  Mutex mutex_;
+  std::optional<Error> error_ VHDX_GUARDED_BY(mutex_);
+};
+
+unsigned ThreadsFor(unsigned wanted) {
+  if (wanted != 0) return wanted;
+  return std::clamp(std::thread::hardware_concurrency(), 1U, kMaxThreads);
+}
+
+}  // namespace
+
+Result<CopyReport> CopyContents(BlockDevice& source, BlockDevice& target,
+                                const CopyOptions& options, const OperationControl& control) {
+  if (target.size_bytes() < source.size_bytes()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the target has " + std::to_string(target.size_bytes()) +
+                    " bytes, and the source " + std::to_string(source.size_bytes()),
+                target.name());
+  }
+  return Copier(source, target, options, control).Run(ThreadsFor(options.threads));
+}
+
+Result<CopyReport> StreamContents(BlockDevice& source, File& stream,
+                                  const OperationControl& control) {
+  ProgressMeter meter(control, source.size_bytes());
+  std::vector<std::byte> buffer(kMiB);
+  CopyReport report;
+  for (uint64_t position = 0; position < source.size_bytes();) {
+    if (control.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
+    const uint64_t length = std::min<uint64_t>(buffer.size(), source.size_bytes() - position);
+    const std::span<std::byte> piece = std::span(buffer).first(length);
+    if (auto read = source.Read(position, piece); !read) {
+      return std::unexpected(std::move(read.error()));
+    }
+    if (auto written = stream.WriteAt(position, ByteSpan(piece)); !written) {
+      return std::unexpected(std::move(written.error()));
+    }
+    position += length;
+    report.copied_bytes += length;
+    meter.Report(position);
+  }
+  return report;
+}
+
+}  // namespace vhdx

@@ -1,0 +1,120 @@
+#include <vhdxkit/image_tree.h>
+#include <vhdxkit/inspect.h>
+
+#include <map>
+#include <utility>
+
+#include "disk/windows_path.h"
+
+namespace vhdx {
+namespace {
+
+// A bound of ours: more images than anybody keeps together.
+constexpr size_t kMaxNamesInFolder = 65536;
+
+std::string Join(const std::string& folder, const std::string& name) {
+  return folder.ends_with('/') ? folder + name : folder + "/" + name;
+}
+
+// What a person calls the parent: the first path that the locator has.
+std::string NameOfParent(const ParentLocatorInfo& locator) {
+  if (!locator.relative_path.empty()) return locator.relative_path;
+  if (!locator.absolute_win32_path.empty()) return locator.absolute_win32_path;
+  return locator.volume_path;
+}
+
+class TreeFinder {
+ public:
+  TreeFinder(FileSystem& files, const OpenOptions& options) : files_(files), options_(options) {}
+
+  Result<void> AddPath(const std::string& path) {
+    auto is_folder = files_.IsFolder(path);
+    if (!is_folder) return std::unexpected(std::move(is_folder.error()));
+    if (*is_folder) return AddFolder(path);
+    auto added = AddImage(path);
+    if (!added) return std::unexpected(std::move(added.error()));
+    return {};
+  }
+
+  // Reads all that was added, and all that this leads to.
+  std::vector<ImageNode> Finish() {
+    for (size_t i = 0; i < nodes_.size(); ++i) Read(i);
+    return std::move(nodes_);
+  }
+
+ private:
+  Result<void> AddFolder(const std::string& folder) {
+    auto names = files_.List(folder, kMaxNamesInFolder);
+    if (!names) return std::unexpected(std::move(names.error()));
+    for (const std::string& name : *names) {
+      if (!IsImageName(name)) continue;
+      const std::string path = Join(folder, name);
+      // A name can be gone by now, or belong to a folder.
+      if (const auto is_folder = files_.IsFolder(path); is_folder && !*is_folder) {
+        (void)AddImage(path);
+      }
+    }
+    return {};
+  }
+
+  // The node of a file, however many paths lead to it.
+  Result<size_t> AddImage(const std::string& path) {
+    auto real_path = files_.RealPath(path);
+    if (!real_path) return std::unexpected(std::move(real_path.error()));
+    const auto [entry, is_new] = index_of_.try_emplace(*std::move(real_path), nodes_.size());
+    if (is_new) nodes_.push_back(ImageNode{.path = path});
+    return entry->second;
+  }
+
+  void Read(size_t index) {
+    auto inspection = Inspect(files_, nodes_[index].path, options_);
+    ImageNode& node = nodes_[index];
+    if (!inspection) {
+      node.error = std::move(inspection.error());
+      return;
+    }
+    const ImageInfo& image = inspection->image;
+    node.subformat = image.parameters.subformat();
+    node.virtual_size_bytes = image.parameters.virtual_disk_size_bytes;
+    node.file_size_bytes = image.file_size_bytes;
+    node.data_write_guid = image.header().data_write_guid;
+    if (image.parent_locator && inspection->parent) {
+      node.parent_linkage = image.parent_locator->parent_linkage;
+      LinkToParent(index, *image.parent_locator, *inspection->parent);
+    }
+  }
+
+  void LinkToParent(size_t index, const ParentLocatorInfo& locator, const ParentState& parent) {
+    if (parent.identity == ParentState::Identity::kOk) {
+      // May move the nodes.
+      if (const auto parent_index = AddImage(parent.resolved)) {
+        nodes_[index].link = ImageNode::Link::kOk;
+        nodes_[index].parent = *parent_index;
+        return;
+      }
+    }
+    ImageNode& node = nodes_[index];
+    node.link = parent.identity == ParentState::Identity::kMismatch ? ImageNode::Link::kMismatch
+                                                                    : ImageNode::Link::kMissing;
+    node.missing_path = NameOfParent(locator);
+  }
+
+  FileSystem& files_;
+  const OpenOptions& options_;
+  std::vector<ImageNode> nodes_;
+  std::map<std::string, size_t> index_of_;  // by real path
+};
+
+}  // namespace
+
+Result<std::vector<ImageNode>> FindImageTree(FileSystem& files,
+                                             const std::vector<std::string>& paths,
+                                             const OpenOptions& options) {
+  TreeFinder finder(files, options);
+  for (const std::string& path : paths) {
+    if (auto added = finder.AddPath(path); !added) return std::unexpected(std::move(added.error()));
+  }
+  return finder.Finish();
+}
+
+}  // namespace vhdx
