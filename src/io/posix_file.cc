@@ -21,9 +21,6 @@
 namespace vhdx {
 namespace {
 
-/// No file reaches as far as this; what lies beyond is answered without asking the host.
-constexpr uint64_t kBeyondEveryFile = uint64_t{1} << 62;
-
 /// As many of `buffers` as one system call takes.
 template <typename Span>
 std::span<iovec> FillBatch(std::array<iovec, IOV_MAX>& batch, std::span<const Span> buffers) {

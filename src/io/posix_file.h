@@ -70,6 +70,10 @@ class PosixFile : public File {
   std::unexpected<Error> FailedReadOnly() const;
 
  private:
+  /// No file reaches as far as this. What lies beyond is answered without asking the host, some of
+  /// whose file systems take such an offset for a negative one.
+  static constexpr uint64_t kBeyondEveryFile = uint64_t{1} << 62;
+
   Result<size_t> ReadOne(uint64_t file_offset, MutableByteSpan buffer);
   Result<void> WriteOne(uint64_t file_offset, ByteSpan buffer);
   Result<void> WriteZeros(FileRange range);

@@ -174,7 +174,7 @@ Result<void> PosixFile::CopyRange(uint64_t file_offset, File& source, FileRange 
 // -- Holes --
 
 Result<std::optional<uint64_t>> PosixFile::Seek(uint64_t file_offset, int whence) {
-  if (capabilities().block_device) return std::nullopt;
+  if (capabilities().block_device || file_offset >= kBeyondEveryFile) return std::nullopt;
   const off_t found = ::lseek(fd(), static_cast<off_t>(file_offset), whence);
   if (found >= 0) return static_cast<uint64_t>(found);
   if (errno == EINVAL || MeansUnsupported(errno)) return std::nullopt;
