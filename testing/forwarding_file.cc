@@ -1,0 +1,27 @@
+#include "testing/forwarding_file.h"
+
+#include <array>
+
+namespace vhdx::testing {
+
+std::string_view FileCallName(FileCall call) {
+  static constexpr std::array<std::string_view, kFileCalls> kNames = {
+      "read",   "write", "sync",   "resize",    "zero range", "punch hole",
+      "clone",  "copy",  "size",   "next data", "next hole",  "lock",
+      "random", "open",  "rename", "remove",    "sync folder"};
+  return kNames[static_cast<size_t>(call)];
+}
+
+uint64_t TotalBytes(std::span<const MutableByteSpan> buffers) {
+  uint64_t total = 0;
+  for (MutableByteSpan buffer : buffers) total += buffer.size();
+  return total;
+}
+
+uint64_t TotalBytes(std::span<const ByteSpan> buffers) {
+  uint64_t total = 0;
+  for (ByteSpan buffer : buffers) total += buffer.size();
+  return total;
+}
+
+}  // namespace vhdx::testing
