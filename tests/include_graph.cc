@@ -1,7 +1,6 @@
 #include "tests/include_graph.h"
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -49,26 +48,33 @@ const std::vector<Layer>& Layers() {
   return layers;
 }
 
-// A library, and the folders whose sources may include it.
+enum class Where {
+  kAnywhere,
+  kSourcesOnly,  ///< no header shows it, but for those of cli and testing, which nobody installs
+  kHeadersOnly,  ///< for who includes them; the folder's own sources build without the library
+};
+
 struct Library {
   std::string_view prefix;
-  std::vector<std::string_view> folders;
-  bool only_in_cc;  ///< no header shows it, but for those of cli and testing, which nobody installs
+  std::vector<std::string_view> folders;  ///< whose files may include it
+  Where where = Where::kAnywhere;
 };
 
 const std::vector<Library>& Libraries() {
   static const std::vector<Library> libraries = {
-      {"CLI/", {"cli"}, false},
-      {"nlohmann/", {"cli", "testing"}, false},
+      {"CLI/", {"cli"}},
+      {"nlohmann/", {"cli", "testing"}},
       {"fmt/",
        {"bytes", "format", "io", "log", "image", "disk", "media", "ops", "cli", "testing"},
-       true},
-      {"utf8", {"bytes"}, true},
-      {"gtest/", {}, false},
-      {"gmock/", {}, false},
-      {"rapidcheck", {}, false},
-      {"isa-l", {}, false},
-      {"benchmark/", {}, false},
+       Where::kSourcesOnly},
+      {"utf8", {"bytes"}, Where::kSourcesOnly},
+      {"openssl/", {"testing"}, Where::kSourcesOnly},
+      // Fixtures; make_sample, which quickstart builds, needs no GoogleTest.
+      {"gtest/", {"testing"}, Where::kHeadersOnly},
+      {"gmock/", {}},
+      {"rapidcheck", {}},
+      {"isa-l", {}},
+      {"benchmark/", {}},
   };
   return libraries;
 }
@@ -158,17 +164,28 @@ class Graph {
     }
   }
 
-  void CheckLibrary(const std::string& path, const Include& include) {
+  static bool IsAllowed(const Library& library, const std::string& path) {
     const std::string folder = FolderOf(path);
+    if (!Contains(library.folders, folder)) return false;
+    switch (library.where) {
+      case Where::kAnywhere:
+        return true;
+      case Where::kSourcesOnly:
+        return path.ends_with(".cc") || folder == "cli" || folder == "testing";
+      case Where::kHeadersOnly:
+        return path.ends_with(".h");
+    }
+    return false;
+  }
+
+  void CheckLibrary(const std::string& path, const Include& include) {
     for (const Library& library : Libraries()) {
-      if (!include.name.starts_with(library.prefix)) continue;
-      const bool private_file = path.ends_with(".cc") || folder == "cli" || folder == "testing";
-      if (!Contains(library.folders, folder) || (library.only_in_cc && !private_file)) {
+      if (include.name.starts_with(library.prefix) && !IsAllowed(library, path)) {
         Complain(path, include, "this library has no place here");
       }
     }
     // <vector> is the standard library's; <sys/uio.h> and <fmt/core.h> are somebody else's.
-    if (folder == "include" && include.name.find_first_of("./") != std::string::npos) {
+    if (FolderOf(path) == "include" && include.name.find_first_of("./") != std::string::npos) {
       Complain(path, include, "public headers include only the standard library");
     }
   }
