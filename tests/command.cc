@@ -41,7 +41,7 @@ class Capture {
 
 }  // namespace
 
-CommandResult Run(const std::vector<std::string>& arguments) {
+CommandResult RunCommand(const std::vector<std::string>& arguments) {
   std::vector<char*> pointers;
   pointers.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments)
@@ -70,11 +70,11 @@ CommandResult Run(const std::vector<std::string>& arguments) {
 
 CommandResult RunVhdx(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), VHDXKIT_COMMAND);
-  return Run(arguments);
+  return RunCommand(arguments);
 }
 
 bool HasProgram(const std::string& name) {
-  return Run({"sh", "-c", "command -v " + name}).exit_status == 0;
+  return RunCommand({"sh", "-c", "command -v " + name}).exit_status == 0;
 }
 
 }  // namespace vhdx::tests

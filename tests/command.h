@@ -15,7 +15,7 @@ struct CommandResult {
 };
 
 /// Runs a program (looked for in PATH) with nothing on its standard input, and waits for it.
-CommandResult Run(const std::vector<std::string>& arguments);
+CommandResult RunCommand(const std::vector<std::string>& arguments);
 
 /// The built command vhdx with these arguments.
 CommandResult RunVhdx(std::vector<std::string> arguments);

@@ -61,7 +61,7 @@ std::string Unpack(const CorpusImage& image, const std::string& folder) {
   const std::string target = folder + "/" + image.file;
   std::error_code failed;
   std::filesystem::copy_file(CorpusFolder() + "/" + image.file, target, failed);
-  if (failed || Run({"xz", "--decompress", "--force", target}).exit_status != 0) return "";
+  if (failed || RunCommand({"xz", "--decompress", "--force", target}).exit_status != 0) return "";
   return target.substr(0, target.size() - std::string(".xz").size());
 }
 

@@ -66,9 +66,10 @@ inline constexpr Rule kHeaderDataWriteGuid{"header.data-write-guid", Severity::k
 inline constexpr Rule kLogDirty{
     "log.dirty", Severity::kNote,
     "The log holds changes that are not in place yet; they are replayed", "[MS-VHDX] 2.3.3", ""};
-inline constexpr Rule kLogStale{"log.stale", Severity::kNote,
-                                "The log holds entries of earlier sessions, which do not count",
-                                "[MS-VHDX] 2.3.2", ""};
+inline constexpr Rule kLogStale{
+    "log.stale", Severity::kNote,
+    "The log holds entries that do not count: retired ones, or of earlier sessions",
+    "[MS-VHDX] 2.3.2", ""};
 inline constexpr Rule kLogSequenceNone{
     "log.sequence-none", Severity::kRefuse,
     "The log must be replayed and has no valid sequence of entries", "[MS-VHDX] 2.3.3",
