@@ -111,22 +111,22 @@ TEST(Compare, StrictWantsEqualSizes) {
 
 TEST(Compare, ImageEqualsTheRawDiskOfItsContents) {
   MemoryFileSystem files;
-  testing::ImageSpec spec = testing::DynamicImage();
-  spec.blocks = {testing::FullBlock(1), testing::ZeroBlock(3), testing::FullBlock(31)};
+  testing::ImageSpec spec = testing::DynamicImage({.disk_size = 8 * kMiB, .block_size = kMiB});
+  spec.blocks = {testing::FullBlock(1), testing::ZeroBlock(3), testing::FullBlock(7)};
   const auto image = OpenImage(files, spec, "/a.vhdx");
   std::vector<std::byte> bytes(image->size_bytes());
   ASSERT_TRUE(image->Read(0, bytes));
   const auto contents = std::make_shared<MemoryContents>(ByteSpan(bytes));
   const auto raw = *RawDevice::Open(std::make_unique<MemoryFile>(contents));
   EXPECT_TRUE(Compare(*image, *raw)->identical);
-  contents->Write(40 * kMiB, std::as_bytes(std::span("x", 1)));
-  EXPECT_EQ(Compare(*image, *raw)->first_difference, 40 * kMiB);
+  contents->Write(5 * kMiB, std::as_bytes(std::span("x", 1)));
+  EXPECT_EQ(Compare(*image, *raw)->first_difference, 5 * kMiB);
 }
 
 // An image whose blocks are read is noticed: its file ends before them.
 TEST(Compare, BytesOfASharedParentAreNotRead) {
   MemoryFileSystem files;
-  testing::ImageSpec parent = testing::DynamicImage();
+  testing::ImageSpec parent = testing::DynamicImage({.disk_size = 8 * kMiB, .block_size = kMiB});
   parent.blocks = testing::FullBlocks(4);
   ASSERT_TRUE(testing::BuildAt(parent, files, "/base.vhdx"));
   testing::ImageSpec child = testing::ChildOf(parent, ".\\base.vhdx");
