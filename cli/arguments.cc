@@ -1,0 +1,88 @@
+#include "cli/arguments.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "cli/printable.h"
+#include "cli/size_text.h"
+
+namespace vhdx::cli {
+namespace {
+
+// "-j,--threads" is called "--threads" in messages.
+std::string LongestName(const std::string& names) { return names.substr(names.rfind(',') + 1); }
+
+// An option with one value, of which the last one given counts.
+template <typename Take>
+CLI::Option* AddValue(CLI::App& app, const std::string& names, const std::string& type,
+                      const std::string& help, Take take) {
+  const auto take_value = [name = LongestName(names), take](const std::string& text) {
+    if (const std::string complaint = take(text); !complaint.empty()) {
+      throw CLI::ValidationError(name, fmt::format("\"{}\" {}", Printable(text), complaint));
+    }
+  };
+  return app.add_option_function<std::string>(names, take_value, help)
+      ->type_name(type)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+}  // namespace
+
+void AddFile(CLI::App& app, const std::string& name, std::string& target, const std::string& help) {
+  app.add_option(name, target, help)->type_name(kFileType)->required();
+}
+
+void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::string& help) {
+  app.add_flag(names, target, help)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+void AddSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
+             const std::string& help) {
+  AddValue(app, names, "SIZE", help, [&target_bytes](const std::string& text) -> std::string {
+    const auto size = ParseSize(text);
+    if (!size) return "is no size; sizes are bytes, or a number with k, M, G or T, such as 64k";
+    target_bytes = *size;
+    return {};
+  });
+}
+
+void AddCount(CLI::App& app, const std::string& names, uint64_t& target, CountLimits limits,
+              const std::string& help) {
+  AddValue(app, names, "N", help, [&target, limits](const std::string& text) -> std::string {
+    uint64_t count = 0;
+    const char* const end = text.data() + text.size();
+    const auto [parsed, failure] = std::from_chars(text.data(), end, count);
+    const bool is_number = failure == std::errc() && parsed == end;
+    if (!is_number || count < limits.least || count > limits.most) {
+      return limits.most == UINT64_MAX
+                 ? fmt::format("is no number from {} on", limits.least)
+                 : fmt::format("is no number from {} to {}", limits.least, limits.most);
+    }
+    target = count;
+    return {};
+  });
+}
+
+void AddChoice(CLI::App& app, const std::string& names, std::string& target,
+               const std::vector<std::string>& choices, const std::string& help) {
+  AddValue(app, names, fmt::format("{}", fmt::join(choices, "|")), help,
+           [&target, choices](const std::string& text) -> std::string {
+             if (std::ranges::find(choices, text) == choices.end()) {
+               return fmt::format("is not one of: {}", fmt::join(choices, ", "));
+             }
+             target = text;
+             return {};
+           });
+}
+
+std::vector<std::string> ChoicesOf(const CLI::Option& option) {
+  std::string type = option.get_type_name();
+  // A choice of one word has no bar; all other types are in capitals.
+  const bool is_choice = std::ranges::any_of(type, [](char c) { return c >= 'a' && c <= 'z'; });
+  return is_choice ? CLI::detail::split(type, '|') : std::vector<std::string>{};
+}
+
+}  // namespace vhdx::cli

@@ -1,0 +1,44 @@
+// Kinds of arguments that several commands take, on top of CLI11: sizes, counts, choices.
+//
+// The name of each option's type ("SIZE", "N", "raw|vhdx") is what help texts print and what
+// completion offers.
+
+#ifndef VHDXKIT_CLI_ARGUMENTS_H_
+#define VHDXKIT_CLI_ARGUMENTS_H_
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vhdx::cli {
+
+inline constexpr const char* kFileType = "FILE";
+inline constexpr const char* kFolderType = "DIR";
+
+/// A required positional argument: a file. `name` is what the help calls it, e.g. "SRC".
+void AddFile(CLI::App& app, const std::string& name, std::string& target, const std::string& help);
+
+void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::string& help);
+
+/// Bytes, with a unit: `--block 64k`.
+void AddSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
+             const std::string& help);
+
+struct CountLimits {
+  uint64_t least = 0;
+  uint64_t most = UINT64_MAX;
+};
+void AddCount(CLI::App& app, const std::string& names, uint64_t& target, CountLimits limits,
+              const std::string& help);
+
+/// One of some words.
+void AddChoice(CLI::App& app, const std::string& names, std::string& target,
+               const std::vector<std::string>& choices, const std::string& help);
+
+/// The words of an option that AddChoice made; none for another.
+std::vector<std::string> ChoicesOf(const CLI::Option& option);
+
+}  // namespace vhdx::cli
+
+#endif  // VHDXKIT_CLI_ARGUMENTS_H_

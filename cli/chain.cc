@@ -1,0 +1,51 @@
+// vhdx chain: who is whose parent.
+
+#include <vhdxkit/image_tree.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/disk_source.h"
+#include "cli/image_tree_text.h"
+
+namespace vhdx::cli {
+namespace {
+
+struct ChainArguments {
+  std::vector<std::string> paths;
+  ReadOptions read;
+};
+
+Result<ExitStatus> RunChain(const Invocation& invocation, const ChainArguments& arguments) {
+  auto nodes =
+      FindImageTree(invocation.files, arguments.paths, invocation.open_options(arguments.read));
+  if (!nodes) return std::unexpected(std::move(nodes.error()));
+  if (invocation.options.json) {
+    invocation.out.Write(ToDocument(TreeToJson(*nodes)));
+  } else if (nodes->empty()) {
+    invocation.messages.Note("", "there is no *.vhdx or *.avhdx");
+  } else {
+    invocation.out.Write(TreeToText(*nodes));
+  }
+  return ExitStatus::kDone;
+}
+
+}  // namespace
+
+Command AddChain(CLI::App& root) {
+  auto arguments = std::make_shared<ChainArguments>();
+  CLI::App* const app = root.add_subcommand(
+      "chain", "Draws the tree of images and their parents, with orphans and broken links.");
+  app->add_option("PATH", arguments->paths, "images, and folders with *.vhdx and *.avhdx in them")
+      ->type_name(kFileType)
+      ->required();
+  AddForceShare(*app, arguments->read);
+  return {app,
+          [arguments](const Invocation& invocation) { return RunChain(invocation, *arguments); }};
+}
+
+}  // namespace vhdx::cli

@@ -1,0 +1,123 @@
+#include "cli/check_document.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "cli/printable.h"
+#include "cli/size_text.h"
+
+namespace vhdx::cli {
+namespace {
+
+Json FindingToJson(const Finding& finding) {
+  return {{"rule", finding.rule->id},
+          {"severity", SeverityName(finding.rule->severity)},
+          {"file", finding.file},
+          {"offset", NumberOrNull(finding.file_offset)},
+          {"found", TextOrNull(finding.found)},
+          {"expected", TextOrNull(finding.expected)},
+          {"sentence", finding.sentence},
+          {"repair", TextOrNull(finding.rule->repair)}};
+}
+
+uint64_t CountOf(const CheckReport& report, std::string_view severity) {
+  uint64_t count = 0;
+  for (const auto& [rule, times] : report.counts) {
+    if (SeverityName(rule->severity) == severity) count += times;
+  }
+  return count;
+}
+
+// -- Text --
+
+std::string FindingToText(const Finding& finding) {
+  std::string text = fmt::format("{}: {}: {}", SeverityName(finding.rule->severity),
+                                 Printable(finding.file), Printable(finding.sentence));
+  const std::string rule = fmt::format("[{}]", finding.rule->id);
+  if (!text.ends_with(rule)) text += " " + rule;
+  return text + "\n";
+}
+
+// Of rules that were broken more often than findings were kept.
+std::string TextForRest(const CheckReport& report, Notes notes) {
+  std::string text;
+  for (const auto& [rule, times] : report.counts) {
+    if (notes == Notes::kHide && rule->severity == Severity::kNote) continue;
+    const auto shown =
+        static_cast<uint64_t>(std::ranges::count(report.findings, rule, &Finding::rule));
+    if (times > shown) {
+      text += fmt::format("{}: {} more of the rule [{}]\n", SeverityName(rule->severity),
+                          times - shown, rule->id);
+    }
+  }
+  return text;
+}
+
+std::string_view VerdictText(CheckVerdict verdict) {
+  switch (verdict) {
+    case CheckVerdict::kClean:
+      return "clean";
+    case CheckVerdict::kOdd:
+      return "usable, with oddities";
+    case CheckVerdict::kCorrupt:
+      return "corrupt";
+    case CheckVerdict::kNotVhdx:
+      return "not a VHDX image";
+  }
+  return "corrupt";
+}
+
+std::string CountsText(const CheckReport& report, Notes notes) {
+  std::vector<std::string> counts;
+  for (const std::string_view severity : {"error", "warning", "leak", "note"}) {
+    if (severity == "note" && notes == Notes::kHide) continue;
+    const uint64_t count = CountOf(report, severity);
+    if (count > 0) counts.push_back(fmt::format("{} {}{}", count, severity, count == 1 ? "" : "s"));
+  }
+  return counts.empty() ? "" : fmt::format(" ({})", fmt::join(counts, ", "));
+}
+
+std::string BlocksText(const CheckReport& report) {
+  if (report.total_blocks == 0) return {};
+  std::string text = fmt::format(
+      "{} of {} blocks in the file, {} fragmented; the image ends at {}", report.present_blocks,
+      report.total_blocks, report.fragmented_blocks, FormatSizeExactly(report.image_end_offset));
+  if (report.leaked_bytes > 0) {
+    text += fmt::format("; {} belong to nothing", FormatSize(report.leaked_bytes));
+  }
+  return text + "\n";
+}
+
+}  // namespace
+
+Json CheckToJson(const CheckReport& report) {
+  Json findings = Json::array();
+  for (const Finding& finding : report.findings) findings.push_back(FindingToJson(finding));
+  return {{"filename", report.filename},
+          {"format", "vhdx"},
+          {"check-errors", 0},
+          {"corruptions", report.corruption_count},
+          {"leaks", CountOf(report, "leak")},
+          {"image-end-offset", report.image_end_offset},
+          {"total-clusters", report.total_blocks},
+          {"allocated-clusters", report.present_blocks},
+          {"fragmented-clusters", report.fragmented_blocks},
+          {"findings", findings}};
+}
+
+std::string CheckToText(const CheckReport& report, Notes notes) {
+  std::string text;
+  for (const Finding& finding : report.findings) {
+    if (notes == Notes::kHide && finding.rule->severity == Severity::kNote) continue;
+    text += FindingToText(finding);
+  }
+  text += TextForRest(report, notes);
+  text += fmt::format("{}: {}{}\n", Printable(report.filename), VerdictText(report.verdict),
+                      CountsText(report, notes));
+  return text + BlocksText(report);
+}
+
+}  // namespace vhdx::cli

@@ -1,0 +1,219 @@
+#include "cli/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/invocation.h"
+#include "cli/messages.h"
+#include "cli/printable.h"
+#include "cli/text_output.h"
+
+namespace vhdx::cli {
+namespace {
+
+const std::map<std::string, ProgressMode>& ProgressModes() {
+  static const std::map<std::string, ProgressMode> modes = {{"auto", ProgressMode::kAuto},
+                                                            {"bar", ProgressMode::kBar},
+                                                            {"json", ProgressMode::kJson},
+                                                            {"none", ProgressMode::kNone}};
+  return modes;
+}
+
+class CommandLine {
+ public:
+  CommandLine();
+
+  void Parse(const std::vector<std::string>& arguments) {
+    // CLI11 takes them from the back.
+    root_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  }
+
+  const Command& command() const {
+    const CLI::App* const used = root_.get_subcommands().front();
+    return *std::ranges::find(commands_, used, &Command::app);
+  }
+  SharedOptions shared_options() const {
+    SharedOptions options = options_;
+    options.progress = ProgressModes().at(progress_);
+    return options;
+  }
+  /// The help of what was called.
+  std::string HelpOfUsed() const {
+    const auto used = root_.get_subcommands();
+    return HelpText(used.empty() ? root_ : *used.front());
+  }
+  std::pair<std::string, std::string> ExplainMistake(const CLI::ParseError& mistake) const;
+
+ private:
+  void AddSharedOptions();
+  std::string SentenceFor(const CLI::ParseError& mistake) const;
+  std::string UnknownCommand() const;
+
+  CLI::App root_{
+      "Reads Hyper-V virtual disks (VHDX): describes, checks, converts and compares them."};
+  SharedOptions options_;
+  std::string progress_ = "auto";
+  std::vector<Command> commands_;
+};
+
+CommandLine::CommandLine() {
+  root_.name("vhdx");
+  root_.require_subcommand(1);
+  root_.fallthrough();
+  root_.set_help_flag("-h,--help", "tells how to use it");
+  root_.set_version_flag("--version", std::string("vhdx ") + VHDXKIT_VERSION, "tells the version");
+  AddSharedOptions();
+  commands_ = {AddInfo(root_),    AddCheck(root_),   AddMap(root_),       AddDump(root_),
+               AddConvert(root_), AddCompare(root_), AddMeasure(root_),   AddChain(root_),
+               AddBench(root_),   AddVersion(root_), AddCompletion(root_)};
+}
+
+void CommandLine::AddSharedOptions() {
+  AddFlag(root_, "--json", options_.json, "prints one JSON document, and errors as JSON");
+  AddFlag(root_, "-q,--quiet", options_.quiet, "prints less: no notes, and no summaries");
+  AddChoice(root_, "--progress", progress_, {"auto", "bar", "json", "none"},
+            "how progress is shown on standard error; auto: a bar on a terminal");
+  root_
+      .add_option("--parent-dir", options_.parent_folders,
+                  "another folder in or below which parents may lie; repeatable")
+      ->type_name(kFolderType)
+      ->allow_extra_args(false);
+  AddFlag(root_, "--allow-any-parent", options_.allow_any_parent,
+          "parents may lie anywhere: follows every path that an image names");
+}
+
+// The number of letters to change, put in, take out or swap.
+size_t EditDistance(const std::string& a, const std::string& b) {
+  std::vector<std::vector<size_t>> distance(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) distance[i][0] = i;
+  for (size_t j = 0; j <= b.size(); ++j) distance[0][j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t change = distance[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      distance[i][j] = std::min({change, distance[i - 1][j] + 1, distance[i][j - 1] + 1});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) distance[i][j] = std::min(distance[i][j], distance[i - 2][j - 2] + 1);
+    }
+  }
+  return distance[a.size()][b.size()];
+}
+
+std::string CommandLine::UnknownCommand() const {
+  constexpr size_t kAlike = 2;
+  const std::vector<std::string> remaining = root_.remaining();
+  const auto word = std::ranges::find_if_not(
+      remaining, [](const std::string& text) { return text.starts_with('-'); });
+  if (word == remaining.end()) return "the command is missing";
+  std::string sentence = fmt::format("there is no command \"{}\"", Printable(*word));
+  const auto like = [&](const Command& command) {
+    return EditDistance(*word, command.app->get_name());
+  };
+  const auto nearest = std::ranges::min_element(commands_, {}, like);
+  if (like(*nearest) <= kAlike) {
+    sentence += fmt::format(", did you mean `{}`?", nearest->app->get_name());
+  }
+  return sentence;
+}
+
+std::string CommandLine::SentenceFor(const CLI::ParseError& mistake) const {
+  const std::string text = mistake.what();
+  const std::string before_colon = text.substr(0, text.find(':'));
+  if (root_.get_subcommands().empty()) return UnknownCommand();
+  if (mistake.get_name() == "RequiredError") {
+    return text.substr(0, text.find(' ')) + " is missing";
+  }
+  if (mistake.get_name() == "ArgumentMismatch") return before_colon + " needs a value";
+  if (mistake.get_name() == "ExtrasError") {
+    const std::string word = text.substr(text.find(": ") + 2);
+    return fmt::format("{} \"{}\"",
+                       word.starts_with('-') ? "there is no option" : "too many arguments, from",
+                       Printable(word));
+  }
+  return Printable(text);
+}
+
+// What is wrong, and where to read on.
+std::pair<std::string, std::string> CommandLine::ExplainMistake(
+    const CLI::ParseError& mistake) const {
+  const auto used = root_.get_subcommands();
+  const std::string command = used.empty() ? "" : used.front()->get_name();
+  std::string sentence = SentenceFor(mistake);
+  if (!command.empty()) sentence = command + ": " + sentence;
+  return {std::move(sentence),
+          command.empty() ? "see `vhdx --help`" : fmt::format("see `vhdx {} --help`", command)};
+}
+
+bool AsksForJson(const std::vector<std::string>& arguments) {
+  const auto end = std::ranges::find(arguments, "--");
+  return std::find(arguments.begin(), end, "--json") != end;
+}
+
+ExitStatus StatusOf(const Error& error, const Command& command) {
+  return error.code == ErrorCode::kCancelled ? ExitStatus::kInterrupted : command.on_failure;
+}
+
+// Writes what the command left, if that is to be seen.
+Result<void> FinishOutput(TextOutput& out, bool failed, bool json) {
+  // Rows of a table that came before the error are worth seeing; half a document is not.
+  if (failed && json) out.Discard();
+  return out.Finish();
+}
+
+ExitStatus Run(const Command& command, const Invocation& invocation) {
+  auto status = command.run(invocation);
+  const auto written = FinishOutput(invocation.out, !status.has_value(), invocation.options.json);
+  if (!status) {
+    invocation.messages.Report(status.error());
+    return StatusOf(status.error(), command);
+  }
+  if (!written) {
+    // Whoever closes a pipe has seen enough, and needs no message.
+    if (written.error().sys_errno != EPIPE) invocation.messages.Report(written.error());
+    return StatusOf(written.error(), command);
+  }
+  return *status;
+}
+
+ExitStatus PrintText(const std::string& text, const Surroundings& surroundings) {
+  TextOutput out({surroundings.output_fd, &surroundings.interrupted});
+  out.Write(text);
+  return out.Finish() ? ExitStatus::kDone : ExitStatus::kFailed;
+}
+
+}  // namespace
+
+ExitStatus RunCommandLine(const std::vector<std::string>& arguments,
+                          const Surroundings& surroundings) {
+  CommandLine command_line;
+  try {
+    command_line.Parse(arguments);
+  } catch (const CLI::CallForHelp&) {
+    return PrintText(command_line.HelpOfUsed(), surroundings);
+  } catch (const CLI::CallForVersion& version) {
+    return PrintText(std::string(version.what()) + "\n", surroundings);
+  } catch (const CLI::ParseError& mistake) {
+    const auto [sentence, hint] = command_line.ExplainMistake(mistake);
+    Messages(surroundings.error_fd, {.json = AsksForJson(arguments)}).ReportUsage(sentence, hint);
+    return ExitStatus::kUsage;
+  }
+  const SharedOptions options = command_line.shared_options();
+  TextOutput out({surroundings.output_fd, &surroundings.interrupted});
+  const Messages messages(surroundings.error_fd, {.json = options.json, .quiet = options.quiet});
+  return Run(command_line.command(), {.options = options,
+                                      .files = surroundings.files,
+                                      .out = out,
+                                      .messages = messages,
+                                      .interrupted = surroundings.interrupted,
+                                      .error_fd = surroundings.error_fd});
+}
+
+}  // namespace vhdx::cli

@@ -1,0 +1,38 @@
+// The subcommands: each adds itself to the command line, and says how it is run.
+
+#ifndef VHDXKIT_CLI_COMMANDS_H_
+#define VHDXKIT_CLI_COMMANDS_H_
+
+#include <vhdxkit/error.h>
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "cli/exit_status.h"
+#include "cli/invocation.h"
+
+namespace vhdx::cli {
+
+struct Command {
+  CLI::App* app;
+  /// An error is reported by whoever calls it; nothing of a JSON document may be printed then.
+  std::function<Result<ExitStatus>(const Invocation&)> run;
+  ExitStatus on_failure = ExitStatus::kFailed;
+};
+
+Command AddInfo(CLI::App& root);
+Command AddCheck(CLI::App& root);
+Command AddMap(CLI::App& root);
+Command AddDump(CLI::App& root);
+Command AddConvert(CLI::App& root);
+Command AddCompare(CLI::App& root);
+Command AddMeasure(CLI::App& root);
+Command AddChain(CLI::App& root);
+Command AddBench(CLI::App& root);
+/// Describes all that was added to the root, whenever it runs.
+Command AddCompletion(CLI::App& root);
+Command AddVersion(CLI::App& root);
+
+}  // namespace vhdx::cli
+
+#endif  // VHDXKIT_CLI_COMMANDS_H_

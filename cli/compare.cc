@@ -1,0 +1,107 @@
+// vhdx compare: do two disks hold the same?
+
+#include <fmt/format.h>
+#include <vhdxkit/compare.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/disk_source.h"
+#include "cli/json_text.h"
+#include "cli/printable.h"
+#include "cli/size_text.h"
+
+namespace vhdx::cli {
+namespace {
+
+struct CompareArguments {
+  SourceArguments a;
+  SourceArguments b;
+  bool strict = false;
+};
+
+Result<CompareReport> CompareDisks(const Invocation& invocation, const CompareArguments& arguments,
+                                   BlockDevice& a, BlockDevice& b) {
+  Progress progress(invocation.options.progress, invocation.error_fd);
+  const CompareOptions options{.strict = arguments.strict,
+                               .all_differences = invocation.options.json};
+  return Compare(a, b, options, invocation.control(progress));
+}
+
+Json ToJson(const CompareReport& report) {
+  Json differences = Json::array();
+  for (const DiskRange& range : report.differences) {
+    differences.push_back({{"start", range.disk_offset}, {"length", range.length_bytes}});
+  }
+  return {{"identical", report.identical},
+          {"first-difference", NumberOrNull(report.first_difference)},
+          {"differences", differences}};
+}
+
+std::string ToText(const CompareArguments& arguments, const CompareReport& report) {
+  if (report.first_difference) {
+    return fmt::format("The disks differ, first at byte {}.\n", *report.first_difference);
+  }
+  if (!report.identical) {
+    return fmt::format("The disks have different sizes: {} has {} bytes, {} has {} bytes.\n",
+                       Printable(arguments.a.path), report.size_a_bytes,
+                       Printable(arguments.b.path), report.size_b_bytes);
+  }
+  return "The disks hold the same.\n";
+}
+
+void NoteSizes(const Invocation& invocation, const CompareArguments& arguments,
+               const CompareReport& report) {
+  if (report.size_a_bytes == report.size_b_bytes || !report.identical) return;
+  const bool a_is_longer = report.size_a_bytes > report.size_b_bytes;
+  const uint64_t longer = std::max(report.size_a_bytes, report.size_b_bytes);
+  const uint64_t shorter = std::min(report.size_a_bytes, report.size_b_bytes);
+  invocation.messages.Note(a_is_longer ? arguments.a.path : arguments.b.path,
+                           fmt::format("is longer than the other disk by {}, which read as zeros",
+                                       FormatSizeExactly(longer - shorter)));
+}
+
+Result<ExitStatus> RunCompare(const Invocation& invocation, const CompareArguments& arguments) {
+  auto a = OpenDiskSource(invocation, arguments.a);
+  if (!a) return std::unexpected(std::move(a.error()));
+  auto b = OpenDiskSource(invocation, arguments.b);
+  if (!b) return std::unexpected(std::move(b.error()));
+  auto report = CompareDisks(invocation, arguments, *a->device, *b->device);
+  if (!report) return std::unexpected(std::move(report.error()));
+  NoteSizes(invocation, arguments, *report);
+  if (invocation.options.json) {
+    invocation.out.Write(ToDocument(ToJson(*report)));
+  } else if (!invocation.options.quiet) {
+    invocation.out.Write(ToText(arguments, *report));
+  }
+  return report->identical ? ExitStatus::kDone : ExitStatus::kDiffer;
+}
+
+}  // namespace
+
+Command AddCompare(CLI::App& root) {
+  auto arguments = std::make_shared<CompareArguments>();
+  CLI::App* const app = root.add_subcommand(
+      "compare",
+      "Tells whether two disks hold the same, and where they differ. If one is longer, the "
+      "rest of it must be zeros. Ends with 0 if they are the same, 1 if they differ, 2 if they "
+      "could not be compared. With --json all differences are listed.");
+  AddFile(*app, "A", arguments->a.path, "a VHDX image, or a raw disk");
+  AddFile(*app, "B", arguments->b.path, "another one");
+  AddFormat(*app, "-f", arguments->a);
+  AddFormat(*app, "-F", arguments->b);
+  AddFlag(*app, "--strict", arguments->strict, "the sizes must be the same too");
+  ReadOptions& read = arguments->a.read;
+  AddForceShare(*app, read);
+  return {app,
+          [arguments](const Invocation& invocation) {
+            arguments->b.read = arguments->a.read;
+            return RunCompare(invocation, *arguments);
+          },
+          ExitStatus::kNotCompared};
+}
+
+}  // namespace vhdx::cli

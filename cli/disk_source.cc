@@ -1,0 +1,180 @@
+#include "cli/disk_source.h"
+
+#include <fmt/format.h>
+#include <vhdxkit/image_format.h>
+#include <vhdxkit/raw_device.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "cli/arguments.h"
+
+namespace vhdx::cli {
+namespace {
+
+constexpr std::string_view kRaw = "raw";
+constexpr std::string_view kVhdx = "vhdx";
+constexpr std::string_view kWithoutLocks =
+    "another program may write this file meanwhile, and what is read may be a mixture of old and "
+    "new";
+
+// What a user can do with a file of that format; `or_else` is the last resort.
+std::string Advice(const ImageFormat& format, const std::string& path) {
+  if (format.kind == ImageFormat::Kind::kPacked) return "unpack it first";
+  if (format.qemu_name.empty()) return "convert it to raw with a program that reads it";
+  return fmt::format("convert it first: `qemu-img convert -f {} -O raw {} disk.raw`",
+                     format.qemu_name, path);
+}
+
+Error WrongFormat(const ImageFormat& format, const std::string& path) {
+  const std::string_view reads =
+      format.kind == ImageFormat::Kind::kPacked ? "" : ", which vhdx does not read";
+  Error error{.code = ErrorCode::kUnsupported, .file = path, .file_offset = {}};
+  error.found = format.title;
+  error.expected = "a VHDX image";
+  error.sentence = fmt::format("this is {}{}; {}", format.title, reads, Advice(format, path));
+  return error;
+}
+
+bool IsNamedAsVhdx(std::string_view path) {
+  return path.ends_with(".vhdx") || path.ends_with(".avhdx") || path.ends_with(".VHDX") ||
+         path.ends_with(".AVHDX");
+}
+
+std::string OrAsRaw(const SourceArguments& source) {
+  return fmt::format(", or say {} raw to take its bytes as they are", source.format_option);
+}
+
+// "raw" or "vhdx", or why it is neither.
+Result<std::string_view> FormatByContents(File& file, const SourceArguments& source) {
+  auto size = file.Size();
+  if (!size) return std::unexpected(std::move(size.error()));
+  if (*size == 0) {
+    return Fail(ErrorCode::kInvalidArgument, "the file is empty: it holds no disk", source.path);
+  }
+  auto format = RecognizeFormat(file);
+  if (!format) return std::unexpected(std::move(format.error()));
+  if (*format == nullptr) {
+    if (!IsNamedAsVhdx(source.path)) return kRaw;
+    return Fail(ErrorCode::kCorrupt,
+                "the name says VHDX, but the signature of one is not at the start of the file: use "
+                "a copy of it that is whole" +
+                    OrAsRaw(source),
+                source.path);
+  }
+  if ((*format)->kind == ImageFormat::Kind::kVhdx) return kVhdx;
+  Error error = WrongFormat(**format, source.path);
+  error.sentence += OrAsRaw(source);
+  return std::unexpected(std::move(error));
+}
+
+Result<std::string_view> DecideFormat(FileSystem& files, const SourceArguments& source) {
+  if (!source.format.empty()) return source.format == kRaw ? kRaw : kVhdx;
+  auto file = files.Open(source.path, {});
+  if (!file) return std::unexpected(std::move(file.error()));
+  return FormatByContents(**file, source);
+}
+
+Result<DiskSource> OpenVhdx(const Invocation& invocation, const SourceArguments& source) {
+  auto disk = Disk::Open(invocation.files, source.path, invocation.open_options(source.read));
+  if (!disk) {
+    return std::unexpected(ExplainWrongFormat(invocation.files, std::move(disk.error())));
+  }
+  for (size_t depth = 0; depth < (*disk)->chain_length(); ++depth) {
+    WarnOfMissingLocks(invocation, (*disk)->image(depth).findings);
+  }
+  return DiskSource{.device = *std::move(disk), .format = kVhdx};
+}
+
+Result<void> LockForReading(const Invocation& invocation, const SourceArguments& source,
+                            File& file) {
+  if (source.read.force_share) return {};
+  auto locked = file.Lock(LockMode::kShared);
+  if (!locked && locked.error().code == ErrorCode::kUnsupported) {
+    invocation.messages.Warn(source.path,
+                             fmt::format("the file system has no locks: {}", kWithoutLocks));
+    return {};
+  }
+  return locked;
+}
+
+Result<DiskSource> OpenRaw(const Invocation& invocation, const SourceArguments& source) {
+  auto file = invocation.files.Open(source.path, {.direct = source.read.direct});
+  if (!file) return std::unexpected(std::move(file.error()));
+  if (auto locked = LockForReading(invocation, source, **file); !locked) {
+    return std::unexpected(std::move(locked.error()));
+  }
+  auto size = (*file)->Size();
+  if (!size) return std::unexpected(std::move(size.error()));
+  auto device = RawDevice::Open(*std::move(file));
+  if (!device) return std::unexpected(std::move(device.error()));
+  if (const uint64_t padding = (*device)->size_bytes() - *size; padding != 0) {
+    invocation.messages.Note(
+        source.path,
+        fmt::format("its {} bytes are no multiple of a sector of {}; the disk ends with {} bytes "
+                    "of zeros more",
+                    *size, (*device)->logical_sector_size(), padding));
+  }
+  return DiskSource{.device = *std::move(device), .format = kRaw};
+}
+
+}  // namespace
+
+void AddFormat(CLI::App& app, const std::string& names, SourceArguments& source) {
+  AddChoice(app, names, source.format, {"raw", "vhdx"},
+            "its format, whatever its contents look like");
+  source.format_option = names.substr(0, names.find(','));
+}
+
+void AddForceShare(CLI::App& app, ReadOptions& read) {
+  AddFlag(app, "-U,--force-share", read.force_share,
+          "reads without locks, also what another program writes");
+}
+
+void WarnOfForceShare(const Invocation& invocation, const std::string& path,
+                      const ReadOptions& read) {
+  if (read.force_share) {
+    invocation.messages.Warn(path, fmt::format("read without locks: {}", kWithoutLocks));
+  }
+}
+
+void WarnOfMissingLocks(const Invocation& invocation, const std::vector<Finding>& findings) {
+  for (const Finding& finding : findings) {
+    if (finding.rule->id == "host.no-locks") {
+      invocation.messages.Warn(finding.file,
+                               fmt::format("the file system has no locks: {}", kWithoutLocks));
+    }
+  }
+}
+
+Error ExplainWrongFormat(FileSystem& files, Error error) {
+  if (error.rule != "file.signature") return error;
+  auto file = files.Open(error.file, {});
+  if (!file) return error;
+  const auto size = (*file)->Size();
+  if (size && *size == 0) {
+    error.sentence = "the file is empty: it holds no disk [file.signature]";
+    return error;
+  }
+  const auto format = RecognizeFormat(**file);
+  if (!format || *format == nullptr) return error;
+  const Error wrong = WrongFormat(**format, error.file);
+  error.code = wrong.code;
+  error.found = wrong.found;
+  error.expected = wrong.expected;
+  error.sentence = wrong.sentence + " [file.signature]";
+  return error;
+}
+
+Result<DiskSource> OpenDiskSource(const Invocation& invocation, const SourceArguments& source) {
+  if (source.path == "-") {
+    return Fail(ErrorCode::kUnsupported,
+                "standard input cannot be read at any offset; save it to a file first");
+  }
+  auto format = DecideFormat(invocation.files, source);
+  if (!format) return std::unexpected(std::move(format.error()));
+  WarnOfForceShare(invocation, source.path, source.read);
+  return *format == kRaw ? OpenRaw(invocation, source) : OpenVhdx(invocation, source);
+}
+
+}  // namespace vhdx::cli

@@ -1,0 +1,57 @@
+// A disk that a command reads: found out what it is, opened, and its oddities told.
+
+#ifndef VHDXKIT_CLI_DISK_SOURCE_H_
+#define VHDXKIT_CLI_DISK_SOURCE_H_
+
+#include <vhdxkit/block_device.h>
+#include <vhdxkit/disk.h>
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+#include <vhdxkit/finding.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/invocation.h"
+
+namespace vhdx::cli {
+
+/// What the user says of a source.
+struct SourceArguments {
+  std::string path;
+  std::string format;                ///< "raw", "vhdx", or empty: told by its contents
+  std::string format_option = "-f";  ///< how that is said, for advice
+  ReadOptions read;
+};
+
+/// Adds `-f raw|vhdx` (under another name where two sources are read).
+void AddFormat(CLI::App& app, const std::string& names, SourceArguments& source);
+
+/// Adds `-U, --force-share`.
+void AddForceShare(CLI::App& app, ReadOptions& read);
+
+struct DiskSource {
+  std::unique_ptr<BlockDevice> device;
+  std::string_view format;  ///< "raw" or "vhdx"
+};
+
+/// Opens it read-only and warns of what the user should know. Errors: those of FileSystem::Open,
+/// File::Lock and Disk::Open; kUnsupported for another format, with what helps.
+Result<DiskSource> OpenDiskSource(const Invocation& invocation, const SourceArguments& source);
+
+/// Warns if the user asked for reading without locks.
+void WarnOfForceShare(const Invocation& invocation, const std::string& path,
+                      const ReadOptions& read);
+
+/// Warns of each file system without locks that the findings tell of.
+void WarnOfMissingLocks(const Invocation& invocation, const std::vector<Finding>& findings);
+
+/// The error, and if it says that a file is no VHDX, what the file is instead.
+Error ExplainWrongFormat(FileSystem& files, Error error);
+
+}  // namespace vhdx::cli
+
+#endif  // VHDXKIT_CLI_DISK_SOURCE_H_

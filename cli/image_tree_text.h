@@ -1,0 +1,24 @@
+// The tree of `vhdx chain`, drawn and as JSON.
+
+#ifndef VHDXKIT_CLI_IMAGE_TREE_TEXT_H_
+#define VHDXKIT_CLI_IMAGE_TREE_TEXT_H_
+
+#include <vhdxkit/image_tree.h>
+
+#include <string>
+#include <vector>
+
+#include "cli/json_text.h"
+
+namespace vhdx::cli {
+
+/// An array of all images, in the order in which they were found.
+Json TreeToJson(const std::vector<ImageNode>& nodes);
+
+/// Each image below its parent; images without a parent that is known, and rings of parents, stand
+/// at the left.
+std::string TreeToText(const std::vector<ImageNode>& nodes);
+
+}  // namespace vhdx::cli
+
+#endif  // VHDXKIT_CLI_IMAGE_TREE_TEXT_H_

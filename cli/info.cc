@@ -1,0 +1,119 @@
+// vhdx info: what an image says of itself.
+
+#include <vhdxkit/inspect.h>
+#include <vhdxkit/statistics.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/disk_source.h"
+#include "cli/info_document.h"
+
+namespace vhdx::cli {
+namespace {
+
+struct InfoArguments {
+  std::string path;
+  ReadOptions read;
+  bool blocks = false;
+  bool chain = false;
+};
+
+// What needs the whole BAT, and what needs to read the disk, which is not possible without parents.
+Result<void> AddBlockFigures(const Invocation& invocation, const OpenOptions& open,
+                             ImageReport& report) {
+  const std::string& path = report.inspection.image.filename;
+  Progress progress(invocation.options.progress, invocation.error_fd);
+  auto blocks = CountBlocks(invocation.files, path, open, invocation.control(progress));
+  if (!blocks) return std::unexpected(std::move(blocks.error()));
+  report.blocks = *blocks;
+  auto disk = Disk::Open(invocation.files, path, open);
+  if (!disk) {
+    invocation.messages.Warn(path, "the minimum size cannot be told: " + disk.error().sentence);
+    return {};
+  }
+  auto minimum = MinimumSize(**disk);
+  if (!minimum) return std::unexpected(std::move(minimum.error()));
+  report.minimum_size_bytes = *minimum;
+  return {};
+}
+
+Result<ImageReport> ReportOn(const Invocation& invocation, const InfoArguments& arguments,
+                             const std::string& path) {
+  const OpenOptions open = invocation.open_options(arguments.read);
+  auto inspection = Inspect(invocation.files, path, open);
+  if (!inspection) {
+    return std::unexpected(ExplainWrongFormat(invocation.files, std::move(inspection.error())));
+  }
+  WarnOfMissingLocks(invocation, inspection->image.findings);
+  ImageReport report{.inspection = *std::move(inspection)};
+  if (arguments.blocks) {
+    if (auto added = AddBlockFigures(invocation, open, report); !added) {
+      return std::unexpected(std::move(added.error()));
+    }
+  }
+  return report;
+}
+
+// The image and its parents, as far as they are found.
+Result<std::vector<ImageReport>> ReportOnChain(const Invocation& invocation,
+                                               const InfoArguments& arguments) {
+  const size_t most = invocation.open_options(arguments.read).max_chain_depth;
+  std::vector<ImageReport> reports;
+  std::vector<std::string> parents;
+  std::string path = arguments.path;
+  while (!path.empty()) {
+    auto report = ReportOn(invocation, arguments, path);
+    if (!report) return std::unexpected(std::move(report.error()));
+    reports.push_back(*std::move(report));
+    const auto& parent = reports.back().inspection.parent;
+    path = arguments.chain && parent ? parent->resolved : "";
+    if (std::ranges::find(parents, path) != parents.end() || parents.size() == most) {
+      return Fail(ErrorCode::kCorrupt, "the chain of parents has no end", arguments.path);
+    }
+    parents.push_back(path);
+  }
+  return reports;
+}
+
+void Print(const Invocation& invocation, bool as_array, const std::vector<ImageReport>& reports) {
+  if (invocation.options.json) {
+    Json json = Json::array();
+    for (const ImageReport& report : reports) json.push_back(InfoToJson(report));
+    invocation.out.Write(ToDocument(as_array ? json : json[0]));
+    return;
+  }
+  for (const ImageReport& report : reports) {
+    if (&report != &reports.front()) invocation.out.Write("\n");
+    invocation.out.Write(InfoToText(report));
+  }
+}
+
+Result<ExitStatus> RunInfo(const Invocation& invocation, const InfoArguments& arguments) {
+  WarnOfForceShare(invocation, arguments.path, arguments.read);
+  auto reports = ReportOnChain(invocation, arguments);
+  if (!reports) return std::unexpected(std::move(reports.error()));
+  Print(invocation, arguments.chain, *reports);
+  return ExitStatus::kDone;
+}
+
+}  // namespace
+
+Command AddInfo(CLI::App& root) {
+  auto arguments = std::make_shared<InfoArguments>();
+  CLI::App* const app =
+      root.add_subcommand("info", "Shows what an image is: sizes, headers, regions, log, parent.");
+  AddFile(*app, "FILE", arguments->path, "a VHDX image");
+  AddFlag(*app, "--blocks", arguments->blocks,
+          "also counts its blocks and finds the size it could be cut to");
+  AddFlag(*app, "--chain", arguments->chain, "the same for each of its parents, the image first");
+  AddForceShare(*app, arguments->read);
+  return {app,
+          [arguments](const Invocation& invocation) { return RunInfo(invocation, *arguments); }};
+}
+
+}  // namespace vhdx::cli

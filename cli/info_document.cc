@@ -1,0 +1,219 @@
+#include "cli/info_document.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "cli/field_list.h"
+#include "cli/printable.h"
+#include "cli/size_text.h"
+
+namespace vhdx::cli {
+namespace {
+
+Json LogToJson(const ImageInfo& image) {
+  return {{"guid", image.header().log_guid.ToString()},
+          {"size", image.header().log_length_bytes},
+          {"state", image.log.dirty ? "dirty" : "clean"},
+          {"entries", image.log.entries.size()}};
+}
+
+Json BlocksToJson(const BlockStatistics& blocks) {
+  return {{"total", blocks.total}, {"present", blocks.present},   {"partial", blocks.partial},
+          {"zero", blocks.zero},   {"unmapped", blocks.unmapped}, {"undefined", blocks.undefined}};
+}
+
+double RoundedPercent(double percent) { return std::round(100 * percent) / 100; }
+
+Json ParentToJson(const ParentLocatorInfo& locator, const ParentState& parent) {
+  return {{"linkage", locator.parent_linkage.ToString()},
+          {"linkage2",
+           locator.parent_linkage2 ? Json(locator.parent_linkage2->ToString()) : Json(nullptr)},
+          {"relative-path", TextOrNull(locator.relative_path)},
+          {"volume-path", TextOrNull(locator.volume_path)},
+          {"absolute-win32-path", TextOrNull(locator.absolute_win32_path)},
+          {"resolved", TextOrNull(parent.resolved)},
+          {"identity", IdentityName(parent.identity)}};
+}
+
+Json FormatSpecific(const ImageReport& report) {
+  const ImageInfo& image = report.inspection.image;
+  Json data = {{"subformat", SubformatName(image.parameters.subformat())},
+               {"block-size", image.parameters.block_size_bytes},
+               {"logical-sector-size", image.parameters.logical_sector_size},
+               {"physical-sector-size", image.parameters.physical_sector_size},
+               {"disk-id", image.parameters.virtual_disk_id.ToString()},
+               {"creator", image.creator},
+               {"file-write-guid", image.header().file_write_guid.ToString()},
+               {"data-write-guid", image.header().data_write_guid.ToString()},
+               {"log", LogToJson(image)},
+               {"file-size", image.file_size_bytes},
+               {"host-sparse", image.host_sparse}};
+  if (report.minimum_size_bytes) data["minimum-size"] = *report.minimum_size_bytes;
+  if (report.blocks) {
+    data["blocks"] = BlocksToJson(*report.blocks);
+    data["fragmentation"] = RoundedPercent(report.blocks->fragmentation());
+  }
+  if (image.parent_locator && report.inspection.parent) {
+    data["parent"] = ParentToJson(*image.parent_locator, *report.inspection.parent);
+  }
+  return {{"type", "vhdx"}, {"data", data}};
+}
+
+// -- Text --
+
+std::string Count(uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
+std::string HeadersText(const ImageInfo& image) {
+  const bool both = image.headers[0] && image.headers[1];
+  return fmt::format("{}; number {} counts, with sequence number {}",
+                     both ? "both valid" : "only one of two is valid", image.current_header + 1,
+                     image.header().sequence_number);
+}
+
+std::string RegionTablesText(const ImageInfo& image) {
+  const bool both = image.region_tables[0] && image.region_tables[1];
+  return fmt::format(
+      "{}; metadata at {} ({}), BAT at {} ({})",
+      both ? "both tables valid" : "only one of two tables is valid",
+      FormatSize(image.metadata_region.file_offset), FormatSize(image.metadata_region.length_bytes),
+      FormatSize(image.bat_region.file_offset), FormatSize(image.bat_region.length_bytes));
+}
+
+std::string LogText(const ImageInfo& image) {
+  const HeaderInfo& header = image.header();
+  const std::string place =
+      fmt::format("{} at {}", FormatSize(header.log_length_bytes), FormatSize(header.log_offset));
+  if (!image.log.dirty) return "clean; " + place;
+  return fmt::format("dirty: {} to replay (done in memory, the file stays as it is); {}",
+                     Count(image.log.entries.size(), "entry", "entries"), place);
+}
+
+std::string HostText(const ImageInfo& image) {
+  return fmt::format("{}, of which the host has allocated {}{}",
+                     FormatSizeExactly(image.file_size_bytes), FormatSize(image.allocated_bytes),
+                     image.host_sparse ? " (sparse)" : "");
+}
+
+std::string BlocksText(const BlockStatistics& blocks) {
+  std::string text =
+      fmt::format("{} of {} in the file", blocks.present + blocks.partial, blocks.total);
+  const auto add = [&](uint64_t count, std::string_view what) {
+    if (count > 0) text += fmt::format(", {} {}", count, what);
+  };
+  add(blocks.partial, "of them partially");
+  add(blocks.zero, "zero");
+  add(blocks.unmapped, "unmapped");
+  add(blocks.undefined, "undefined");
+  add(blocks.not_present, "not present");
+  return text;
+}
+
+void AddParent(FieldList& fields, const ParentLocatorInfo& locator, const ParentState& parent) {
+  fields.Add("parent", NameOfParent(locator));
+  fields.Add("parent linkage", locator.parent_linkage.ToString());
+  switch (parent.identity) {
+    case ParentState::Identity::kOk:
+      fields.Add("parent found", parent.resolved);
+      break;
+    case ParentState::Identity::kMismatch:
+      fields.Add("parent found", "no: a file is in its place, but with another DataWriteGuid");
+      break;
+    case ParentState::Identity::kMissing:
+      fields.Add("parent found", "no; name its folder with --parent-dir");
+      break;
+  }
+  for (const ParentAttempt& attempt : parent.attempts) {
+    if (!attempt.outcome.empty()) {
+      fields.Add("", fmt::format("{}: {}", attempt.path, attempt.outcome));
+    }
+  }
+}
+
+void AddBlocks(FieldList& fields, const ImageReport& report) {
+  if (!report.blocks) return;
+  fields.Add("blocks", BlocksText(*report.blocks));
+  fields.Add("fragmentation", fmt::format("{:.1f} %", report.blocks->fragmentation()));
+  fields.Add("minimum size", report.minimum_size_bytes
+                                 ? FormatSizeExactly(*report.minimum_size_bytes)
+                                 : "unknown: no partition table was found");
+}
+
+// What is worse than a note.
+void AddOddities(FieldList& fields, const ImageInfo& image) {
+  for (const Finding& finding : image.findings) {
+    if (finding.rule->severity != Severity::kNote) {
+      fields.Add("odd", fmt::format("{} [{}]", finding.sentence, finding.rule->id));
+    }
+  }
+}
+
+}  // namespace
+
+std::string_view IdentityName(ParentState::Identity identity) {
+  switch (identity) {
+    case ParentState::Identity::kOk:
+      return "ok";
+    case ParentState::Identity::kMismatch:
+      return "mismatch";
+    case ParentState::Identity::kMissing:
+      return "missing";
+  }
+  return "missing";
+}
+
+const std::string& NameOfParent(const ParentLocatorInfo& locator) {
+  if (!locator.relative_path.empty()) return locator.relative_path;
+  if (!locator.absolute_win32_path.empty()) return locator.absolute_win32_path;
+  return locator.volume_path;
+}
+
+Json InfoToJson(const ImageReport& report) {
+  const ImageInfo& image = report.inspection.image;
+  Json json = {{"filename", image.filename},
+               {"format", "vhdx"},
+               {"virtual-size", image.parameters.virtual_disk_size_bytes},
+               {"actual-size", image.allocated_bytes},
+               {"cluster-size", image.parameters.block_size_bytes},
+               {"dirty-flag", image.log.dirty}};
+  if (image.parent_locator) {
+    json["backing-filename"] = NameOfParent(*image.parent_locator);
+    const bool found = report.inspection.parent && !report.inspection.parent->resolved.empty();
+    if (found) json["full-backing-filename"] = report.inspection.parent->resolved;
+    json["backing-filename-format"] = "vhdx";
+  }
+  json["format-specific"] = FormatSpecific(report);
+  return json;
+}
+
+std::string InfoToText(const ImageReport& report) {
+  const ImageInfo& image = report.inspection.image;
+  const DiskParameters& parameters = image.parameters;
+  FieldList fields;
+  fields.Add("format", fmt::format("VHDX, {}", SubformatName(parameters.subformat())));
+  fields.Add("virtual size", FormatSizeExactly(parameters.virtual_disk_size_bytes));
+  fields.Add("file size", HostText(image));
+  fields.Add("block size", FormatSize(parameters.block_size_bytes));
+  fields.Add("sector size",
+             fmt::format("{} bytes logical, {} bytes physical", parameters.logical_sector_size,
+                         parameters.physical_sector_size));
+  fields.Add("disk id", parameters.virtual_disk_id.ToString());
+  fields.Add("created by", image.creator.empty() ? "(does not say)" : image.creator);
+  fields.Add("headers", HeadersText(image));
+  fields.Add("file write guid", image.header().file_write_guid.ToString());
+  fields.Add("data write guid", image.header().data_write_guid.ToString());
+  fields.Add("log", LogText(image));
+  fields.Add("regions", RegionTablesText(image));
+  fields.Add("metadata", Count(image.metadata_items.size(), "item", "items"));
+  if (image.parent_locator && report.inspection.parent) {
+    AddParent(fields, *image.parent_locator, *report.inspection.parent);
+  }
+  AddBlocks(fields, report);
+  AddOddities(fields, image);
+  return Printable(image.filename) + "\n" + fields.ToText();
+}
+
+}  // namespace vhdx::cli

@@ -1,0 +1,36 @@
+// What `vhdx info` knows of one image, as JSON and as text.
+
+#ifndef VHDXKIT_CLI_INFO_DOCUMENT_H_
+#define VHDXKIT_CLI_INFO_DOCUMENT_H_
+
+#include <vhdxkit/inspect.h>
+#include <vhdxkit/statistics.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "cli/json_text.h"
+
+namespace vhdx::cli {
+
+struct ImageReport {
+  Inspection inspection;
+  std::optional<BlockStatistics> blocks = {};       ///< with `--blocks`
+  std::optional<uint64_t> minimum_size_bytes = {};  ///< with `--blocks`, and a partition table
+};
+
+/// The keys of `qemu-img info --output=json`; what is VHDX's own is under "format-specific".
+Json InfoToJson(const ImageReport& report);
+
+std::string InfoToText(const ImageReport& report);
+
+/// "ok", "mismatch", "missing".
+std::string_view IdentityName(ParentState::Identity identity);
+
+/// What a locator calls the parent: the first path that it has.
+const std::string& NameOfParent(const ParentLocatorInfo& locator);
+
+}  // namespace vhdx::cli
+
+#endif  // VHDXKIT_CLI_INFO_DOCUMENT_H_

@@ -1,0 +1,40 @@
+#include "cli/interruption.h"
+
+#include <csignal>
+
+namespace vhdx::cli {
+namespace {
+
+// A signal handler can reach nothing but what is static.
+std::atomic<bool> interrupted = false;
+std::atomic<int> signal_count = 0;
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+
+// `timeout` sends a signal twice, to the process and to its group: only the third is impatience.
+constexpr int kPatience = 2;
+
+extern "C" void HandleSignal(int signal) {
+  interrupted = true;
+  if (++signal_count >= kPatience) ::signal(signal, SIG_DFL);
+}
+
+void Catch(int signal) {
+  struct sigaction before = {};
+  if (::sigaction(signal, nullptr, &before) != 0 || before.sa_handler == SIG_IGN) return;
+  struct sigaction action = {};
+  action.sa_handler = HandleSignal;
+  ::sigemptyset(&action.sa_mask);
+  // Without SA_RESTART: a write to a pipe that nobody reads must end.
+  ::sigaction(signal, &action, nullptr);
+}
+
+}  // namespace
+
+const std::atomic<bool>& CatchInterruptions() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) Catch(signal);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
+  return interrupted;
+}
+
+}  // namespace vhdx::cli

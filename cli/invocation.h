@@ -1,0 +1,58 @@
+// One run of the command: what every subcommand is given.
+
+#ifndef VHDXKIT_CLI_INVOCATION_H_
+#define VHDXKIT_CLI_INVOCATION_H_
+
+#include <vhdxkit/disk.h>
+#include <vhdxkit/file.h>
+#include <vhdxkit/operation.h>
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "cli/messages.h"
+#include "cli/progress.h"
+#include "cli/text_output.h"
+
+namespace vhdx::cli {
+
+/// The options that every subcommand takes.
+struct SharedOptions {
+  bool json = false;
+  bool quiet = false;
+  ProgressMode progress = ProgressMode::kAuto;
+  std::vector<std::string> parent_folders;
+  bool allow_any_parent = false;
+};
+
+/// How a subcommand reads its files.
+struct ReadOptions {
+  bool force_share = false;  ///< `-U`
+  bool direct = false;
+};
+
+struct Invocation {
+  SharedOptions options;
+  FileSystem& files;
+  TextOutput& out;
+  const Messages& messages;
+  const std::atomic<bool>& interrupted;
+  int error_fd;  ///< standard error, for progress
+
+  OpenOptions open_options(const ReadOptions& read) const {
+    return {.parent_folders = options.parent_folders,
+            .allow_any_parent = options.allow_any_parent,
+            .lock = read.force_share ? LockPolicy::kIgnore : LockPolicy::kLock,
+            .direct = read.direct};
+  }
+
+  /// For an operation that reports to `progress`, which outlives it.
+  OperationControl control(Progress& progress) const {
+    return {.on_progress = progress.listener(), .cancel = &interrupted};
+  }
+};
+
+}  // namespace vhdx::cli
+
+#endif  // VHDXKIT_CLI_INVOCATION_H_

@@ -1,0 +1,38 @@
+// The command vhdx.
+
+#include <unistd.h>
+#include <vhdxkit/file.h>
+
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "cli/command_line.h"
+#include "cli/exit_status.h"
+#include "cli/interruption.h"
+
+namespace {
+
+int Run(int argument_count, char** arguments) {
+  vhdx::HostFileSystem files;
+  const vhdx::cli::Surroundings surroundings{.files = files,
+                                             .interrupted = vhdx::cli::CatchInterruptions(),
+                                             .output_fd = STDOUT_FILENO,
+                                             .error_fd = STDERR_FILENO};
+  const std::vector<std::string> words(arguments + (argument_count > 0 ? 1 : 0),
+                                       arguments + argument_count);
+  return static_cast<int>(vhdx::cli::RunCommandLine(words, surroundings));
+}
+
+}  // namespace
+
+int main(int argument_count, char** arguments) {
+  // The library throws nothing; what is left is memory that is not to be had.
+  try {
+    return Run(argument_count, arguments);
+  } catch (const std::exception& failure) {
+    std::fprintf(stderr, "vhdx: %s\n", failure.what());
+    return static_cast<int>(vhdx::cli::ExitStatus::kFailed);
+  }
+}

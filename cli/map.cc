@@ -1,0 +1,153 @@
+// vhdx map: where the bytes of a disk are.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/disk_source.h"
+#include "cli/json_text.h"
+#include "cli/printable.h"
+#include "cli/size_text.h"
+#include "ops/extent_walk.h"
+
+namespace vhdx::cli {
+namespace {
+
+std::string_view KindName(ExtentKind kind) {
+  switch (kind) {
+    case ExtentKind::kData:
+      return "data";
+    case ExtentKind::kZero:
+      return "zero";
+    case ExtentKind::kHole:
+      return "hole";
+  }
+  return "";
+}
+
+Json ExtentToJson(const Extent& extent) {
+  const bool data = extent.kind == ExtentKind::kData;
+  Json json = {{"start", extent.range.disk_offset},
+               {"length", extent.range.length_bytes},
+               {"depth", extent.depth},
+               {"present", extent.present},
+               {"zero", !data},
+               {"data", data}};
+  if (data) {
+    json["offset"] = extent.file_offset;
+    json["filename"] = extent.file->name();
+  }
+  return json;
+}
+
+// Calls `visit` for each extent until it returns false.
+template <typename Visit>
+Result<void> VisitExtents(const Invocation& invocation, BlockDevice& disk, Visit visit) {
+  ExtentWalk walk(disk, {0, disk.size_bytes()});
+  for (;;) {
+    if (invocation.interrupted) return Fail(ErrorCode::kCancelled, "interrupted");
+    auto extent = walk.Next();
+    if (!extent) return std::unexpected(std::move(extent.error()));
+    if (!*extent || !visit(**extent)) return {};
+  }
+}
+
+Result<void> PrintJson(const Invocation& invocation, BlockDevice& disk) {
+  // The first walk only looks for errors: a map that cannot be finished is not begun, and no map is
+  // too long to be printed.
+  const auto ignore = [](const Extent&) { return true; };
+  if (auto walked = VisitExtents(invocation, disk, ignore); !walked) return walked;
+  JsonStream json(invocation.out);
+  json.BeginArray();
+  auto printed = VisitExtents(invocation, disk, [&](const Extent& extent) {
+    json.Value(ExtentToJson(extent));
+    return invocation.out.ok();
+  });
+  json.EndArray();
+  json.Finish();
+  return printed;
+}
+
+// Bytes and extents of one kind.
+struct Total {
+  uint64_t bytes = 0;
+  uint64_t extents = 0;
+};
+
+class Table {
+ public:
+  Table(TextOutput& out, uint64_t disk_bytes)
+      : out_(out), width_(std::max<size_t>(fmt::formatted_size("{}", disk_bytes), 6)) {
+    out_.Print("{:>{}}  {:>{}}  kind  depth  {:>{}}  file\n", "start", width_, "length", width_,
+               "offset", width_);
+  }
+
+  void Add(const Extent& extent) {
+    Total& total = totals_[static_cast<size_t>(extent.kind)];
+    total.bytes += extent.range.length_bytes;
+    ++total.extents;
+    out_.Print("{:>{}}  {:>{}}  {}  {:>5}", extent.range.disk_offset, width_,
+               extent.range.length_bytes, width_, KindName(extent.kind), extent.depth);
+    if (extent.kind == ExtentKind::kData) {
+      out_.Print("  {:>{}}  {}", extent.file_offset, width_, Printable(extent.file->name()));
+    }
+    out_.Write("\n");
+  }
+
+  void AddTotals() {
+    std::string text;
+    for (const ExtentKind kind : {ExtentKind::kData, ExtentKind::kZero, ExtentKind::kHole}) {
+      const Total& total = totals_[static_cast<size_t>(kind)];
+      if (total.extents == 0) continue;
+      text += fmt::format("{}{} {} in {} extent{}", text.empty() ? "" : "; ", KindName(kind),
+                          FormatSize(total.bytes), total.extents, total.extents == 1 ? "" : "s");
+    }
+    out_.Print("{}\n", text);
+  }
+
+ private:
+  TextOutput& out_;
+  size_t width_;
+  std::array<Total, 3> totals_{};
+};
+
+Result<void> PrintTable(const Invocation& invocation, BlockDevice& disk) {
+  Table table(invocation.out, disk.size_bytes());
+  auto walked = VisitExtents(invocation, disk, [&](const Extent& extent) {
+    table.Add(extent);
+    return invocation.out.ok();
+  });
+  if (walked) table.AddTotals();
+  return walked;
+}
+
+Result<ExitStatus> RunMap(const Invocation& invocation, const SourceArguments& arguments) {
+  auto source = OpenDiskSource(invocation, arguments);
+  if (!source) return std::unexpected(std::move(source.error()));
+  auto printed = invocation.options.json ? PrintJson(invocation, *source->device)
+                                         : PrintTable(invocation, *source->device);
+  if (!printed) return std::unexpected(std::move(printed.error()));
+  return ExitStatus::kDone;
+}
+
+}  // namespace
+
+Command AddMap(CLI::App& root) {
+  auto arguments = std::make_shared<SourceArguments>();
+  CLI::App* const app = root.add_subcommand(
+      "map",
+      "Shows where the bytes of a disk are. Data is in a file of the chain, of which FILE itself "
+      "is depth 0; what else there is reads as zeros: written so (zero), or never written (hole).");
+  AddFile(*app, "FILE", arguments->path, "a VHDX image, or a raw disk");
+  AddFormat(*app, "-f,--format", *arguments);
+  AddForceShare(*app, arguments->read);
+  return {app,
+          [arguments](const Invocation& invocation) { return RunMap(invocation, *arguments); }};
+}
+
+}  // namespace vhdx::cli

@@ -1,0 +1,66 @@
+#include "cli/messages.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/printable.h"
+
+namespace vhdx::cli {
+namespace {
+
+Json MakeErrorJson(std::string_view code, const Error& error) {
+  return {{"error",
+           {{"code", code},
+            {"rule", TextOrNull(error.rule)},
+            {"file", TextOrNull(error.file)},
+            {"offset", NumberOrNull(error.file_offset)},
+            {"found", TextOrNull(error.found)},
+            {"expected", TextOrNull(error.expected)},
+            {"sentence", error.sentence}}}};
+}
+
+std::string Line(std::string_view kind, std::string_view file, std::string_view sentence) {
+  std::string line = "vhdx: ";
+  line += kind;
+  if (!file.empty()) line += Printable(file) + ": ";
+  line += Printable(sentence);
+  return line;
+}
+
+}  // namespace
+
+Json ErrorToJson(const Error& error) { return MakeErrorJson(ErrorCodeName(error.code), error); }
+
+std::string ErrorToText(const Error& error) {
+  const bool says_where = error.sentence.find("offset") != std::string::npos;
+  std::string text = Printable(ToString(error));
+  if (error.file_offset && !says_where) text += fmt::format(" (at offset {})", *error.file_offset);
+  return text;
+}
+
+void Messages::Report(const Error& error) const {
+  PrintLine(style_.json ? ToLine(ErrorToJson(error)) : "vhdx: " + ErrorToText(error));
+}
+
+void Messages::ReportUsage(std::string_view sentence, std::string_view hint) const {
+  const std::string text = fmt::format("{}; {}", sentence, hint);
+  Error error;
+  error.sentence = text;
+  PrintLine(style_.json ? ToLine(MakeErrorJson("usage", error)) : Line("", "", text));
+}
+
+void Messages::Warn(std::string_view file, std::string_view sentence) const {
+  PrintLine(Line("warning: ", file, sentence));
+}
+
+void Messages::Note(std::string_view file, std::string_view sentence) const {
+  if (!style_.quiet) PrintLine(Line("note: ", file, sentence));
+}
+
+// Where standard error is closed there is nobody to tell.
+void Messages::PrintLine(std::string_view line) const {
+  const std::string text = std::string(line) + "\n";
+  [[maybe_unused]] const ssize_t written = ::write(fd_, text.data(), text.size());
+}
+
+}  // namespace vhdx::cli

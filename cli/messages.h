@@ -1,0 +1,48 @@
+// What the command says on standard error: errors, warnings, notes; one line each.
+
+#ifndef VHDXKIT_CLI_MESSAGES_H_
+#define VHDXKIT_CLI_MESSAGES_H_
+
+#include <vhdxkit/error.h>
+
+#include <string>
+#include <string_view>
+
+#include "cli/json_text.h"
+
+namespace vhdx::cli {
+
+/// {"error": {"code": …, "rule": …, "file": …, "offset": …, "found": …, "expected": …,
+/// "sentence": …}}; what there is nothing of is null.
+Json ErrorToJson(const Error& error);
+
+/// "FILE: SENTENCE", with the offset if there is one, safe for a terminal.
+std::string ErrorToText(const Error& error);
+
+class Messages {
+ public:
+  struct Style {
+    bool json = false;   ///< errors are JSON
+    bool quiet = false;  ///< no notes
+  };
+
+  Messages(int fd, Style style) : fd_(fd), style_(style) {}
+
+  void Report(const Error& error) const;
+  /// A mistake in how the command was called; the hint says where to read on.
+  void ReportUsage(std::string_view sentence, std::string_view hint) const;
+  /// What the user should know before relying on the result.
+  void Warn(std::string_view file, std::string_view sentence) const;
+  /// What the user may like to know.
+  void Note(std::string_view file, std::string_view sentence) const;
+
+ private:
+  void PrintLine(std::string_view line) const;
+
+  int fd_;
+  Style style_;
+};
+
+}  // namespace vhdx::cli
+
+#endif  // VHDXKIT_CLI_MESSAGES_H_

@@ -1,0 +1,106 @@
+#include "cli/standard_output_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cassert>
+#include <cerrno>
+#include <utility>
+
+#include "bytes/zeros.h"
+
+namespace vhdx::cli {
+namespace {
+
+std::unexpected<Error> Unsupported() {
+  return Fail(ErrorCode::kUnsupported, "standard output can only be written",
+              std::string(kStandardOutputName));
+}
+
+// Behind the end of a regular file, a place that was skipped reads as zeros.
+bool MayLeaveHoles(int fd, const struct stat& status) {
+  if (!S_ISREG(status.st_mode)) return false;
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || (flags & O_APPEND) != 0) return false;
+  const off_t position = ::lseek(fd, 0, SEEK_CUR);
+  return position >= status.st_size;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StandardOutputFile>> StandardOutputFile::Open(const Stream& stream) {
+  if (::isatty(stream.fd) == 1) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "a terminal cannot take a disk; redirect it to a file or into a program",
+                std::string(kStandardOutputName));
+  }
+  struct stat status = {};
+  if (::fstat(stream.fd, &status) != 0) return StandardOutputFailure(errno);
+  const FileIdentity identity = S_ISBLK(status.st_mode)
+                                    ? FileIdentity{.device = status.st_rdev, .inode = 0}
+                                    : FileIdentity{.device = status.st_dev, .inode = status.st_ino};
+  return std::unique_ptr<StandardOutputFile>(
+      new StandardOutputFile(stream, identity, MayLeaveHoles(stream.fd, status)));
+}
+
+StandardOutputFile::StandardOutputFile(const Stream& stream, FileIdentity identity,
+                                       bool may_leave_holes)
+    : stream_(stream),
+      identity_(identity),
+      may_leave_holes_(may_leave_holes),
+      capabilities_{.writable = true, .seekable = false},
+      name_(kStandardOutputName) {}
+
+Result<void> StandardOutputFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) {
+  assert(file_offset == position_);
+  for (const ByteSpan buffer : buffers) {
+    if (auto written = WriteBuffer(buffer); !written) return written;
+    position_ += buffer.size();
+  }
+  return {};
+}
+
+Result<void> StandardOutputFile::WriteBuffer(ByteSpan buffer) {
+  ends_with_hole_ = may_leave_holes_ && IsAllZero(buffer);
+  if (!ends_with_hole_) return WriteAll(stream_, buffer);
+  if (::lseek(stream_.fd, static_cast<off_t>(buffer.size()), SEEK_CUR) < 0) {
+    return StandardOutputFailure(errno);
+  }
+  return {};
+}
+
+Result<void> StandardOutputFile::Finish() {
+  if (!ends_with_hole_) return {};
+  const off_t end = ::lseek(stream_.fd, 0, SEEK_CUR);
+  if (end < 0 || ::ftruncate(stream_.fd, end) != 0) return StandardOutputFailure(errno);
+  return {};
+}
+
+Result<void> StandardOutputFile::Sync() {
+  if (auto finished = Finish(); !finished) return finished;
+  if (::fsync(stream_.fd) == 0) return {};
+  // A pipe keeps nothing that could be made durable.
+  return errno == EINVAL || errno == EROFS ? Unsupported() : StandardOutputFailure(errno);
+}
+
+Result<std::string> StandardOutputFile::RealPath() const { return Unsupported(); }
+Result<size_t> StandardOutputFile::ReadAt(uint64_t, std::span<const MutableByteSpan>) {
+  return Unsupported();
+}
+Result<uint64_t> StandardOutputFile::Size() { return Unsupported(); }
+Result<uint64_t> StandardOutputFile::AllocatedBytes() { return Unsupported(); }
+Result<void> StandardOutputFile::Resize(uint64_t) { return Unsupported(); }
+Result<void> StandardOutputFile::ZeroRange(FileRange) { return Unsupported(); }
+Result<void> StandardOutputFile::PunchHole(FileRange) { return Unsupported(); }
+Result<void> StandardOutputFile::CloneRange(uint64_t, File&, FileRange) { return Unsupported(); }
+Result<void> StandardOutputFile::CopyRange(uint64_t, File&, FileRange) { return Unsupported(); }
+Result<uint64_t> StandardOutputFile::NextData(uint64_t) { return Unsupported(); }
+Result<uint64_t> StandardOutputFile::NextHole(uint64_t) { return Unsupported(); }
+Result<void> StandardOutputFile::Lock(LockMode) { return Unsupported(); }
+Result<void> StandardOutputFile::FillRandom(MutableByteSpan) { return Unsupported(); }
+std::chrono::system_clock::time_point StandardOutputFile::Now() {
+  return std::chrono::system_clock::now();
+}
+
+}  // namespace vhdx::cli
