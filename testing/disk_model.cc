@@ -114,8 +114,10 @@ void DiskModel::FillSector(uint64_t disk_offset, MutableByteSpan bytes) const {
   const BlockSpec& block = *layer.blocks.at(disk_offset / block_size);
   const uint64_t in_block = disk_offset % block_size;
   const bool at_an_end = in_block < kEnd || in_block >= block_size - kEnd;
-  if (block.content == BlockContent::kPattern ||
-      (block.content == BlockContent::kEnds && at_an_end)) {
+  const bool has_pattern_between =
+      block.content == BlockContent::kPattern || block.state == PayloadState::kPartiallyPresent;
+  if (block.content == BlockContent::kZeros) return;
+  if (at_an_end || has_pattern_between) {
     FillPattern(layer.spec.pattern, disk_offset, bytes);
   }
 }

@@ -193,15 +193,14 @@ class Builder {
     const uint64_t size = spec_.parameters.block_size_bytes;
     const bool present = block.state == PayloadState::kFullyPresent;
     const BlockPattern pattern = present ? spec_.pattern : spec_.pattern.Junk();
+    std::vector<FileRange> parts = {{0, size}};
     if (block.content == BlockContent::kEnds) {
-      const uint64_t end = size - kEndLength;
-      if (auto written = WritePattern(pattern, block, file_offset, {0, kEndLength}); !written) {
+      parts = {{0, kEndLength}, {size - kEndLength, kEndLength}};
+    }
+    for (const FileRange& part : parts) {
+      if (auto written = WritePattern(pattern, block, file_offset, part); !written) {
         return written;
       }
-      return WritePattern(pattern, block, file_offset, {end, kEndLength});
-    }
-    if (auto written = WritePattern(pattern, block, file_offset, {0, size}); !written) {
-      return written;
     }
     const uint64_t sector_size = spec_.parameters.logical_sector_size;
     for (const SectorRun& run : block.present_sectors) {

@@ -38,11 +38,12 @@ struct SectorRun {
   uint64_t count = 0;
 };
 
-/// What is written where a block stands in the file. Sectors of a partially present block that are
-/// not present, and the space of blocks that are not present at all, get junk instead.
+/// What is written where a block stands in the file: the image's pattern. Sectors of a partially
+/// present block that are not present, and the space of blocks that are not present at all, get
+/// junk instead.
 enum class BlockContent : uint8_t {
-  kPattern,  ///< the image's pattern, over the whole block
-  kEnds,     ///< the pattern over its first and last 64 KiB, zeros between (for large blocks)
+  kPattern,  ///< the whole block
+  kEnds,     ///< its first and last 64 KiB and its present sectors (for large blocks); else zeros
   kZeros,    ///< nothing: zeros
 };
 

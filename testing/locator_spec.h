@@ -18,8 +18,8 @@ namespace vhdx::testing {
 
 /// One key with its value. What is not given follows from the strings and their place.
 struct LocatorEntrySpec {
-  std::vector<std::byte> key;    ///< UTF-16LE, or anything else
-  std::vector<std::byte> value;  ///< the same
+  std::vector<std::byte> key = {};    ///< UTF-16LE, or anything else
+  std::vector<std::byte> value = {};  ///< the same
   std::optional<uint32_t> key_offset = {};
   std::optional<uint32_t> value_offset = {};
   std::optional<uint16_t> key_length = {};

@@ -80,7 +80,7 @@ size_t MemoryContents::Read(uint64_t offset, MutableByteSpan buffer) const {
     const auto found = pages_.find(part.page);
     const MutableByteSpan target = buffer.subspan(done, part.length);
     if (found == pages_.end()) {
-      std::ranges::fill(target, std::byte{0});
+      std::memset(target.data(), 0, target.size());
     } else {
       std::memcpy(target.data(), found->second->data() + part.start, part.length);
     }

@@ -27,20 +27,19 @@ Result<void> FixChecksum(File& file, FileRange range, uint64_t file_size) {
   return file.WriteAt(range.file_offset + kChecksumOffset, std::as_bytes(std::span(&checksum, 1)));
 }
 
-// Gives the entry that starts at `offset` of the log its checksum; returns the length of what stood
-// there, which is one sector if it is no entry.
-uint64_t FixEntry(std::span<std::byte> log, uint64_t offset) {
+// The length of the entry that starts at `offset` of the log, or 0 if none does.
+uint64_t EntryLength(std::span<const std::byte> log, uint64_t offset) {
   const auto header = LoadFrom<format::LogEntryHeader>(log.subspan(offset));
   const uint64_t length = header.entry_length;
-  if (header.signature != format::kLogEntrySignature || !IsAligned(length, kLogSectorSize) ||
-      length == 0 || length > log.size()) {
-    return kLogSectorSize;
-  }
+  const bool is_entry = header.signature == format::kLogEntrySignature &&
+                        IsAligned(length, kLogSectorSize) && length <= log.size();
+  return is_entry ? length : 0;
+}
+
+uint32_t EntryChecksum(std::span<const std::byte> log, uint64_t offset, uint64_t length) {
   const uint64_t before_wrap = std::min(length, log.size() - offset);
   const uint32_t first = Crc32cWithoutField(log.subspan(offset, before_wrap), kChecksumOffset);
-  const uint32_t checksum = Crc32cExtend(first, log.first(length - before_wrap));
-  StoreTo(log.subspan(offset + kChecksumOffset), le32(checksum));
-  return length;
+  return Crc32cExtend(first, log.first(length - before_wrap));
 }
 
 Result<void> FixLog(File& file, FileRange range, uint64_t file_size) {
@@ -50,13 +49,21 @@ Result<void> FixLog(File& file, FileRange range, uint64_t file_size) {
   }
   std::vector<std::byte> log(range.length_bytes);
   if (auto read = file.ReadExactAt(range.file_offset, log); !read) return read;
-  const std::vector<std::byte> before = log;
-  for (uint64_t offset = 0; offset < log.size();) offset += FixEntry(log, offset);
-  // Only what changed is written, so that the log of a sparse file stays a hole.
-  for (uint64_t offset = 0; offset < log.size(); offset += kLogSectorSize) {
-    const auto sector = std::span<const std::byte>(log).subspan(offset, kLogSectorSize);
-    if (std::ranges::equal(sector, std::span(before).subspan(offset, kLogSectorSize))) continue;
-    if (auto written = file.WriteAt(range.file_offset + offset, sector); !written) return written;
+  for (uint64_t offset = 0; offset < log.size();) {
+    const uint64_t length = EntryLength(log, offset);
+    if (length == 0) {
+      offset += kLogSectorSize;
+      continue;
+    }
+    const le32 checksum = EntryChecksum(log, offset, length);
+    const auto bytes = std::as_bytes(std::span(&checksum, 1));
+    // An entry that goes round the end of the log may reach into this one.
+    std::ranges::copy(bytes, log.begin() + static_cast<ptrdiff_t>(offset + kChecksumOffset));
+    if (auto written = file.WriteAt(range.file_offset + offset + kChecksumOffset, bytes);
+        !written) {
+      return written;
+    }
+    offset += length;
   }
   return {};
 }
