@@ -1,0 +1,76 @@
+"""The images and raw files that the rows work on: made once, synced, compared, kept in the work
+folder."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from protocol import Failed, sync_file_system, warm_page_cache
+
+MIB = 1 << 20
+GIB = 1 << 30
+TIB = 1 << 40
+
+
+def call(argv):
+    done = subprocess.run([str(word) for word in argv], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(map(str, argv))}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+class Programs:
+    """The built programs that are measured, and their peers."""
+
+    def __init__(self, release_dir):
+        self.vhdx = Path(release_dir) / "bin" / "vhdx"
+        self.make_sample = Path(release_dir) / "testing" / "make_sample"
+        self.random_read = Path(release_dir) / "bench" / "random_read_bench"
+
+    def missing(self):
+        return [path for path in (self.vhdx, self.make_sample, self.random_read) if not path.exists()]
+
+
+class Inputs:
+    """Makes inputs in a folder; what is there already is taken as it is."""
+
+    def __init__(self, folder, programs, say):
+        self.folder = Path(folder)
+        self._programs = programs
+        self._say = say
+
+    def in_folder(self, folder):
+        return Inputs(folder, self._programs, self._say)
+
+    def image(self, name, size, block_size, data_percent):
+        """A dynamic VHDX of that shape."""
+        path = self.folder / f"{name}.vhdx"
+        if not path.exists():
+            self._say(f"making {path.name}")
+            call([self._programs.make_sample, "--size", size, "--block-size", block_size,
+                  "--data-percent", data_percent, path])
+            sync_file_system(self.folder)
+        return path
+
+    def raw_twin(self, image):
+        """The raw file with the same contents, checked against the image by qemu-img."""
+        path = image.with_suffix(".raw")
+        if not path.exists():
+            self._say(f"making {path.name}")
+            call([self._programs.vhdx, "convert", "-q", "-O", "raw", image, path])
+            call(["qemu-img", "compare", "-f", "vhdx", "-F", "raw", image, path])
+            sync_file_system(self.folder)
+        return path
+
+    def copy_of(self, path):
+        """An independent copy here, with holes for zeros."""
+        copy = self.folder / path.name
+        if not copy.exists():
+            self._say(f"copying {path.name}")
+            call(["cp", "--reflink=never", "--sparse=always", path, copy])
+            sync_file_system(self.folder)
+        return copy
+
+    def warm(self, *paths):
+        """Puts the data of the files into the page cache; holes are skipped."""
+        warm_page_cache(path for path in paths if os.path.getsize(path) < TIB)

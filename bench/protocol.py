@@ -1,0 +1,175 @@
+"""How a figure is measured: rounds that alternate between the sides, and the ratio of medians.
+
+Inputs are there, synced and in the page cache before the first round. In each round every side runs
+once, one after the other, A B A B; before each, all targets are removed and the file system is
+synced. A run lasts at least `seconds`: what is shorter is repeated. Nobody syncs inside the timed
+part.
+"""
+
+import json
+import math
+import os
+import resource
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass, field
+
+
+class Failed(Exception):
+    """A command that should have worked did not."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    rounds: int = 15
+    seconds: float = 0.3
+
+
+@dataclass
+class Sample:
+    """One run of one side: `value` is seconds for commands and requests a second for rates."""
+
+    value: float
+    cpu_seconds: float = 0.0
+    peak_rss_bytes: int = 0
+
+
+def run_once(argv):
+    """Runs a command; how long it took, its CPU seconds and its peak memory."""
+    with open(os.devnull, "wb") as null:
+        errors = subprocess.PIPE
+        start = time.perf_counter()
+        process = subprocess.Popen(argv, stdout=null, stderr=errors)
+        complaint = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        process.stderr.close()
+    if process.returncode != 0:
+        raise Failed(f"{' '.join(map(str, argv))}: {complaint.decode(errors='replace').strip()}")
+    return Sample(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+class CommandSide:
+    """A command that is timed from its start to its end. Less is better."""
+
+    unit = "s"
+    less_is_better = True
+
+    def __init__(self, name, argv, target=None):
+        self.name = name
+        self._argv = [str(word) for word in argv]
+        self._target = target
+        self._repeats = 1
+
+    def clean(self):
+        if self._target is not None and os.path.exists(self._target):
+            os.unlink(self._target)
+
+    def warm_up(self, protocol):
+        """One run that does not count, and that tells how often a round repeats the command."""
+        self.clean()
+        sample = run_once(self._argv)
+        self._repeats = max(1, math.ceil(protocol.seconds / sample.value))
+
+    def run(self):
+        samples = []
+        for _ in range(self._repeats):
+            self.clean()
+            samples.append(run_once(self._argv))
+        return Sample(
+            statistics.fmean(sample.value for sample in samples),
+            statistics.fmean(sample.cpu_seconds for sample in samples),
+            max(sample.peak_rss_bytes for sample in samples),
+        )
+
+
+class RateSide:
+    """A program that measures itself and prints {"rate": N}. More is better."""
+
+    unit = "requests/s"
+    less_is_better = False
+
+    def __init__(self, name, argv):
+        self.name = name
+        self._argv = [str(word) for word in argv]
+
+    def clean(self):
+        pass
+
+    def warm_up(self, protocol):
+        self.run()
+
+    def run(self):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(self._argv, capture_output=True, text=True, check=False)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if done.returncode != 0:
+            raise Failed(f"{' '.join(self._argv)}: {done.stderr.strip()}")
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return Sample(json.loads(done.stdout)["rate"], cpu)
+
+
+@dataclass
+class Measured:
+    """All samples of one side."""
+
+    name: str
+    unit: str
+    less_is_better: bool
+    samples: list = field(default_factory=list)
+
+    @property
+    def median(self):
+        return statistics.median(sample.value for sample in self.samples)
+
+    @property
+    def cpu_median(self):
+        return statistics.median(sample.cpu_seconds for sample in self.samples)
+
+    @property
+    def peak_rss_bytes(self):
+        return max(sample.peak_rss_bytes for sample in self.samples)
+
+    def against_itself(self):
+        """The ratio of the medians of the odd and the even rounds: how much the machine swayed."""
+        values = [sample.value for sample in self.samples]
+        if len(values) < 2:
+            return 1.0
+        return statistics.median(values[0::2]) / statistics.median(values[1::2])
+
+    def times_better_than(self, other):
+        """The ratio of the medians, above 1 where this side is the better one."""
+        if self.less_is_better:
+            return other.median / self.median
+        return self.median / other.median
+
+
+def sync_file_system(folder):
+    """Syncs the file system that holds the folder (sync -f)."""
+    subprocess.run(["sync", "-f", str(folder)], check=True)
+
+
+def warm_page_cache(paths):
+    for path in paths:
+        with open(path, "rb", buffering=0) as file:
+            while file.read(1 << 22):
+                pass
+
+
+def alternate(sides, folder, protocol, say):
+    """Measures the sides in turns; one Measured for each, in their order."""
+    for side in sides:
+        side.warm_up(protocol)
+    measured = [Measured(side.name, side.unit, side.less_is_better) for side in sides]
+    for number in range(protocol.rounds):
+        for side, result in zip(sides, measured):
+            for other in sides:
+                other.clean()
+            sync_file_system(folder)
+            result.samples.append(side.run())
+        say(f"round {number + 1} of {protocol.rounds}")
+    for side in sides:
+        side.clean()
+    return measured

@@ -1,0 +1,182 @@
+"""The rows: each a piece of work, the sides that do it, and what is promised of the ratio.
+
+A row is a function that takes a Bench and gives Lines; ROWS names them. To add one, write the
+function and add it there; docs/performance.md says what bounds it.
+"""
+
+import shutil
+from dataclasses import dataclass
+from typing import Optional
+
+from inputs import GIB, MIB, TIB
+from mounts import Skipped, loop_mount
+from protocol import CommandSide, RateSide, alternate
+
+# Loop-mounted file systems: 4 GiB of data as VHDX, as raw, and as one target, with room to spare.
+REFLINK_VOLUME = 24 * GIB
+MAX_INFO_RSS = 16 * MIB
+
+
+@dataclass
+class Line:
+    """One line of the table: a ratio of ours to one peer, or one absolute figure."""
+
+    row: str
+    what: str
+    ours: Optional[float] = None
+    theirs: Optional[float] = None
+    unit: str = ""
+    ratio: Optional[float] = None
+    swayed: Optional[float] = None
+    goal: str = ""
+    met: Optional[bool] = None
+    skipped: str = ""
+    samples_ours: tuple = ()
+    samples_theirs: tuple = ()
+
+
+@dataclass
+class Bench:
+    """What a row works with."""
+
+    inputs: object
+    programs: object
+    protocol: object
+    say: object
+
+    def measure(self, sides, folder):
+        return alternate(sides, folder, self.protocol, self.say)
+
+    def convert(self, source, target):
+        return CommandSide("vhdx", [self.programs.vhdx, "convert", "-q", "-O", "raw", source, target],
+                           target)
+
+
+def faster(row, ours, theirs, at_least):
+    """A line that promises to be `at_least` times as fast as a peer."""
+    ratio = ours.times_better_than(theirs)
+    return Line(row, f"against {theirs.name}", ours.median, theirs.median, ours.unit, ratio,
+                ours.against_itself(), f">= {at_least:g} x", ratio >= at_least,
+                samples_ours=tuple(s.value for s in ours.samples),
+                samples_theirs=tuple(s.value for s in theirs.samples))
+
+
+def less_cpu(row, ours, theirs, at_most):
+    ratio = ours.cpu_median / theirs.cpu_median
+    return Line(row, f"CPU against {theirs.name}", ours.cpu_median, theirs.cpu_median, "CPU s", ratio,
+                None, f"<= {at_most:g} x", ratio <= at_most,
+                samples_ours=tuple(s.cpu_seconds for s in ours.samples),
+                samples_theirs=tuple(s.cpu_seconds for s in theirs.samples))
+
+
+def less_memory(row, ours, theirs, at_most_bytes):
+    return Line(row, "peak memory", ours.peak_rss_bytes / MIB, theirs.peak_rss_bytes / MIB, "MiB",
+                ours.peak_rss_bytes / theirs.peak_rss_bytes, None, f"< {at_most_bytes // MIB} MiB",
+                ours.peak_rss_bytes < at_most_bytes)
+
+
+def random_reads(threads):
+    """4 KiB random reads against pread on a raw file, everything allocated and cached."""
+
+    def row(bench):
+        key = f"random-read-{threads}"
+        image = bench.inputs.image("full-1g", GIB, 2 * MIB, 100)
+        raw = bench.inputs.raw_twin(image)
+        bench.inputs.warm(image, raw)
+        # What the program calls a second is one round: 0.4 s, beginning and end aside.
+        options = ["--threads", threads, "--seconds", bench.protocol.seconds + 0.1]
+        ours, theirs = bench.measure(
+            [RateSide("vhdx", [bench.programs.random_read, "vhdx", image, *options]),
+             RateSide("pread", [bench.programs.random_read, "raw", raw, *options])],
+            bench.inputs.folder)
+        return [faster(key, ours, theirs, 0.95)]
+
+    return row
+
+
+def convert_to_raw(bench):
+    """VHDX to raw: 4 GiB, a quarter of it data."""
+    key = "convert-4g"
+    image = bench.inputs.image("quarter-4g", 4 * GIB, 2 * MIB, 25)
+    raw = bench.inputs.raw_twin(image)
+    bench.inputs.warm(image, raw)
+    folder = bench.inputs.folder
+    ours, copy, qemu = bench.measure(
+        [bench.convert(image, folder / "ours.out"),
+         CommandSide("cp --sparse=always", ["cp", "--sparse=always", raw, folder / "cp.out"],
+                     folder / "cp.out"),
+         CommandSide("qemu-img convert",
+                     ["qemu-img", "convert", "-f", "vhdx", "-O", "raw", image, folder / "qemu.out"],
+                     folder / "qemu.out")],
+        folder)
+    return [faster(key, ours, copy, 1), faster(key, ours, qemu, 1), less_cpu(key, ours, qemu, 0.5)]
+
+
+def convert_reflink(kind):
+    """VHDX to raw where the file system can share extents: 16 GiB, a quarter of it data."""
+
+    def row(bench):
+        key = f"convert-16g-{kind}"
+        with loop_mount(kind, REFLINK_VOLUME, bench.inputs.folder) as folder:
+            original = bench.inputs.image("quarter-16g", 16 * GIB, 2 * MIB, 25)
+            twin = bench.inputs.raw_twin(original)
+            here = bench.inputs.in_folder(folder)
+            image, raw = here.copy_of(original), here.copy_of(twin)
+            here.warm(image, raw)
+            ours, copy = bench.measure(
+                [bench.convert(image, folder / "ours.out"),
+                 CommandSide("cp --reflink=never", ["cp", "--reflink=never", raw, folder / "cp.out"],
+                             folder / "cp.out")],
+                folder)
+            return [faster(key, ours, copy, 20)]
+
+    return row
+
+
+def convert_empty(bench):
+    """An empty disk of 127 GiB to raw."""
+    image = bench.inputs.image("empty-127g", 127 * GIB, 32 * MIB, 0)
+    folder = bench.inputs.folder
+    ours, qemu = bench.measure(
+        [bench.convert(image, folder / "ours.out"),
+         CommandSide("qemu-img convert",
+                     ["qemu-img", "convert", "-f", "vhdx", "-O", "raw", image, folder / "qemu.out"],
+                     folder / "qemu.out")],
+        folder)
+    return [faster("convert-empty-127g", ours, qemu, 100)]
+
+
+def info_of_huge(bench):
+    """What an image of 64 TiB with blocks of 1 MiB says of itself."""
+    key = "info-64t"
+    image = bench.inputs.image("empty-64t", 64 * TIB, MIB, 0)
+    ours, qemu = bench.measure(
+        [CommandSide("vhdx info", [bench.programs.vhdx, "info", image]),
+         CommandSide("qemu-img info", ["qemu-img", "info", image])],
+        bench.inputs.folder)
+    return [faster(key, ours, qemu, 20), less_memory(key, ours, qemu, MAX_INFO_RSS)]
+
+
+ROWS = {
+    "random-read-1": random_reads(1),
+    "random-read-16": random_reads(16),
+    "convert-4g": convert_to_raw,
+    "convert-16g-xfs": convert_reflink("xfs"),
+    "convert-16g-btrfs": convert_reflink("btrfs"),
+    "convert-empty-127g": convert_empty,
+    "info-64t": info_of_huge,
+}
+
+# Programs that a row cannot do without.
+NEEDS = {key: ["qemu-img"] for key in ROWS}
+
+
+def measure_row(key, bench):
+    """The lines of one row; one that says why, if it cannot be measured here."""
+    try:
+        for tool in NEEDS[key]:
+            if shutil.which(tool) is None:
+                raise Skipped(f"{tool} is not installed")
+        return ROWS[key](bench)
+    except Skipped as reason:
+        return [Line(key, "", skipped=str(reason))]
