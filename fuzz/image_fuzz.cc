@@ -1,0 +1,327 @@
+// Whole images: open, inspect, check, walk, read, dump, through the public interface. Input: one to
+// three sparse files (sparse_input.h): an image, its parent, its grandparent.
+
+#include <vhdxkit/check.h>
+#include <vhdxkit/disk.h>
+#include <vhdxkit/dump.h>
+#include <vhdxkit/image_tree.h>
+#include <vhdxkit/inspect.h>
+#include <vhdxkit/statistics.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bytes/arithmetic.h"
+#include "bytes/zeros.h"
+#include "format/header.h"
+#include "format/layout.h"
+#include "fuzz/expect.h"
+#include "fuzz/input.h"
+#include "fuzz/sparse_input.h"
+#include "fuzz/sparse_mutation.h"
+#include "testing/memory_file_system.h"
+
+namespace vhdx::fuzz {
+namespace {
+
+using testing::MemoryContents;
+using testing::MemoryFileSystem;
+
+constexpr const char* kFolder = "/disks";
+constexpr std::array<const char*, kMaxFiles> kPaths = {"/disks/disk.vhdx", "/disks/parent.vhdx",
+                                                       "/disks/base.vhdx"};
+
+// Up to 1 GiB is legal, and is searched sector by sector. Inputs with such logs only take long.
+constexpr uint64_t kMaxLogLength = 16 * kMiB;
+// How much of a disk is looked at, from each of some places on.
+constexpr size_t kExtentsAtOnce = 48;
+constexpr uint64_t kMaxRead = 16 * kKiB;
+constexpr size_t kMaxVisits = 4096;
+
+bool AsksForLongLog(const MemoryContents& contents) {
+  for (const uint64_t offset : format::kHeaderOffsets) {
+    std::vector<std::byte> bytes = contents.Bytes({offset, sizeof(format::Header)});
+    bytes.resize(sizeof(format::Header));
+    if (LoadFrom<format::Header>(bytes).log_length > kMaxLogLength) return true;
+  }
+  return false;
+}
+
+// Ends a visit after a while, with an error that must come back.
+class VisitLimit {
+ public:
+  Result<void> Count() {
+    if (++visits_ < kMaxVisits) return {};
+    return Fail(ErrorCode::kCancelled, "seen enough");
+  }
+
+  template <typename T>
+  void ExpectKept(const Result<T>& visited) const {
+    const bool cancelled = !visited && visited.error().code == ErrorCode::kCancelled;
+    Expect(cancelled == (visits_ >= kMaxVisits), "a visitor's error ends the visit and comes back");
+    if (!visited && !cancelled) ExpectHonest(visited.error());
+  }
+
+ private:
+  size_t visits_ = 0;
+};
+
+// One image, without its parents.
+class ImageTrial {
+ public:
+  ImageTrial(MemoryFileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+
+  /// What the image says of itself, if it can be read.
+  std::optional<Inspection> Run() {
+    auto inspected = Inspect(files_, path_);
+    auto dump = ImageDump::Open(files_, path_);
+    const auto blocks = CountBlocks(files_, path_);
+    if (dump) {
+      Dump(**dump);
+      Expect(blocks.has_value(), "the blocks of an image that opens can be counted");
+      ExpectCounts(*blocks);
+    } else {
+      Expect(!inspected && !blocks, "every way to open an image comes to the same result");
+      Expect(blocks.error().rule == dump.error().rule, "for the same reason");
+      ExpectHonest(dump.error());
+    }
+    if (!inspected) {
+      ExpectHonest(inspected.error());
+      return std::nullopt;
+    }
+    Expect(dump.has_value(), "what can be inspected can be dumped");
+    ExpectParentState(*inspected);
+    return *std::move(inspected);
+  }
+
+ private:
+  void Dump(ImageDump& dump) {
+    for (const MetadataItemInfo& item : dump.info().metadata_items) {
+      const auto bytes = dump.ReadItem(item);
+      Expect(bytes && bytes->size() == item.length_bytes, "items of an image lie in the file");
+    }
+    VisitLimit log_limit;
+    log_limit.ExpectKept(dump.VisitLog([&](const LogEntryDump&) { return log_limit.Count(); }));
+    VisitLimit bat_limit;
+    bat_limit.ExpectKept(dump.VisitBat([&](const BatEntryInfo& entry) {
+      Expect(entry.raw != 0 && !entry.state_name.empty(), "entries that say something are dumped");
+      return bat_limit.Count();
+    }));
+    VisitLimit bitmap_limit;
+    bitmap_limit.ExpectKept(
+        dump.VisitBitmaps([&](const BitmapDump&) { return bitmap_limit.Count(); }));
+  }
+
+  static void ExpectCounts(const BlockStatistics& blocks) {
+    Expect(blocks.not_present + blocks.present + blocks.partial + blocks.zero + blocks.unmapped +
+                   blocks.undefined ==
+               blocks.total,
+           "every block is counted once");
+    Expect(blocks.fragmented <= blocks.present + blocks.partial,
+           "only blocks in the file are fragmented");
+  }
+
+  static void ExpectParentState(const Inspection& inspection) {
+    const ImageInfo& image = inspection.image;
+    Expect(image.parent_locator.has_value() == image.parameters.has_parent,
+           "a differencing image, and no other, has a locator");
+    Expect(inspection.parent.has_value() == image.parameters.has_parent,
+           "a differencing image, and no other, has a parent");
+    if (!inspection.parent) return;
+    const bool resolved = !inspection.parent->resolved.empty();
+    Expect(resolved == (inspection.parent->identity == ParentState::Identity::kOk),
+           "a parent that was found has a path");
+    Expect(!inspection.parent->attempts.empty(), "a search says where it looked");
+  }
+
+  MemoryFileSystem& files_;
+  std::string path_;
+};
+
+// A disk with its parents, as a guest sees it.
+class DiskTrial {
+ public:
+  explicit DiskTrial(Disk& disk) : disk_(disk) {}
+
+  void Run() {
+    const uint64_t size = disk_.size_bytes();
+    for (const uint64_t start : {uint64_t{0}, size / 3, size - std::min(size, 3 * kMiB)}) {
+      WalkFrom(start);
+    }
+    const auto minimum = MinimumSize(disk_);
+    if (!minimum) return ExpectHonest(minimum.error());
+    Expect(!*minimum || **minimum <= size, "a disk is no smaller than its smallest size");
+  }
+
+ private:
+  void WalkFrom(uint64_t start) {
+    DiskRange rest{start, disk_.size_bytes() - start};
+    for (int calls = 0; calls < 2 && rest.length_bytes != 0; ++calls) {
+      const auto extents = disk_.Extents(rest, kExtentsAtOnce);
+      if (!extents) {
+        ExpectHonest(extents.error());
+        // Something further on is broken: what stands here may still be read.
+        return TryRange({rest.disk_offset, std::min(rest.length_bytes, kMaxRead)});
+      }
+      const uint64_t end = ExpectInOrder(*extents, rest);
+      for (const Extent& extent : *extents) TryExtent(extent);
+      rest = {end, rest.end() - end};
+    }
+  }
+
+  uint64_t ExpectInOrder(const std::vector<Extent>& extents, DiskRange range) {
+    Expect(!extents.empty() && extents.size() <= kExtentsAtOnce, "a range has extents");
+    uint64_t position = range.disk_offset;
+    for (size_t i = 0; i < extents.size(); ++i) {
+      const Extent& extent = extents[i];
+      Expect(extent.range.disk_offset == position && extent.range.length_bytes > 0,
+             "extents have no gaps");
+      Expect(extent.depth < disk_.chain_length(), "extents come from a layer of the chain");
+      Expect((extent.kind == ExtentKind::kData) == (extent.file != nullptr),
+             "data, and nothing else, is in a file");
+      Expect(extent.present == (extent.kind != ExtentKind::kHole), "only a hole is not present");
+      if (i > 0) Expect(!AreOne(extents[i - 1], extent), "adjacent equal extents are merged");
+      position = extent.range.end();
+    }
+    Expect(position <= range.end(), "extents end with the range");
+    Expect(position == range.end() || extents.size() == kExtentsAtOnce,
+           "extents cover the range, or are as many as were asked for");
+    return position;
+  }
+
+  static bool AreOne(const Extent& a, const Extent& b) {
+    return a.kind == b.kind && a.depth == b.depth && a.file == b.file &&
+           (a.kind != ExtentKind::kData || a.file_offset + a.range.length_bytes == b.file_offset);
+  }
+
+  // What an extent says is what is read: at its start, at its end, and across it.
+  void TryExtent(const Extent& extent) {
+    const uint64_t length = std::min(extent.range.length_bytes, kMaxRead / 4);
+    ExpectBytes(extent, extent.range.disk_offset, length);
+    ExpectBytes(extent, extent.range.end() - length, length);
+    const uint64_t start = extent.range.end() - std::min<uint64_t>(extent.range.length_bytes, 700);
+    TryRange({start, std::min<uint64_t>(1500, disk_.size_bytes() - start)});
+  }
+
+  void ExpectBytes(const Extent& extent, uint64_t disk_offset, uint64_t length) {
+    const auto bytes = ReadTwice({disk_offset, length});
+    Expect(bytes.has_value(), "what has extents can be read");
+    if (extent.kind != ExtentKind::kData) {
+      return Expect(IsAllZero(*bytes), "what is no data reads as zeros");
+    }
+    std::vector<std::byte> in_file(length);
+    const uint64_t file_offset = extent.file_offset + (disk_offset - extent.range.disk_offset);
+    const auto read = extent.file->ReadExactAt(file_offset, in_file);
+    Expect(read.has_value(), "data lies in its file");
+    Expect(in_file == *bytes, "data reads as it stands in its file");
+  }
+
+  // Reads and extents agree on whether a small range is sound.
+  void TryRange(DiskRange range) {
+    const auto bytes = ReadTwice(range);
+    const auto extents = disk_.Extents(range, kMaxRead);
+    Expect(bytes.has_value() == extents.has_value(), "a range can be read if it has extents");
+    if (!bytes) ExpectHonest(bytes.error());
+  }
+
+  Result<std::vector<std::byte>> ReadTwice(DiskRange range) {
+    // Different buffers: bytes that a read leaves alone come out as a difference.
+    std::vector<std::byte> first(range.length_bytes, std::byte{0x55});
+    std::vector<std::byte> second(range.length_bytes, std::byte{0xAA});
+    const auto once = disk_.Read(range.disk_offset, first);
+    const auto twice = disk_.Read(range.disk_offset, second);
+    Expect(once.has_value() == twice.has_value(), "a read fails once and for ever");
+    if (!once) return std::unexpected(once.error());
+    Expect(first == second, "two reads give the same");
+    return first;
+  }
+
+  Disk& disk_;
+};
+
+void TryTree(MemoryFileSystem& files, const std::optional<Inspection>& top) {
+  const auto tree = FindImageTree(files, {kFolder});
+  Expect(tree.has_value(), "a folder of broken images is a tree of broken images");
+  for (const ImageNode& node : *tree) {
+    Expect(!node.parent || *node.parent < tree->size(), "a parent is a node of the tree");
+    Expect(node.parent.has_value() == (node.link == ImageNode::Link::kOk),
+           "a link is right if the parent is there");
+    if (node.path == kPaths[0]) {
+      Expect(node.error.has_value() == !top.has_value(), "an image in a tree is what it is alone");
+    }
+  }
+}
+
+void TryImages(MemoryFileSystem& files) {
+  const auto inspection = ImageTrial(files, kPaths[0]).Run();
+  const auto report = Check(files, kPaths[0]);
+  auto disk = Disk::Open(files, kPaths[0]);
+
+  // A search for parents may fail in ways that a report has no rule for.
+  if (!report) ExpectHonest(report.error());
+  if (disk) {
+    Expect(inspection.has_value(), "a disk that opens can be inspected");
+    Expect((*disk)->size_bytes() == inspection->image.parameters.virtual_disk_size_bytes,
+           "a disk is as large as its image says");
+    Expect(((*disk)->chain_length() > 1) == inspection->image.parameters.has_parent,
+           "a differencing image has a parent");
+    DiskTrial(**disk).Run();
+  } else {
+    ExpectHonest(disk.error());
+    const bool stands_alone = inspection && !inspection->image.parameters.has_parent;
+    Expect(!stands_alone, "an image without parent that can be inspected opens");
+  }
+  if (report) {
+    const bool sound =
+        report->verdict == CheckVerdict::kClean || report->verdict == CheckVerdict::kOdd;
+    Expect(!sound || disk.has_value(), "what a check finds sound opens");
+    if (sound) {
+      const auto extents = (*disk)->Extents({0, (*disk)->size_bytes()}, kMaxVisits);
+      Expect(extents.has_value(), "no block of a sound disk is broken");
+    }
+    Expect(inspection || report->verdict >= CheckVerdict::kCorrupt,
+           "what cannot be opened is not sound");
+  }
+  TryTree(files, inspection);
+}
+
+int TryInput(Input input) {
+  MemoryFileSystem files;
+  std::vector<std::shared_ptr<MemoryContents>> all;
+  for (const SparseFile& file : DecodeFiles(input.rest())) {
+    const auto contents = Expand(file);
+    if (AsksForLongLog(*contents)) return -1;
+    files.AddFile(kPaths[all.size()], contents);
+    all.push_back(contents);
+  }
+  std::vector<std::shared_ptr<MemoryContents>> before;
+  for (const auto& contents : all) before.push_back(contents->Copy());
+  TryImages(files);
+  for (size_t i = 0; i < all.size(); ++i) {
+    Expect(all[i]->size() == before[i]->size() &&
+               all[i]->allocated_bytes() == before[i]->allocated_bytes(),
+           "reading changes nothing");
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace vhdx::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  return vhdx::fuzz::TryInput(vhdx::fuzz::Input(data, size));
+}
+
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size,
+                                          unsigned seed) {
+  return vhdx::fuzz::MutateFiles(data, size, max_size, seed);
+}
+
+extern "C" size_t LLVMFuzzerCustomCrossOver(const uint8_t* data1, size_t size1,
+                                            const uint8_t* data2, size_t size2, uint8_t* out,
+                                            size_t max_out_size, unsigned seed) {
+  return vhdx::fuzz::CrossFiles(data1, size1, data2, size2, out, max_out_size, seed);
+}
