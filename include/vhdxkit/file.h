@@ -49,9 +49,11 @@ struct FileCapabilities {
   bool block_device = false;         ///< fixed length; contents before the first write are unknown
   bool seekable = true;              ///< false for a pipe: bytes can only be written front to back
   bool extension_reads_zero = true;  ///< bytes that Resize adds read as zeros, after a crash too
-  bool punch_hole = false;           ///< PunchHole gives space back
-  bool clone_range = false;   ///< CloneRange may work (it can still refuse a given pair of files)
-  uint64_t io_alignment = 1;  ///< bytes to which offsets, lengths and buffers must be aligned
+  bool punch_hole = false;           ///< PunchHole may give space back
+  bool clone_range = false;  ///< CloneRange may work (it can still refuse a given pair of files)
+  /// Bytes to which offsets, lengths and buffers should be aligned (a power of two): others cost a
+  /// copy, and an unaligned write that reaches past the end of the file is kInvalidArgument.
+  uint64_t io_alignment = 1;
 };
 
 /// What a lock says, in the terms QEMU uses for the same byte ranges, so that the two keep clear of
@@ -77,10 +79,11 @@ class File {
   virtual const FileCapabilities& capabilities() const = 0;
 
   /// Fills the buffers in order from file_offset; returns how many bytes it read, fewer than asked
-  /// only at the end of the file. Errors: kIo, kInvalidArgument (alignment).
+  /// only at the end of the file. Errors: kIo.
   virtual Result<size_t> ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) = 0;
   /// Writes all of the buffers in order from file_offset, and grows the file where they reach past
-  /// its end. Errors: kIo, kNoSpace, kReadOnly; some of the bytes may then have been written.
+  /// its end. Errors: kIo, kNoSpace, kReadOnly, kInvalidArgument (see io_alignment); some of
+  /// the bytes may then have been written.
   virtual Result<void> WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) = 0;
   /// Makes durable all that was written before it was called, the file's length included.
   virtual Result<void> Sync() = 0;
@@ -159,6 +162,7 @@ class FileSystem {
   virtual Result<std::string> RealPath(const std::string& path) = 0;
   /// Names (not paths) of the entries of a folder, in byte order, at most `limit` of them.
   virtual Result<std::vector<std::string>> List(const std::string& folder, size_t limit) = 0;
+  /// kNotFound if nothing is there.
   virtual Result<bool> IsFolder(const std::string& path) = 0;
   virtual Result<void> Rename(const std::string& from, const std::string& to, RenameMode mode) = 0;
   virtual Result<void> Remove(const std::string& path) = 0;

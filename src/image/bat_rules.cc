@@ -158,8 +158,8 @@ std::vector<const Rule*> BatRules::BrokenBitmapRules(BatEntry entry) const {
 }
 
 std::string BatRules::Describe(BatSlot slot, BatEntry entry) const {
-  const std::string value = " with the entry " + Hex(entry.raw()) + ", file offset " +
-                            std::to_string(entry.file_offset());
+  std::string value = " with the entry " + Hex(entry.raw()) + ", file offset " +
+                      std::to_string(entry.file_offset());
   switch (slot.kind) {
     case BatSlot::Kind::kPayload:
       return "block " + std::to_string(slot.number) + " (disk offset " +

@@ -19,6 +19,13 @@ using format::PayloadState;
 
 constexpr uint64_t kPageSize = kLogSectorSize;
 
+// What the block behind the run must be to belong to it.
+Block NextInRun(const BatCursor::Run& run, uint64_t block_size) {
+  Block next = run.block;
+  if (next.kind == Block::Kind::kPresent) next.file_offset += run.count * block_size;
+  return next;
+}
+
 }  // namespace
 
 BlockMap::BlockMap(File& file, BatRules bat_rules)
@@ -191,10 +198,7 @@ Result<BatCursor::Run> BatCursor::RunAt(uint64_t block, uint64_t max_count) {
     const Block next = BlockMap::ToBlock(BatEntry(*raw));
     if (run.count == 0) {
       run.block = next;
-    } else if (Block expected = run.block;
-               expected.file_offset +=
-               expected.kind == Block::Kind::kPresent ? run.count * geometry.block_size() : 0,
-               next != expected) {
+    } else if (next != NextInRun(run, geometry.block_size())) {
       break;
     }
     ++run.count;

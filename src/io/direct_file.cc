@@ -1,6 +1,7 @@
 #include "io/direct_file.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,6 +10,7 @@
 #include <memory>
 
 #include "bytes/arithmetic.h"
+#include "io/transfer.h"
 
 namespace vhdx {
 namespace {
@@ -70,22 +72,17 @@ Result<size_t> DirectFile::ReadOne(uint64_t file_offset, MutableByteSpan buffer)
 }
 
 Result<size_t> DirectFile::ReadUnits(uint64_t file_offset, MutableByteSpan buffer) {
-  const Result<uint64_t> size = Size();
-  if (!size) return std::unexpected(size.error());
-  size_t done = 0;
-  // The last unit of a file may be short, and asking on from there would be unaligned.
-  while (done < buffer.size() && file_offset + done < *size) {
-    const MutableByteSpan left = buffer.subspan(done);
-    const uint64_t inside = std::min<uint64_t>(
-        left.size(), AlignUp(*size - (file_offset + done), capabilities().io_alignment));
-    const MutableByteSpan piece = left.first(inside);
-    const Result<size_t> read =
-        PosixFile::ReadAt(file_offset + done, std::span<const MutableByteSpan>(&piece, 1));
-    if (!read) return read;
-    done += *read;
-    if (*read < piece.size()) break;
-  }
-  return done;
+  if (file_offset >= kBeyondEveryFile) return size_t{0};
+  iovec vector = VectorOf(buffer);
+  const auto read_units = [this](std::span<iovec> left, uint64_t offset) -> ssize_t {
+    // The last unit of a file may be short; nothing follows it, and asking on from there is
+    // refused.
+    if (!IsAligned(offset, capabilities().io_alignment)) return 0;
+    return ::pread(fd(), left[0].iov_base, left[0].iov_len, static_cast<off_t>(offset));
+  };
+  const Transferred read = TransferWhole({&vector, 1}, file_offset, read_units);
+  if (read.sys_errno == 0) return read.bytes;
+  return FailedAt(read.sys_errno, "read", {file_offset + read.bytes, buffer.size() - read.bytes});
 }
 
 Result<size_t> DirectFile::ReadBounced(uint64_t file_offset, MutableByteSpan buffer) {

@@ -32,7 +32,7 @@ class DirectFile final : public PosixFile {
 
  private:
   bool Aligned(uint64_t file_offset, ByteSpan buffer) const;
-  /// One pread of whole units into an aligned buffer; fewer bytes only at the end of the file.
+  /// Reads whole units into an aligned buffer; fewer bytes only at the end of the file.
   Result<size_t> ReadUnits(uint64_t file_offset, MutableByteSpan buffer);
   Result<size_t> ReadOne(uint64_t file_offset, MutableByteSpan buffer);
   Result<size_t> ReadBounced(uint64_t file_offset, MutableByteSpan buffer);

@@ -80,7 +80,10 @@ Result<size_t> PosixFile::ReadOne(uint64_t file_offset, MutableByteSpan buffer) 
 }
 
 Result<size_t> PosixFile::ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) {
-  if (buffers.size() == 1) return ReadOne(file_offset, buffers[0]);
+  return buffers.size() == 1 ? ReadOne(file_offset, buffers[0]) : ReadMany(file_offset, buffers);
+}
+
+Result<size_t> PosixFile::ReadMany(uint64_t file_offset, std::span<const MutableByteSpan> buffers) {
   std::array<iovec, IOV_MAX> batch;
   size_t done = 0;
   while (!buffers.empty() && file_offset + done < kBeyondEveryFile) {
@@ -115,7 +118,10 @@ Result<void> PosixFile::WriteOne(uint64_t file_offset, ByteSpan buffer) {
 Result<void> PosixFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) {
   if (!capabilities().writable) return FailedReadOnly();
   if (file_offset >= kBeyondEveryFile) return FailedAt(EFBIG, "write", {file_offset, 0});
-  if (buffers.size() == 1) return WriteOne(file_offset, buffers[0]);
+  return buffers.size() == 1 ? WriteOne(file_offset, buffers[0]) : WriteMany(file_offset, buffers);
+}
+
+Result<void> PosixFile::WriteMany(uint64_t file_offset, std::span<const ByteSpan> buffers) {
   std::array<iovec, IOV_MAX> batch;
   while (!buffers.empty()) {
     const std::span<iovec> vectors = FillBatch(batch, buffers);

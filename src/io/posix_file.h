@@ -64,18 +64,20 @@ class PosixFile : public File {
   std::chrono::system_clock::time_point Now() final { return std::chrono::system_clock::now(); }
 
  protected:
+  /// No file reaches as far as this. What lies beyond is answered without asking the host, some of
+  /// whose file systems take such an offset for a negative one.
+  static constexpr uint64_t kBeyondEveryFile = uint64_t{1} << 62;
+
   int fd() const { return opened_.descriptor.get(); }
   /// "cannot VERB LENGTH bytes at offset OFFSET: ...".
   std::unexpected<Error> FailedAt(int sys_errno, std::string_view verb, FileRange range) const;
   std::unexpected<Error> FailedReadOnly() const;
 
  private:
-  /// No file reaches as far as this. What lies beyond is answered without asking the host, some of
-  /// whose file systems take such an offset for a negative one.
-  static constexpr uint64_t kBeyondEveryFile = uint64_t{1} << 62;
-
   Result<size_t> ReadOne(uint64_t file_offset, MutableByteSpan buffer);
+  Result<size_t> ReadMany(uint64_t file_offset, std::span<const MutableByteSpan> buffers);
   Result<void> WriteOne(uint64_t file_offset, ByteSpan buffer);
+  Result<void> WriteMany(uint64_t file_offset, std::span<const ByteSpan> buffers);
   Result<void> WriteZeros(FileRange range);
   Result<void> ZeroDevice(FileRange range);
   std::unexpected<Error> CannotShare(std::string_view operation) const;

@@ -157,7 +157,7 @@ TEST_F(LogSearch, TailInsideAnEntry_IsNoEntry) {
 }
 
 TEST_F(LogSearch, TornHead_LeavesTheSequenceBeforeIt) {
-  for (const uint64_t torn : {0, 1, 2}) {
+  for (const uint64_t torn : {uint64_t{0}, uint64_t{1}, uint64_t{2}}) {
     WriteLog({{.writes = {DataWrite(3 * kMiB, SectorOf(1))}},
               {.writes = {DataWrite(3 * kMiB, SectorOf(2)), DataWrite(4 * kMiB, SectorOf(3))},
                .tail = 0,
