@@ -132,7 +132,7 @@ std::string CommandLine::SentenceFor(const CLI::ParseError& mistake) const {
     return text.substr(0, text.find(' ')) + " is missing";
   }
   if (mistake.get_name() == "ArgumentMismatch") return before_colon + " needs a value";
-  if (mistake.get_name() == "ExtrasError") {
+  if (mistake.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
     const std::string word = text.substr(text.find(": ") + 2);
     return fmt::format("{} \"{}\"",
                        word.starts_with('-') ? "there is no option" : "too many arguments, from",

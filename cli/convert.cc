@@ -110,20 +110,20 @@ std::string ToText(const ConvertArguments& arguments, const Outcome& outcome) {
   return text + "\n";
 }
 
-// A pipe carries the disk; then what was done is told on standard error.
 void Print(const Invocation& invocation, const ConvertArguments& arguments,
            std::string_view source_format, const Outcome& outcome) {
-  const std::string text = invocation.options.json
-                               ? ToDocument(ToJson(arguments, source_format, outcome))
-                               : ToText(arguments, outcome);
-  if (!invocation.options.json && invocation.options.quiet) return;
+  const bool json = invocation.options.json;
+  if (!json && invocation.options.quiet) return;
   if (!arguments.to_standard_output()) {
-    invocation.out.Write(text);
-  } else {
-    TextOutput errors({invocation.error_fd, nullptr});
-    errors.Write(text);
-    (void)errors.Finish();
+    invocation.out.Write(json ? ToDocument(ToJson(arguments, source_format, outcome))
+                              : ToText(arguments, outcome));
+    return;
   }
+  // Standard output carries the disk; what was done is told on standard error.
+  TextOutput errors({.fd = invocation.error_fd, .interrupted = nullptr});
+  errors.Write(json ? ToLine(ToJson(arguments, source_format, outcome)) + "\n"
+                    : ToText(arguments, outcome));
+  (void)errors.Finish();
 }
 
 // Who names a target so and says no format may expect another one.

@@ -33,7 +33,7 @@ BrokenCase CutTo(uint64_t length, const std::string& outcome) {
 void AddSignatures(std::vector<BrokenCase>& cases) {
   for (const uint64_t byte : {0U, 3U, 7U}) {
     cases.push_back(Refused("file/signature byte " + std::to_string(byte),
-                            Patched({PatchFill(byte, 1, std::byte{'x'})}),
+                            Patched({PatchFill(byte, 1, std::byte{'!'})}),
                             At(rules::kFileSignature, 0)));
   }
   cases.push_back(OtherFile("file/empty", {}, At(rules::kFileSignature, 0)));

@@ -192,8 +192,8 @@ TEST_F(Cli, ExistingTargetIsRefusedWithoutForce) {
 
 TEST_F(Cli, TargetThatIsTheSourceIsRefused) {
   const std::string source = MakeSample();
-  ExpectFailure({"convert", "--force", source, source}, "invalid-argument", "source");
-  ExpectFailure({"convert", "-n", source, source}, "invalid-argument", "source");
+  ExpectFailure({"convert", "--force", "-O", "raw", source, source}, "invalid-argument", "source");
+  ExpectFailure({"convert", "-n", "-O", "raw", source, source}, "invalid-argument", "source");
 }
 
 TEST_F(Cli, NoCreateWritesIntoWhatIsThere) {

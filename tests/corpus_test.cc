@@ -54,8 +54,9 @@ std::string HashOfContents(BlockDevice& disk) {
 class Corpus : public ::testing::TestWithParam<CorpusImage> {
  protected:
   void SetUp() override {
-    folder_ = ::testing::TempDir() + "vhdxkit-corpus-" + GetParam().name() + "-" +
-              ::testing::UnitTest::GetInstance()->current_test_info()->name()[0];
+    std::string test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::ranges::replace(test, '/', '-');  // tests of one image run side by side
+    folder_ = ::testing::TempDir() + "vhdxkit-corpus-" + test;
     std::filesystem::remove_all(folder_);
     ASSERT_TRUE(std::filesystem::create_directories(folder_));
     path_ = Unpack(GetParam(), folder_);

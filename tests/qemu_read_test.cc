@@ -126,6 +126,7 @@ TEST_F(QemuImages, WithoutZeroBlocks_ReadTheSame) {
 TEST_F(QemuImages, KilledWhileTheyWereWritten_ReadTheSame) {
   std::mt19937_64 random(5);
   int dirty = 0;
+  int without_entry = 0;
   const int rounds = static_cast<int>(testing::Scaled(12));
   for (int round = 0; round < rounds; ++round) {
     std::filesystem::remove(image_);
@@ -150,12 +151,19 @@ TEST_F(QemuImages, KilledWhileTheyWereWritten_ReadTheSame) {
 
     HostFileSystem files;
     auto disk = Disk::Open(files, image_);
+    if (!disk && disk.error().rule == "log.sequence-none") {
+      // Interop: QEMU names its log in the headers before the first entry is written; killed in
+      // between, it leaves what the specification calls corrupt.
+      ++without_entry;
+      continue;
+    }
     ASSERT_TRUE(disk) << ToString(disk.error());
     if ((*disk)->image(0).log.dirty) ++dirty;
     disk->reset();
     ExpectSameContents();
   }
-  std::cout << dirty << " of " << rounds << " killed images have a dirty log\n";
+  std::cout << dirty << " of " << rounds << " killed images have a dirty log, " << without_entry
+            << " one without an entry\n";
   EXPECT_GT(dirty, 0);
 }
 
