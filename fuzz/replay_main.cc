@@ -57,10 +57,10 @@ void Run(Bytes bytes) {
 Bytes Mutated(Bytes bytes) {
   const size_t size = bytes.size();
   bytes.resize(std::max(size, kMaxMutatedSize));
-  const size_t new_size =
-      LLVMFuzzerCustomMutator == nullptr
-          ? LLVMFuzzerMutate(bytes.data(), size, bytes.size())
-          : LLVMFuzzerCustomMutator(bytes.data(), size, bytes.size(), Random()());
+  const size_t new_size = LLVMFuzzerCustomMutator == nullptr
+                              ? LLVMFuzzerMutate(bytes.data(), size, bytes.size())
+                              : LLVMFuzzerCustomMutator(bytes.data(), size, bytes.size(),
+                                                        static_cast<unsigned>(Random()()));
   bytes.resize(new_size);
   return bytes;
 }
