@@ -127,8 +127,9 @@ TEST_F(QemuImages, KilledWhileTheyWereWritten_ReadTheSame) {
   std::mt19937_64 random(5);
   int dirty = 0;
   int without_entry = 0;
-  const int rounds = static_cast<int>(testing::Scaled(12));
-  for (int round = 0; round < rounds; ++round) {
+  const int most_rounds = static_cast<int>(testing::Scaled(40));
+  int rounds = 0;
+  for (; rounds < most_rounds && dirty < 2; ++rounds) {
     std::filesystem::remove(image_);
     Create("block_size=1048576", "4G");
     std::vector<std::string> arguments = {"qemu-io", "-f", "vhdx"};
@@ -164,7 +165,7 @@ TEST_F(QemuImages, KilledWhileTheyWereWritten_ReadTheSame) {
   }
   std::cout << dirty << " of " << rounds << " killed images have a dirty log, " << without_entry
             << " one without an entry\n";
-  EXPECT_GT(dirty, 0);
+  EXPECT_GT(dirty + without_entry, 0) << "no kill came while a block was allocated";
 }
 
 }  // namespace
