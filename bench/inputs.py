@@ -26,9 +26,11 @@ class Programs:
         self.vhdx = Path(release_dir) / "bin" / "vhdx"
         self.make_sample = Path(release_dir) / "testing" / "make_sample"
         self.random_read = Path(release_dir) / "bench" / "random_read_bench"
+        self.timer = Path(release_dir) / "bench" / "command_bench"
 
     def missing(self):
-        return [path for path in (self.vhdx, self.make_sample, self.random_read) if not path.exists()]
+        programs = (self.vhdx, self.make_sample, self.random_read, self.timer)
+        return [path for path in programs if not path.exists()]
 
 
 class Inputs:

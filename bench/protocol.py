@@ -9,10 +9,8 @@ part.
 import json
 import math
 import os
-import resource
 import statistics
 import subprocess
-import time
 from dataclasses import dataclass, field
 
 
@@ -36,19 +34,11 @@ class Sample:
 
 
 def run_once(argv):
-    """Runs a command; how long it took, its CPU seconds and its peak memory."""
-    with open(os.devnull, "wb") as null:
-        errors = subprocess.PIPE
-        start = time.perf_counter()
-        process = subprocess.Popen(argv, stdout=null, stderr=errors)
-        complaint = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        process.stderr.close()
-    if process.returncode != 0:
-        raise Failed(f"{' '.join(map(str, argv))}: {complaint.decode(errors='replace').strip()}")
-    return Sample(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    """Runs a command that prints one JSON object; gives that."""
+    done = subprocess.run([str(word) for word in argv], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(map(str, argv))}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
 
 
 class CommandSide:
@@ -57,9 +47,10 @@ class CommandSide:
     unit = "s"
     less_is_better = True
 
-    def __init__(self, name, argv, target=None):
+    def __init__(self, name, timer, argv, target=None):
+        """`timer` is the built command_bench."""
         self.name = name
-        self._argv = [str(word) for word in argv]
+        self._argv = [timer, *argv]
         self._target = target
         self._repeats = 1
 
@@ -70,8 +61,8 @@ class CommandSide:
     def warm_up(self, protocol):
         """One run that does not count, and that tells how often a round repeats the command."""
         self.clean()
-        sample = run_once(self._argv)
-        self._repeats = max(1, math.ceil(protocol.seconds / sample.value))
+        took = run_once(self._argv)["seconds"]
+        self._repeats = max(1, math.ceil(protocol.seconds / took))
 
     def run(self):
         samples = []
@@ -79,9 +70,9 @@ class CommandSide:
             self.clean()
             samples.append(run_once(self._argv))
         return Sample(
-            statistics.fmean(sample.value for sample in samples),
-            statistics.fmean(sample.cpu_seconds for sample in samples),
-            max(sample.peak_rss_bytes for sample in samples),
+            statistics.fmean(sample["seconds"] for sample in samples),
+            statistics.fmean(sample["cpu-seconds"] for sample in samples),
+            max(sample["peak-rss-bytes"] for sample in samples),
         )
 
 
@@ -93,7 +84,7 @@ class RateSide:
 
     def __init__(self, name, argv):
         self.name = name
-        self._argv = [str(word) for word in argv]
+        self._argv = argv
 
     def clean(self):
         pass
@@ -102,13 +93,7 @@ class RateSide:
         self.run()
 
     def run(self):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(self._argv, capture_output=True, text=True, check=False)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        if done.returncode != 0:
-            raise Failed(f"{' '.join(self._argv)}: {done.stderr.strip()}")
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return Sample(json.loads(done.stdout)["rate"], cpu)
+        return Sample(run_once(self._argv)["rate"])
 
 
 @dataclass

@@ -47,9 +47,21 @@ class Bench:
     def measure(self, sides, folder):
         return alternate(sides, folder, self.protocol, self.say)
 
+    def command(self, name, argv, target=None):
+        return CommandSide(name, self.programs.timer, argv, target)
+
     def convert(self, source, target):
-        return CommandSide("vhdx", [self.programs.vhdx, "convert", "-q", "-O", "raw", source, target],
-                           target)
+        return self.command("vhdx",
+                            [self.programs.vhdx, "convert", "-q", "-O", "raw", source, target],
+                            target)
+
+    def qemu_convert(self, source, target):
+        return self.command("qemu-img convert",
+                            ["qemu-img", "convert", "-f", "vhdx", "-O", "raw", source, target],
+                            target)
+
+    def copy(self, how, source, target):
+        return self.command(f"cp {how}", ["cp", how, source, target], target)
 
 
 def faster(row, ours, theirs, at_least):
@@ -103,11 +115,8 @@ def convert_to_raw(bench):
     folder = bench.inputs.folder
     ours, copy, qemu = bench.measure(
         [bench.convert(image, folder / "ours.out"),
-         CommandSide("cp --sparse=always", ["cp", "--sparse=always", raw, folder / "cp.out"],
-                     folder / "cp.out"),
-         CommandSide("qemu-img convert",
-                     ["qemu-img", "convert", "-f", "vhdx", "-O", "raw", image, folder / "qemu.out"],
-                     folder / "qemu.out")],
+         bench.copy("--sparse=always", raw, folder / "cp.out"),
+         bench.qemu_convert(image, folder / "qemu.out")],
         folder)
     return [faster(key, ours, copy, 1), faster(key, ours, qemu, 1), less_cpu(key, ours, qemu, 0.5)]
 
@@ -125,8 +134,7 @@ def convert_reflink(kind):
             here.warm(image, raw)
             ours, copy = bench.measure(
                 [bench.convert(image, folder / "ours.out"),
-                 CommandSide("cp --reflink=never", ["cp", "--reflink=never", raw, folder / "cp.out"],
-                             folder / "cp.out")],
+                 bench.copy("--reflink=never", raw, folder / "cp.out")],
                 folder)
             return [faster(key, ours, copy, 20)]
 
@@ -139,9 +147,7 @@ def convert_empty(bench):
     folder = bench.inputs.folder
     ours, qemu = bench.measure(
         [bench.convert(image, folder / "ours.out"),
-         CommandSide("qemu-img convert",
-                     ["qemu-img", "convert", "-f", "vhdx", "-O", "raw", image, folder / "qemu.out"],
-                     folder / "qemu.out")],
+         bench.qemu_convert(image, folder / "qemu.out")],
         folder)
     return [faster("convert-empty-127g", ours, qemu, 100)]
 
@@ -151,8 +157,8 @@ def info_of_huge(bench):
     key = "info-64t"
     image = bench.inputs.image("empty-64t", 64 * TIB, MIB, 0)
     ours, qemu = bench.measure(
-        [CommandSide("vhdx info", [bench.programs.vhdx, "info", image]),
-         CommandSide("qemu-img info", ["qemu-img", "info", image])],
+        [bench.command("vhdx info", [bench.programs.vhdx, "info", image]),
+         bench.command("qemu-img info", ["qemu-img", "info", image])],
         bench.inputs.folder)
     return [faster(key, ours, qemu, 20), less_memory(key, ours, qemu, MAX_INFO_RSS)]
 
