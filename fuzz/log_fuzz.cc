@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "bytes/zeros.h"
 #include "format/header.h"
 #include "format/layout.h"
 #include "fuzz/expect.h"
@@ -165,8 +166,7 @@ void ExpectSameFile(File& file, const InPlace& expected) {
       Expect(expected.contents->NextData(position) >= position, "offsets do not go back");
       const auto skipped = expected.contents->Bytes(
           {position, std::min<uint64_t>(*data - position, format::kLogSectorSize)});
-      Expect(std::ranges::all_of(skipped, [](std::byte b) { return b == std::byte{0}; }),
-             "a hole reads as zeros");
+      Expect(IsAllZero(skipped), "a hole reads as zeros");
     }
     const auto hole = file.NextHole(*data);
     Expect(hole && *hole >= *data && *hole <= *size, "the next hole is not behind us");

@@ -111,11 +111,15 @@ BuiltImage BuildImage(ImageSpec spec) {
   return image;
 }
 
+// Larger inputs are cut by the fuzzer (-max_len in scripts/fuzz), and slow.
+constexpr size_t kMaxSeedBytes = 64 * kKiB;
+
 class SeedWriter {
  public:
   explicit SeedWriter(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
   void Write(std::string_view target, const std::string& name, std::span<const std::byte> bytes) {
+    if (bytes.size() > kMaxSeedBytes) return;
     std::filesystem::create_directories(folder_ / target);
     std::ofstream file(folder_ / target / name, std::ios::binary | std::ios::trunc);
     file.write(reinterpret_cast<const char*>(bytes.data()),
@@ -188,6 +192,19 @@ Bytes BatSeed(const ImageSpec& spec, const BuiltImage& image) {
   return seed;
 }
 
+// What the image gives to the targets that look at one structure.
+void WritePartSeeds(const std::string& name, const ImageSpec& spec, SeedWriter& writer) {
+  const BuiltImage image = BuildImage(spec);
+  writer.Write("header", name, HeaderSeed(*image.contents));
+  writer.Write("region_table", name, RegionTableSeed(image));
+  writer.Write("metadata", name, MetadataSeed(image));
+  writer.Write("bat", name, BatSeed(spec, image));
+  if (!spec.log.log_guid.IsZero()) {
+    writer.Write("log", name, EncodeFiles({Compact(*image.contents)}));
+  }
+  if (spec.locator) writer.Write("parent_locator", name, testing::EncodeLocator(*spec.locator));
+}
+
 void WriteImageSeeds(SeedWriter& writer) {
   for (const SeedImages& seed : MakeSeedImages()) {
     std::vector<SparseFile> files;
@@ -195,18 +212,26 @@ void WriteImageSeeds(SeedWriter& writer) {
       files.push_back(Compact(*BuildImage(spec).contents));
     }
     writer.Write("image", seed.name, EncodeFiles(files));
+    WritePartSeeds(seed.name, seed.chain.front(), writer);
+  }
+}
 
-    const ImageSpec& top = seed.chain.front();
-    const BuiltImage image = BuildImage(top);
-    writer.Write("header", seed.name, HeaderSeed(*image.contents));
-    writer.Write("region_table", seed.name, RegionTableSeed(image));
-    writer.Write("metadata", seed.name, MetadataSeed(image));
-    if (image.layout.bat.file_offset == 3 * kMiB) {
-      writer.Write("bat", seed.name, BatSeed(top, image));
+SparseFile CompactCase(const testing::CaseFile& file) {
+  if (file.bytes) return Compact(MemoryContents(*file.bytes));
+  return Compact(*BuildImage(file.spec).contents);
+}
+
+// The images of the kit that break a rule each.
+void WriteBrokenSeeds(SeedWriter& writer) {
+  for (const testing::BrokenCase& broken : testing::BrokenCases()) {
+    std::string name = "broken-" + broken.name;
+    std::ranges::replace_if(name, [](char letter) { return letter == '/' || letter == ' '; }, '-');
+    std::vector<SparseFile> files;
+    for (const testing::CaseFile& file : broken.files) {
+      if (files.size() < kMaxFiles) files.push_back(CompactCase(file));
     }
-    if (!top.log.log_guid.IsZero()) writer.Write("log", seed.name, EncodeFiles({files.front()}));
-    if (top.locator)
-      writer.Write("parent_locator", seed.name, testing::EncodeLocator(*top.locator));
+    writer.Write("image", name, EncodeFiles(files));
+    if (!broken.files.front().bytes) WritePartSeeds(name, broken.files.front().spec, writer);
   }
 }
 
@@ -246,6 +271,7 @@ void WriteSeeds(const std::filesystem::path& folder, const std::vector<std::stri
   WriteIdentifierSeeds(writer);
   WriteTextSeeds(writer);
   WriteImageSeeds(writer);
+  WriteBrokenSeeds(writer);
   WriteRealSeeds(images, writer);
   writer.Report();
 }
