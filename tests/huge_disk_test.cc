@@ -89,7 +89,7 @@ TEST_P(FullDisk, ExtentsOfTheWholeDiskAreWalkedInBoundedMemory) {
   const uint64_t start = AllocationCounter::current();
   AllocationCounter::Reset();
   constexpr size_t kPortion = 4096;
-  const uint64_t end = kSize / testing::Scale();
+  const uint64_t end = AlignDown(kSize / testing::Scale(), kMiB);
   uint64_t extents = 0;
   for (uint64_t offset = 0; offset < end;) {
     const auto portion = disk->Extents({offset, end - offset}, kPortion);
@@ -112,7 +112,7 @@ TEST_P(FullDisk, ExtentsOfTheWholeDiskAreWalkedInBoundedMemory) {
 
 // Every entry is looked at and every block held against all others.
 TEST_P(FullDisk, CheckKeepsToBoundedMemory) {
-  const uint64_t size = kSize / testing::Scale();
+  const uint64_t size = AlignDown(kSize / testing::Scale(), kMiB);
   OneFileSystem files("/full.vhdx", [&] {
     return std::make_unique<FullImageFile>(
         testing::DiskShape{.disk_size = size, .block_size = kMiB}, GetParam());
