@@ -60,8 +60,9 @@ std::string ToText(const BenchReport& report, const BenchOptions& options) {
       "  requests a second  {:.0f}\n"
       "  MiB a second       {:.1f}\n"
       "  latency            mean {}, median {}, 99 % within {}, longest {}\n",
-      report.requests, FormatSize(options.block_bytes), options.random ? "at random" : "in a row",
-      options.depth, Seconds(report.elapsed), PerSecond(report.requests, report.elapsed),
+      report.requests, FormatSize(options.block_bytes),
+      options.random ? "at random" : "in sequence", options.depth, Seconds(report.elapsed),
+      PerSecond(report.requests, report.elapsed),
       PerSecond(report.bytes, report.elapsed) / kBytesPerMiB, FormatLatency(report.latency_mean),
       FormatLatency(report.latency_median), FormatLatency(report.latency_99),
       FormatLatency(report.latency_max));

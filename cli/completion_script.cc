@@ -272,7 +272,8 @@ std::string ZshCompletion(const CLI::App& root) {
          "      esac ;;\n"
          "  esac\n"
          "}\n"
-         "compdef _vhdx vhdx\n";
+         "# As a file of $fpath this is the function itself; else it is sourced.\n"
+         "if [[ $funcstack[1] == _vhdx ]]; then _vhdx \"$@\"; else compdef _vhdx vhdx; fi\n";
 }
 
 std::string FishCompletion(const CLI::App& root) {

@@ -32,9 +32,10 @@ std::string Line(std::string_view kind, std::string_view file, std::string_view 
 Json ErrorToJson(const Error& error) { return MakeErrorJson(ErrorCodeName(error.code), error); }
 
 std::string ErrorToText(const Error& error) {
-  const bool says_where = error.sentence.find("offset") != std::string::npos;
+  // The sentence of a rule says where, if that matters; what the host says does not know.
   std::string text = Printable(ToString(error));
-  if (error.file_offset && !says_where) text += fmt::format(" (at offset {})", *error.file_offset);
+  if (error.file_offset && error.rule.empty())
+    text += fmt::format(" (at offset {})", *error.file_offset);
   return text;
 }
 

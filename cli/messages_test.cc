@@ -8,13 +8,13 @@
 namespace vhdx::cli {
 namespace {
 
-TEST(ErrorToText, OffsetIsSaidOnce) {
+TEST(ErrorToText, OffsetOfAHostErrorIsSaid) {
   Error error{.code = ErrorCode::kIo, .file = "a.vhdx", .sentence = "cannot read"};
   EXPECT_EQ(ErrorToText(error), "a.vhdx: cannot read");
   error.file_offset = 4096;
   EXPECT_EQ(ErrorToText(error), "a.vhdx: cannot read (at offset 4096)");
-  error.sentence = "A block is wrong (at offset 4096)";
-  EXPECT_EQ(ErrorToText(error), "a.vhdx: A block is wrong (at offset 4096)");
+  error.rule = "bat.entry.state";  // whose sentence says where
+  EXPECT_EQ(ErrorToText(error), "a.vhdx: cannot read");
 }
 
 TEST(ErrorToText, NamesCannotPlayWithTheTerminal) {

@@ -221,7 +221,10 @@ std::unique_ptr<File> ParentSearch::TryFile(const std::string& real_path,
 }
 
 void ParentSearch::Note(std::string path, std::string outcome) {
-  if (attempts_.size() < kMaxAttempts) attempts_.push_back({std::move(path), std::move(outcome)});
+  // Several paths of a locator often mean the same place.
+  const bool known = std::ranges::find(attempts_, path, &ParentAttempt::path) != attempts_.end();
+  if (known || attempts_.size() >= kMaxAttempts) return;
+  attempts_.push_back({std::move(path), std::move(outcome)});
 }
 
 Error ParentNotFound(const std::string& child, const ParentLocatorInfo& locator,

@@ -74,10 +74,14 @@ Result<ConvertReport> ConvertIntoNew(FileSystem& files, BlockDevice& source,
                                      const std::string& path, const ConvertOptions& options,
                                      const OperationControl& control) {
   auto staged = StagedFile::Create(files, path);
-  if (!staged) return std::unexpected(std::move(staged.error()));
+  if (!staged) {
+    // A person knows the name that was asked for, not the temporary one.
+    Error error = std::move(staged.error());
+    error.file = path;
+    return std::unexpected(std::move(error));
+  }
   auto copied = FillNewFile(source, (*staged)->file(), options, control);
   if (!copied) {
-    // A person knows the name that was asked for, not the temporary one.
     Error error = std::move(copied.error());
     if (error.file == (*staged)->file().name()) error.file = path;
     return std::unexpected(std::move(error));
