@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 
@@ -18,7 +19,7 @@ std::string LongestName(const std::string& names) { return names.substr(names.rf
 // An option with one value, of which the last one given counts.
 template <typename Take>
 CLI::Option* AddValue(CLI::App& app, const std::string& names, const std::string& type,
-                      const std::string& help, Take take) {
+                      const std::string& help, const Take& take) {
   const auto take_value = [name = LongestName(names), take](const std::string& text) {
     if (const std::string complaint = take(text); !complaint.empty()) {
       throw CLI::ValidationError(name, fmt::format("\"{}\" {}", Printable(text), complaint));
@@ -31,8 +32,17 @@ CLI::Option* AddValue(CLI::App& app, const std::string& names, const std::string
 
 }  // namespace
 
+CLI::App& AddCommand(CLI::App& root, const std::string& name, const std::string& description) {
+  return *root.add_subcommand(name, description);
+}
+
 void AddFile(CLI::App& app, const std::string& name, std::string& target, const std::string& help) {
   app.add_option(name, target, help)->type_name(kFileType)->required();
+}
+
+void AddFiles(CLI::App& app, const std::string& name, std::vector<std::string>& targets,
+              const std::string& help) {
+  app.add_option(name, targets, help)->type_name(kFileType)->required();
 }
 
 void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::string& help) {

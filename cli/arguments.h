@@ -1,4 +1,5 @@
-// Kinds of arguments that several commands take, on top of CLI11: sizes, counts, choices.
+// Kinds of arguments that several commands take, on top of CLI11: sizes, counts, choices. The
+// commands see CLI11 only through these: its headers take seconds to compile.
 //
 // The name of each option's type ("SIZE", "N", "raw|vhdx") is what help texts print and what
 // completion offers.
@@ -6,18 +7,29 @@
 #ifndef VHDXKIT_CLI_ARGUMENTS_H_
 #define VHDXKIT_CLI_ARGUMENTS_H_
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
 
 namespace vhdx::cli {
 
 inline constexpr const char* kFileType = "FILE";
 inline constexpr const char* kFolderType = "DIR";
 
+/// A subcommand. The first sentence of the description is what lists of commands print.
+CLI::App& AddCommand(CLI::App& root, const std::string& name, const std::string& description);
+
 /// A required positional argument: a file. `name` is what the help calls it, e.g. "SRC".
 void AddFile(CLI::App& app, const std::string& name, std::string& target, const std::string& help);
+
+/// The same, one or more of them.
+void AddFiles(CLI::App& app, const std::string& name, std::vector<std::string>& targets,
+              const std::string& help);
 
 void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::string& help);
 

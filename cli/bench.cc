@@ -91,20 +91,20 @@ Result<ExitStatus> RunBench(const Invocation& invocation, const BenchArguments& 
 Command AddBench(CLI::App& root) {
   auto arguments = std::make_shared<BenchArguments>();
   BenchOptions& options = arguments->options;
-  CLI::App* const app =
-      root.add_subcommand("bench", "Measures how fast a disk can be read. Nothing is written.");
-  AddFile(*app, "FILE", arguments->source.path, "a VHDX image, or a raw disk");
-  AddFormat(*app, "-f,--format", arguments->source);
-  AddCount(*app, "--count", options.count, {.least = 1}, "requests in all; 100000 if not said");
-  AddSize(*app, "--block", options.block_bytes, "bytes a request; 4k if not said");
-  AddSize(*app, "--step", options.step_bytes,
+  CLI::App& app =
+      AddCommand(root, "bench", "Measures how fast a disk can be read. Nothing is written.");
+  AddFile(app, "FILE", arguments->source.path, "a VHDX image, or a raw disk");
+  AddFormat(app, "-f,--format", arguments->source);
+  AddCount(app, "--count", options.count, {.least = 1}, "requests in all; 100000 if not said");
+  AddSize(app, "--block", options.block_bytes, "bytes a request; 4k if not said");
+  AddSize(app, "--step", options.step_bytes,
           "from one request to the next; as --block if not said");
-  AddFlag(*app, "--random", options.random, "anywhere on the disk instead");
-  AddCount(*app, "--depth", arguments->depth, {.least = 1, .most = kMaxDepth},
+  AddFlag(app, "--random", options.random, "anywhere on the disk instead");
+  AddCount(app, "--depth", arguments->depth, {.least = 1, .most = kMaxDepth},
            "requests under way at once");
-  AddFlag(*app, "--direct", arguments->source.read.direct, "past the host's page cache");
-  AddForceShare(*app, arguments->source.read);
-  return {app,
+  AddFlag(app, "--direct", arguments->source.read.direct, "past the host's page cache");
+  AddForceShare(app, arguments->source.read);
+  return {&app,
           [arguments](const Invocation& invocation) { return RunBench(invocation, *arguments); }};
 }
 

@@ -38,13 +38,11 @@ Result<ExitStatus> RunChain(const Invocation& invocation, const ChainArguments& 
 
 Command AddChain(CLI::App& root) {
   auto arguments = std::make_shared<ChainArguments>();
-  CLI::App* const app = root.add_subcommand(
-      "chain", "Draws the tree of images and their parents, with orphans and broken links.");
-  app->add_option("PATH", arguments->paths, "images, and folders with *.vhdx and *.avhdx in them")
-      ->type_name(kFileType)
-      ->required();
-  AddForceShare(*app, arguments->read);
-  return {app,
+  CLI::App& app = AddCommand(
+      root, "chain", "Draws the tree of images and their parents, with orphans and broken links.");
+  AddFiles(app, "PATH", arguments->paths, "images, and folders with *.vhdx and *.avhdx in them");
+  AddForceShare(app, arguments->read);
+  return {&app,
           [arguments](const Invocation& invocation) { return RunChain(invocation, *arguments); }};
 }
 

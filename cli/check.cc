@@ -74,15 +74,15 @@ Result<ExitStatus> RunCheck(const Invocation& invocation, const CheckArguments& 
 
 Command AddCheck(CLI::App& root) {
   auto arguments = std::make_shared<CheckArguments>();
-  CLI::App* const app = root.add_subcommand(
-      "check",
+  CLI::App& app = AddCommand(
+      root, "check",
       "Checks an image and its parents, and changes nothing. Every rule of the format is looked "
       "at; each has an id. Ends with 0 if all is well, 2 if it is corrupt, 3 if it is only odd or "
       "has leaks, 63 if it is no VHDX, 1 if it could not be checked.");
-  AddFile(*app, "FILE", arguments->path, "a VHDX image");
-  AddFlag(*app, "-v,--verbose", arguments->verbose, "notes too: what is normal, but worth knowing");
-  AddForceShare(*app, arguments->read);
-  return {app,
+  AddFile(app, "FILE", arguments->path, "a VHDX image");
+  AddFlag(app, "-v,--verbose", arguments->verbose, "notes too: what is normal, but worth knowing");
+  AddForceShare(app, arguments->read);
+  return {&app,
           [arguments](const Invocation& invocation) { return RunCheck(invocation, *arguments); }};
 }
 

@@ -5,11 +5,14 @@
 
 #include <vhdxkit/error.h>
 
-#include <CLI/CLI.hpp>
 #include <functional>
 
 #include "cli/exit_status.h"
 #include "cli/invocation.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace vhdx::cli {
 

@@ -84,19 +84,19 @@ Result<ExitStatus> RunCompare(const Invocation& invocation, const CompareArgumen
 
 Command AddCompare(CLI::App& root) {
   auto arguments = std::make_shared<CompareArguments>();
-  CLI::App* const app = root.add_subcommand(
-      "compare",
+  CLI::App& app = AddCommand(
+      root, "compare",
       "Tells whether two disks hold the same, and where they differ. If one is longer, the "
       "rest of it must be zeros. Ends with 0 if they are the same, 1 if they differ, 2 if they "
       "could not be compared. With --json all differences are listed.");
-  AddFile(*app, "A", arguments->a.path, "a VHDX image, or a raw disk");
-  AddFile(*app, "B", arguments->b.path, "another one");
-  AddFormat(*app, "-f", arguments->a);
-  AddFormat(*app, "-F", arguments->b);
-  AddFlag(*app, "--strict", arguments->strict, "the sizes must be the same too");
+  AddFile(app, "A", arguments->a.path, "a VHDX image, or a raw disk");
+  AddFile(app, "B", arguments->b.path, "another one");
+  AddFormat(app, "-f", arguments->a);
+  AddFormat(app, "-F", arguments->b);
+  AddFlag(app, "--strict", arguments->strict, "the sizes must be the same too");
   ReadOptions& read = arguments->a.read;
-  AddForceShare(*app, read);
-  return {app,
+  AddForceShare(app, read);
+  return {&app,
           [arguments](const Invocation& invocation) {
             arguments->b.read = arguments->a.read;
             return RunCompare(invocation, *arguments);

@@ -1,5 +1,6 @@
 // vhdx completion: a script for a shell.
 
+#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
@@ -20,11 +21,10 @@ std::string ScriptFor(const std::string& shell, const CLI::App& root) {
 
 Command AddCompletion(CLI::App& root) {
   auto shell = std::make_shared<std::string>();
-  CLI::App* const app =
-      root.add_subcommand("completion", "Prints a completion script for a shell.");
-  AddChoice(*app, "SHELL", *shell, {"bash", "zsh", "fish"}, "bash, zsh or fish");
-  app->get_option("SHELL")->required();
-  return {app, [shell, &root](const Invocation& invocation) -> Result<ExitStatus> {
+  CLI::App& app = AddCommand(root, "completion", "Prints a completion script for a shell.");
+  AddChoice(app, "SHELL", *shell, {"bash", "zsh", "fish"}, "bash, zsh or fish");
+  app.get_option("SHELL")->required();
+  return {&app, [shell, &root](const Invocation& invocation) -> Result<ExitStatus> {
             const std::string script = ScriptFor(*shell, root);
             invocation.out.Write(invocation.options.json
                                      ? ToDocument({{"shell", *shell}, {"script", script}})

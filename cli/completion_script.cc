@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <string_view>
 #include <vector>
@@ -88,7 +89,7 @@ std::string BashValues(const std::string& command, const Options& options) {
   for (const CLI::Option* option : options) {
     if (!TakesValue(*option)) continue;
     std::vector<std::string> patterns = NamesOf(*option);
-    for (std::string& name : patterns) name = command + "," + name;
+    for (std::string& name : patterns) name.insert(0, command + ",");
     text += fmt::format("    {}) {}; return ;;\n", Join(patterns, "|"), BashValue(*option));
   }
   return text;

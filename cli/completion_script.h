@@ -4,8 +4,11 @@
 #ifndef VHDXKIT_CLI_COMPLETION_SCRIPT_H_
 #define VHDXKIT_CLI_COMPLETION_SCRIPT_H_
 
-#include <CLI/CLI.hpp>
 #include <string>
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace vhdx::cli {
 

@@ -154,23 +154,22 @@ Result<ExitStatus> RunConvert(const Invocation& invocation, const ConvertArgumen
 
 Command AddConvert(CLI::App& root) {
   auto arguments = std::make_shared<ConvertArguments>();
-  CLI::App* const app = root.add_subcommand(
-      "convert",
-      "Copies the contents of a disk, parents included, to raw. What is zero becomes "
-      "holes. A new file gets its name when it is whole.");
-  AddFile(*app, "SRC", arguments->source.path, "a VHDX image, or a raw disk");
-  AddFile(*app, "DST", arguments->target, "a file, a block device, or - for standard output");
-  AddFormat(*app, "-f,--format", arguments->source);
-  AddChoice(*app, "-O,--output-format", arguments->target_format, {"raw"}, "the format of DST");
-  AddFlag(*app, "--force", arguments->force,
-          "replaces DST if it exists, once the new one is whole");
-  AddFlag(*app, "-n,--no-create", arguments->into_existing,
+  CLI::App& app =
+      AddCommand(root, "convert",
+                 "Copies the contents of a disk, parents included, to raw. What is zero becomes "
+                 "holes. A new file gets its name when it is whole.");
+  AddFile(app, "SRC", arguments->source.path, "a VHDX image, or a raw disk");
+  AddFile(app, "DST", arguments->target, "a file, a block device, or - for standard output");
+  AddFormat(app, "-f,--format", arguments->source);
+  AddChoice(app, "-O,--output-format", arguments->target_format, {"raw"}, "the format of DST");
+  AddFlag(app, "--force", arguments->force, "replaces DST if it exists, once the new one is whole");
+  AddFlag(app, "-n,--no-create", arguments->into_existing,
           "writes into DST, which exists and is large enough; the rest of it stays");
-  AddCount(*app, "-j,--threads", arguments->threads, {.least = 1, .most = kMaxThreads},
+  AddCount(app, "-j,--threads", arguments->threads, {.least = 1, .most = kMaxThreads},
            "this many threads copy");
-  AddFlag(*app, "--sync", arguments->sync, "makes DST durable before it gets its name");
-  AddForceShare(*app, arguments->source.read);
-  return {app,
+  AddFlag(app, "--sync", arguments->sync, "makes DST durable before it gets its name");
+  AddForceShare(app, arguments->source.read);
+  return {&app,
           [arguments](const Invocation& invocation) { return RunConvert(invocation, *arguments); }};
 }
 

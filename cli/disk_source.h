@@ -9,13 +9,16 @@
 #include <vhdxkit/file.h>
 #include <vhdxkit/finding.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cli/invocation.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace vhdx::cli {
 

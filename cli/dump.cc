@@ -40,7 +40,7 @@ class Gate {
   template <typename Element>
   std::function<Result<void>(const Element&)> Guard(
       std::function<void(const Element&)> visit) const {
-    return [this, visit](const Element& element) -> Result<void> {
+    return [this, visit = std::move(visit)](const Element& element) -> Result<void> {
       if (invocation_.interrupted) return Fail(ErrorCode::kCancelled, "interrupted");
       if (!invocation_.out.ok()) return invocation_.out.result();
       visit(element);
@@ -222,14 +222,14 @@ Result<ExitStatus> RunDump(const Invocation& invocation, const DumpArguments& ar
 
 Command AddDump(CLI::App& root) {
   auto arguments = std::make_shared<DumpArguments>();
-  CLI::App* const app = root.add_subcommand("dump",
-                                            "Prints every structure of an image with its place in "
-                                            "the file. Without a PART, all of them.");
-  AddFile(*app, "FILE", arguments->path, "a VHDX image");
-  AddChoice(*app, "PART", arguments->section, Sections(),
+  CLI::App& app = AddCommand(root, "dump",
+                             "Prints every structure of an image with its place in "
+                             "the file. Without a PART, all of them.");
+  AddFile(app, "FILE", arguments->path, "a VHDX image");
+  AddChoice(app, "PART", arguments->section, Sections(),
             "headers, regions, metadata, locator, log, bat or bitmap");
-  AddForceShare(*app, arguments->read);
-  return {app,
+  AddForceShare(app, arguments->read);
+  return {&app,
           [arguments](const Invocation& invocation) { return RunDump(invocation, *arguments); }};
 }
 

@@ -3,8 +3,11 @@
 #ifndef VHDXKIT_CLI_HELP_H_
 #define VHDXKIT_CLI_HELP_H_
 
-#include <CLI/CLI.hpp>
 #include <string>
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace vhdx::cli {
 

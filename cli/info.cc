@@ -105,14 +105,14 @@ Result<ExitStatus> RunInfo(const Invocation& invocation, const InfoArguments& ar
 
 Command AddInfo(CLI::App& root) {
   auto arguments = std::make_shared<InfoArguments>();
-  CLI::App* const app =
-      root.add_subcommand("info", "Shows what an image is: sizes, headers, regions, log, parent.");
-  AddFile(*app, "FILE", arguments->path, "a VHDX image");
-  AddFlag(*app, "--blocks", arguments->blocks,
+  CLI::App& app =
+      AddCommand(root, "info", "Shows what an image is: sizes, headers, regions, log, parent.");
+  AddFile(app, "FILE", arguments->path, "a VHDX image");
+  AddFlag(app, "--blocks", arguments->blocks,
           "also counts its blocks and finds the size it could be cut to");
-  AddFlag(*app, "--chain", arguments->chain, "the same for each of its parents, the image first");
-  AddForceShare(*app, arguments->read);
-  return {app,
+  AddFlag(app, "--chain", arguments->chain, "the same for each of its parents, the image first");
+  AddForceShare(app, arguments->read);
+  return {&app,
           [arguments](const Invocation& invocation) { return RunInfo(invocation, *arguments); }};
 }
 

@@ -1,5 +1,7 @@
 #include "cli/json_text.h"
 
+template class nlohmann::basic_json<nlohmann::ordered_map>;
+
 namespace vhdx::cli {
 namespace {
 

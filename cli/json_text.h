@@ -10,6 +10,9 @@
 
 #include "cli/text_output.h"
 
+// Its members are compiled once, in json_text.cc.
+extern template class nlohmann::basic_json<nlohmann::ordered_map>;
+
 namespace vhdx::cli {
 
 using Json = nlohmann::ordered_json;

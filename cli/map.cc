@@ -139,14 +139,14 @@ Result<ExitStatus> RunMap(const Invocation& invocation, const SourceArguments& a
 
 Command AddMap(CLI::App& root) {
   auto arguments = std::make_shared<SourceArguments>();
-  CLI::App* const app = root.add_subcommand(
-      "map",
+  CLI::App& app = AddCommand(
+      root, "map",
       "Shows where the bytes of a disk are. Data is in a file of the chain, of which FILE itself "
       "is depth 0; what else there is reads as zeros: written so (zero), or never written (hole).");
-  AddFile(*app, "FILE", arguments->path, "a VHDX image, or a raw disk");
-  AddFormat(*app, "-f,--format", *arguments);
-  AddForceShare(*app, arguments->read);
-  return {app,
+  AddFile(app, "FILE", arguments->path, "a VHDX image, or a raw disk");
+  AddFormat(app, "-f,--format", *arguments);
+  AddForceShare(app, arguments->read);
+  return {&app,
           [arguments](const Invocation& invocation) { return RunMap(invocation, *arguments); }};
 }
 

@@ -54,18 +54,18 @@ Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArgumen
 
 Command AddMeasure(CLI::App& root) {
   auto arguments = std::make_shared<MeasureArguments>();
-  CLI::App* const app = root.add_subcommand(
-      "measure", "Tells how large a converted image would be. Nothing is written.");
-  AddFile(*app, "FILE", arguments->source.path, "a VHDX image, or a raw disk");
-  AddFormat(*app, "-f,--format", arguments->source);
-  AddChoice(*app, "-O,--output-format", arguments->target_format, {"raw", "vhdx"},
+  CLI::App& app = AddCommand(root, "measure",
+                             "Tells how large a converted image would be. Nothing is written.");
+  AddFile(app, "FILE", arguments->source.path, "a VHDX image, or a raw disk");
+  AddFormat(app, "-f,--format", arguments->source);
+  AddChoice(app, "-O,--output-format", arguments->target_format, {"raw", "vhdx"},
             "the format of the result; raw if it is not said");
-  AddFlag(*app, "--fixed", arguments->fixed, "vhdx: every block allocated");
-  AddSize(*app, "--block-size", arguments->block_size_bytes,
+  AddFlag(app, "--fixed", arguments->fixed, "vhdx: every block allocated");
+  AddSize(app, "--block-size", arguments->block_size_bytes,
           "vhdx: 32M if it is not said, 2M for a fixed one");
-  AddSize(*app, "--log-size", arguments->log_size_bytes, "vhdx: 8M if it is not said");
-  AddForceShare(*app, arguments->source.read);
-  return {app,
+  AddSize(app, "--log-size", arguments->log_size_bytes, "vhdx: 8M if it is not said");
+  AddForceShare(app, arguments->source.read);
+  return {&app,
           [arguments](const Invocation& invocation) { return RunMeasure(invocation, *arguments); }};
 }
 

@@ -41,7 +41,7 @@ class TextOutput {
  private:
   void Flush();
 
-  static constexpr size_t kFlushAtBytes = 64 * 1024;
+  static constexpr size_t kFlushAtBytes = size_t{64} * 1024;
 
   Stream stream_;
   std::string gathered_;

@@ -1,13 +1,14 @@
 // vhdx version.
 
+#include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/json_text.h"
 
 namespace vhdx::cli {
 
 Command AddVersion(CLI::App& root) {
-  CLI::App* const app = root.add_subcommand("version", "Tells the version.");
-  return {app, [](const Invocation& invocation) -> Result<ExitStatus> {
+  CLI::App& app = AddCommand(root, "version", "Tells the version.");
+  return {&app, [](const Invocation& invocation) -> Result<ExitStatus> {
             if (invocation.options.json) {
               invocation.out.Write(ToDocument({{"version", VHDXKIT_VERSION}}));
             } else {

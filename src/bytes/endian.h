@@ -12,16 +12,17 @@
 
 namespace vhdx {
 
-/// An unsigned integer in little-endian byte order.
+/// An unsigned integer in little-endian byte order. Reads as the number it is.
 template <std::unsigned_integral T>
 class LittleEndian {
  public:
   constexpr LittleEndian() = default;
-  constexpr LittleEndian(
-      T value) {  // NOLINT(google-explicit-constructor): reads as the number it is
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  constexpr LittleEndian(T value) {
     for (size_t i = 0; i < sizeof(T); ++i) bytes_[i] = static_cast<uint8_t>(value >> (8 * i));
   }
-  constexpr operator T() const {  // NOLINT(google-explicit-constructor): reads as the number it is
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  constexpr operator T() const {
     T value = 0;
     for (size_t i = 0; i < sizeof(T); ++i) {
       value = static_cast<T>(value | static_cast<T>(static_cast<T>(bytes_[i]) << (8 * i)));

@@ -25,7 +25,7 @@ namespace vhdx {
 namespace {
 
 constexpr uint64_t kUsualAlignment = 4096;  // of direct I/O where the host does not say
-constexpr uint64_t kLargestAlignment = 64 * 1024;
+constexpr uint64_t kLargestAlignment = uint64_t{64} * 1024;
 
 // -- What may be opened --
 

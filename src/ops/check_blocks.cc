@@ -15,7 +15,6 @@
 namespace vhdx {
 namespace {
 
-using format::BatEntry;
 using format::PayloadState;
 
 // The part of the file that an entry speaks for, and how firmly.

@@ -14,7 +14,7 @@ Result<void> Workers::Run(unsigned count,
     others.reserve(count);
     try {
       for (unsigned i = 1; i < count; ++i) others.emplace_back([&, i] { RunOne(i, work); });
-    } catch (const std::system_error&) {
+    } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
       // No more threads to be had: those that there are share the work.
     }
     RunOne(0, work);
