@@ -89,7 +89,7 @@ std::string BashValues(const std::string& command, const Options& options) {
   for (const CLI::Option* option : options) {
     if (!TakesValue(*option)) continue;
     std::vector<std::string> patterns = NamesOf(*option);
-    for (std::string& name : patterns) name.insert(0, command + ",");
+    for (std::string& name : patterns) name = fmt::format("{},{}", command, name);
     text += fmt::format("    {}) {}; return ;;\n", Join(patterns, "|"), BashValue(*option));
   }
   return text;
