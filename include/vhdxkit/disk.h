@@ -3,7 +3,14 @@
 // Disk::Open opens the image, replays a dirty log in memory (the file does not change by one byte),
 // finds and checks the parents, and gives a BlockDevice. Nothing is loaded that is not needed: a 64
 // TiB disk opens in milliseconds. A Disk owns its files; the FileSystem need not outlive Open.
-// Reads may come from any number of threads.
+// Reads and writes may come from any number of threads.
+//
+// Writing: a disk that was opened for writing and never written stays as it was, to the byte. What
+// was written is durable after a Flush; what was not flushed may be lost in a crash, in part too,
+// but a sector never holds anything else than what it held since the last flush, and the file
+// always opens again. After a failed sync or metadata write nothing more is written, and every call
+// fails with that first error. Close ends the session; a Disk that is destroyed without it closes
+// itself, and nobody hears of a failure.
 //
 // Parents are looked for only where the caller allows: below the real folder of the image that
 // names them, and below OpenOptions::parent_folders. The identity of a parent (its DataWriteGuid)
@@ -13,6 +20,7 @@
 #define VHDXKIT_DISK_H_
 
 #include <vhdxkit/block_device.h>
+#include <vhdxkit/counters.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/image_info.h>
@@ -24,12 +32,17 @@
 
 namespace vhdx {
 
+/// Of the image that is opened; its parents are only ever read.
+enum class DiskAccess : uint8_t { kReadOnly, kReadWrite };
+
 enum class LockPolicy : uint8_t {
   kLock,    ///< take the lock; fail with kBusy where somebody writes the file
-  kIgnore,  ///< read anyway (`-U`): what is read may be a mixture of old and new
+  kIgnore,  ///< without a lock: what is read may be a mixture of old and new, and what is written
+            ///< may be lost or worse if somebody else writes too
 };
 
 struct OpenOptions {
+  DiskAccess access = DiskAccess::kReadOnly;
   std::vector<std::string> parent_folders =
       {};                          ///< where parents may lie, besides each image's own folder
   bool allow_any_parent = false;   ///< follow paths to anywhere
@@ -54,10 +67,10 @@ struct ParentState {
 
 class Disk final : public BlockDevice {
  public:
-  /// Opens the image at `path` read-only, and its parents.
+  /// Opens the image at `path`, and its parents.
   /// Errors: those of FileSystem::Open; kCorrupt with the rule; kNotFound (rule "parent.missing":
   /// the sentence says which, by name and by GUID, and where it was looked for); kBusy;
-  /// kUnsupported.
+  /// kUnsupported. For writing also kCorrupt with the rule that forbids it (severity kReadOnly).
   static Result<std::unique_ptr<Disk>> Open(FileSystem& files, const std::string& path,
                                             const OpenOptions& options = {});
   ~Disk() override;
@@ -77,13 +90,24 @@ class Disk final : public BlockDevice {
   Result<void> WriteZeroes(DiskRange range) override;
   Result<void> Trim(DiskRange range) override;
   Result<void> Flush() override;
+  /// Of a disk that is being written they say what was there a moment ago.
   Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) override;
+  /// Allocates whole blocks and shares the bytes of `source` with them.
+  Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) override;
   bool Uses(const FileIdentity& file) const override;
+
+  /// Ends writing: flushes, retires the log, gives back what the file has grown ahead. Nothing may
+  /// be called afterwards but the destructor. Errors: as Flush.
+  Result<void> Close();
+  /// What writing has cost so far.
+  EngineCounters counters() const;
 
  private:
   class Chain;
+  friend class DiskOpener;
   explicit Disk(std::unique_ptr<Chain> chain);
   std::unique_ptr<Chain> chain_;
+  std::unique_ptr<SectorEdges> edges_;
 };
 
 }  // namespace vhdx

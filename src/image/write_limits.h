@@ -1,0 +1,24 @@
+// Bounds of the writing engine that tests make small, so that what is rare becomes common.
+
+#ifndef VHDXKIT_IMAGE_WRITE_LIMITS_H_
+#define VHDXKIT_IMAGE_WRITE_LIMITS_H_
+
+#include <cstdint>
+
+#include "bytes/arithmetic.h"
+
+namespace vhdx {
+
+struct WriteLimits {
+  /// Sectors of the log that are used, from its start; all of it if it has fewer.
+  uint64_t log_sectors = UINT64_MAX;
+  /// Pages that one log entry may carry.
+  uint64_t pages_per_entry = 2048;
+  /// How far the file grows ahead of what is needed: an eighth of its length, within these.
+  uint64_t least_growth_bytes = 64 * kMiB;
+  uint64_t most_growth_bytes = kGiB;
+};
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IMAGE_WRITE_LIMITS_H_
