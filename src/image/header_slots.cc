@@ -16,6 +16,9 @@ Result<void> HeaderSlots::Update(HeaderInfo values) {
                                .file_offset = format::kHeaderOffsets[slot_],
                                .sentence = "the sequence numbers of the headers are used up"});
   }
+  // What we write is of the versions that we know, whatever an unused log was of.
+  values.version = format::kVersion;
+  values.log_version = format::kLogVersion;
   if (auto updated = UpdateOne(values); !updated) return updated;
   return UpdateOne(values);
 }

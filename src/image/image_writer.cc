@@ -71,6 +71,7 @@ Result<void> ImageWriter::Change(DiskRange range, const Contents& contents) {
     Part part{.block = geometry_.BlockOf(at), .within = geometry_.OffsetInBlock(at), .done = done};
     part.length_bytes = std::min(range.length_bytes - done, geometry_.block_size() - part.within);
     if (auto changed = ChangePart(part, contents); !changed) return changed;
+    if (auto relieved = journal_.Relieve(); !relieved) return relieved;
     done += part.length_bytes;
   }
   return {};

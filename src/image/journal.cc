@@ -10,6 +10,9 @@
 namespace vhdx {
 namespace {
 
+// 16 MiB of metadata: the BAT of 4 TiB in blocks of 1 MiB.
+constexpr size_t kMaxDirtyPages = 4096;
+
 // The sectors of the log that the limits allow.
 FileRange UsedLog(const HeaderInfo& header, const WriteLimits& limits) {
   const uint64_t sectors =
@@ -108,6 +111,7 @@ Result<void> Journal::Publish(const Publication& publication) {
     ++counters_.freed;
   }
   payload_first_ = payload_first_ || publication.payload_first;
+  dirty_pages_ = dirty_bat_pages_.size() + dirty_bitmap_pages_.size();
   NoteWrite();
   return {};
 }
@@ -141,6 +145,12 @@ Result<void> Journal::Flush() {
   }
   mutex_.Unlock();
   return result;
+}
+
+Result<void> Journal::Relieve() {
+  if (dirty_pages_.load(std::memory_order_relaxed) < kMaxDirtyPages) return {};
+  ++counters_.stalls;
+  return Flush();
 }
 
 Result<void> Journal::RunRound(uint64_t number) {
@@ -331,6 +341,7 @@ Result<Journal::Snapshot> Journal::TakeSnapshot() {
   }
   dirty_bitmap_pages_.clear();
   dirty_bat_pages_.clear();
+  dirty_pages_ = 0;
   snapshot.freed = std::exchange(freed_, {});
   snapshot.payload_first = std::exchange(payload_first_, false);
   snapshot.last_file_offset = space_->end();

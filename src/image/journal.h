@@ -99,6 +99,9 @@ class Journal {
   void NoteWrite();
 
   Result<void> Flush();
+  /// To be called between changes, with no lock held: runs a round if so much was published since
+  /// the last one that memory and the next flush would suffer. Errors: as Flush.
+  Result<void> Relieve();
   /// Errors: as Flush.
   Result<void> Close();
 
@@ -152,7 +155,8 @@ class Journal {
   std::atomic<bool> started_ = false;  // the session has begun
   std::atomic<bool> open_ = false;     // ... and not ended
   std::atomic<bool> unsynced_ = true;  // what was read may be the leavings of a killed process
-  std::unique_ptr<Space> space_;       // from the start of the session on
+  std::atomic<size_t> dirty_pages_ = 0;
+  std::unique_ptr<Space> space_;  // from the start of the session on
 
   Mutex mutex_;
   std::condition_variable changed_;
