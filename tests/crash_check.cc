@@ -49,7 +49,10 @@ void ContentGuids::AllowWritten(std::span<const CrashOperation> record) {
   for (const CrashOperation& operation : record) {
     if (operation.kind != CrashOperation::Kind::kWrite) continue;
     if (std::ranges::count(kHeaderOffsets, operation.range.file_offset) == 0) continue;
-    if (const auto header = HeaderIn(*operation.data)) Allow(header->data_write_guid);
+    // The second half is zeros, written or not.
+    std::vector<std::byte> bytes = *operation.data;
+    bytes.resize(sizeof(format::Header));
+    if (const auto header = HeaderIn(bytes)) Allow(header->data_write_guid);
   }
 }
 

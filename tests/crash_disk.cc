@@ -34,9 +34,11 @@ BlockSpec WithEnds(BlockSpec block) {
   return block;
 }
 
-std::vector<testing::SectorRun> RandomRuns(std::mt19937_64& random, uint64_t sectors) {
+// In the first 128 KiB of a block, where the model looks.
+std::vector<testing::SectorRun> RandomRuns(std::mt19937_64& random, uint32_t sector_size) {
+  const uint64_t sectors = 128 * kKiB / sector_size;
   std::vector<testing::SectorRun> runs;
-  for (uint64_t at = random() % 8; at < 200 && at < sectors;) {
+  for (uint64_t at = random() % 8; at < sectors;) {
     const uint64_t count = std::min(1 + random() % 12, sectors - at);
     runs.push_back({at, count});
     at += count + 1 + random() % 40;
@@ -92,12 +94,12 @@ void CrashDisk::FillDynamic(std::mt19937_64& random, ImageSpec& spec) const {
 }
 
 void CrashDisk::FillChild(std::mt19937_64& random, ImageSpec& spec) const {
-  const uint64_t sectors = kBlock / shape_.sector_size;
   for (const uint64_t block : blocks_) {
     const uint64_t drawn = random() % 10;
     if (drawn < 2) spec.blocks.push_back(WithEnds(testing::FullBlock(block)));
     if (drawn >= 2 && drawn < 5) {
-      spec.blocks.push_back(WithEnds(testing::PartialBlock(block, RandomRuns(random, sectors))));
+      spec.blocks.push_back(
+          WithEnds(testing::PartialBlock(block, RandomRuns(random, shape_.sector_size))));
     }
     if (drawn == 5) spec.blocks.push_back(testing::ZeroBlock(block));
   }
