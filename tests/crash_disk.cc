@@ -70,7 +70,7 @@ CrashDisk::CrashDisk(const CrashDiskShape& shape, uint64_t seed) : shape_(shape)
   if (shape.subformat == Subformat::kFixed) {
     blocks_ = {0, 1, 2, 3, 4};
     disk_size_ = kFixedBlocks * kBlock - 64 * kKiB;
-  } else if (random() % 3 == 0) {
+  } else if (random() % 3 == 0 || shape.size == CrashDiskSize::kSmall) {
     blocks_ = {0, 1, 2, 5, 6};
     disk_size_ = 7 * kBlock - 64 * kKiB;
   } else {

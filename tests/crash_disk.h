@@ -21,10 +21,16 @@
 
 namespace vhdx::tests {
 
+enum class CrashDiskSize : uint8_t {
+  kAny,
+  kSmall,  ///< a few MiB, for programs that read all of it
+};
+
 struct CrashDiskShape {
   Subformat subformat = Subformat::kDynamic;
   uint32_t sector_size = 512;
   testing::CrashFileKind file = testing::CrashFileKind::kFile;
+  CrashDiskSize size = CrashDiskSize::kAny;
 };
 
 class CrashDisk {

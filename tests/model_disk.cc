@@ -45,7 +45,7 @@ std::vector<BlockSpec> RandomBlocks(std::mt19937_64& random, const std::vector<u
                                     bool has_parent, uint32_t sector_size) {
   std::vector<BlockSpec> blocks;
   for (const uint64_t number : numbers) {
-    switch (random() % 8) {
+    switch (random() % 9) {
       case 0:
         blocks.push_back(WithEnds(testing::FullBlock(number)));
         break;
@@ -58,6 +58,9 @@ std::vector<BlockSpec> RandomBlocks(std::mt19937_64& random, const std::vector<u
       case 3:
         if (!has_parent) break;
         blocks.push_back(WithEnds(testing::PartialBlock(number, RandomRuns(random, sector_size))));
+        break;
+      case 4:
+        blocks.push_back(testing::StateBlock(number, PayloadState::kUnmapped));
         break;
       default:
         break;
