@@ -5,12 +5,12 @@
 namespace vhdx::testing {
 namespace {
 
-FileCapabilities CapabilitiesOf(CrashFileKind kind, FileAccess access) {
+FileCapabilities CapabilitiesOf(const CrashStore::Options& options, FileAccess access) {
   const bool writable = access == FileAccess::kReadWrite;
   return {.writable = writable,
-          .block_device = kind == CrashFileKind::kBlockDevice,
-          .extension_reads_zero = kind == CrashFileKind::kFile,
-          .punch_hole = writable};
+          .block_device = options.kind == CrashFileKind::kBlockDevice,
+          .extension_reads_zero = options.kind == CrashFileKind::kFile,
+          .punch_hole = writable && options.punch_hole};
 }
 
 }  // namespace
@@ -20,7 +20,7 @@ CrashFile::CrashFile(std::shared_ptr<CrashStore> store, std::string path, FileAc
     : store_(std::move(store)),
       path_(std::move(path)),
       host_(std::move(host)),
-      capabilities_(CapabilitiesOf(store_->options().kind, access)) {}
+      capabilities_(CapabilitiesOf(store_->options(), access)) {}
 
 Result<void> CrashFile::CheckWritable() const {
   if (capabilities_.writable) return {};
@@ -49,6 +49,9 @@ Result<void> CrashFile::ZeroRange(FileRange range) {
 
 Result<void> CrashFile::PunchHole(FileRange range) {
   if (auto writable = CheckWritable(); !writable) return writable;
+  if (!capabilities_.punch_hole) {
+    return Fail(ErrorCode::kUnsupported, "holes cannot be punched into this file", path_);
+  }
   store_->Punch(range);
   return {};
 }

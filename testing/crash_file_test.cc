@@ -222,6 +222,14 @@ TEST_F(CrashFileTest, BlockDevice_KeepsItsLength) {
   EXPECT_EQ(SizesOf(StatesNow()), Sizes{8192});
 }
 
+TEST_F(CrashFileTest, HostWithoutHoles_PunchesNone) {
+  Use(std::make_shared<CrashStore>(PageImage(), CrashStore::Options{.punch_hole = false}));
+  Write(0, 512, 2);
+  EXPECT_FALSE(file_->capabilities().punch_hole);
+  EXPECT_EQ(file_->PunchHole({0, 512}).error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(At(store_->Cached(), 0), 2);
+}
+
 TEST_F(CrashFileTest, ReadOnlyFile_RefusesToChangeAnything) {
   Start(8192);
   CrashFile reader(store_, "/disk", FileAccess::kReadOnly, std::make_shared<MemoryHost>());

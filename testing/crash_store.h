@@ -54,6 +54,7 @@ class CrashStore {
     CrashFileKind kind = CrashFileKind::kFile;
     uint64_t seed = 1;
     bool shuffle_threads = false;  ///< threads pause here and there, so that they interleave
+    bool punch_hole = true;        ///< false: PunchHole is unsupported
   };
 
   /// A file of which everything is durable.

@@ -81,8 +81,7 @@ bool BothHeadersAreValid(const PageImage& file) {
 // -- Looking at a file --
 
 CrashCheck::CrashCheck(CrashDisk& disk) : disk_(disk) {
-  usual_rules_ = RulesBroken(
-      std::make_shared<CrashStore>(disk.file(), CrashStore::Options{.kind = disk.shape().file}));
+  usual_rules_ = RulesBroken(std::make_shared<CrashStore>(disk.file(), disk.store_options()));
 }
 
 std::set<std::string, std::less<>> CrashCheck::RulesBroken(
@@ -114,11 +113,25 @@ std::string CrashCheck::CompareAgain(Disk& device, const testing::DiskContents& 
   return "";
 }
 
+// Opened for writing, flushed and closed without a write: not a byte changes.
+std::string CrashCheck::OpenAndLeave(const PageImage& file) {
+  const auto store = std::make_shared<CrashStore>(file, disk_.store_options());
+  auto device = disk_.Open(store, DiskAccess::kReadWrite, 1);
+  if (!device) return "does not open for writing: " + ToString(device.error());
+  if (auto flushed = (*device)->Flush(); !flushed) return ToString(flushed.error());
+  if (auto closed = (*device)->Close(); !closed) return ToString(closed.error());
+  const bool changed = std::ranges::any_of(store->Record(), [](const CrashOperation& operation) {
+    return operation.kind == CrashOperation::Kind::kWrite ||
+           operation.kind == CrashOperation::Kind::kZero ||
+           operation.kind == CrashOperation::Kind::kResize;
+  });
+  return changed ? "a disk that was not written changed its file" : "";
+}
+
 std::expected<CrashedDisk, std::string> CrashCheck::Look(const PageImage& file,
                                                          const testing::AllowedContents& allowed,
                                                          const ContentGuids& guids, Care care) {
-  const auto store =
-      std::make_shared<CrashStore>(file, CrashStore::Options{.kind = disk_.shape().file});
+  const auto store = std::make_shared<CrashStore>(file, disk_.store_options());
   auto device = disk_.Open(store, DiskAccess::kReadOnly, 1);
   if (!device) return std::unexpected("does not open: " + ToString(device.error()));
   auto contents = ReadContents(**device, disk_.initial_bytes());
@@ -133,6 +146,7 @@ std::expected<CrashedDisk, std::string> CrashCheck::Look(const PageImage& file,
   device->reset();
   if (wrong.empty()) wrong = FindingsOf(store);
   if (wrong.empty() && store->RecordLength() != 0) wrong = "a reader changed the file";
+  if (wrong.empty() && care == Care::kThorough) wrong = OpenAndLeave(file);
   if (!wrong.empty()) return std::unexpected(std::move(wrong));
   return seen;
 }

@@ -69,6 +69,7 @@ class CrashCheck {
  private:
   std::set<std::string, std::less<>> RulesBroken(const std::shared_ptr<testing::CrashStore>& store);
   std::string FindingsOf(const std::shared_ptr<testing::CrashStore>& store);
+  std::string OpenAndLeave(const testing::PageImage& file);
   std::string CompareAgain(Disk& device, const testing::DiskContents& contents);
 
   CrashDisk& disk_;

@@ -46,6 +46,13 @@ std::vector<testing::SectorRun> RandomRuns(std::mt19937_64& random, uint32_t sec
   return runs;
 }
 
+uint64_t FirstBlock(const testing::ImageLayout& layout) {
+  uint64_t first = layout.end;
+  for (const auto& [block, offset] : layout.block_offsets) first = std::min(first, offset);
+  for (const auto& [chunk, offset] : layout.bitmap_offsets) first = std::min(first, offset);
+  return first;
+}
+
 // The first page of the BAT stands in the log only, as a writer leaves it that was killed.
 void LeaveLogDirty(ImageSpec& spec) {
   const FileRange first_page = {testing::PlanLayout(spec).bat.file_offset, 4 * kKiB};
@@ -78,6 +85,7 @@ CrashDisk::CrashDisk(const CrashDiskShape& shape, uint64_t seed) : shape_(shape)
     disk_size_ = (chunk + 2) * kBlock - 64 * kKiB;
   }
   limits_ = RandomLimits(random);
+  store_options_ = {.kind = shape.file, .punch_hole = random() % 3 != 0};
   Build(Specs(random), random);
 }
 
@@ -133,11 +141,15 @@ void CrashDisk::Build(std::vector<ImageSpec> specs, std::mt19937_64& random) {
   for (size_t depth = 1; depth < specs.size(); ++depth) {
     EXPECT_TRUE(testing::BuildAt(specs[depth], files_, names[depth]));
   }
+  // Free space that may hold anything lies before the blocks and behind the last structure.
+  const testing::ImageLayout packed = testing::PlanLayout(specs[0]);
+  const FileRange gap = {FirstBlock(packed), random() % 3 * kMiB};
+  specs[0].first_block_offset = gap.file_offset + gap.length_bytes;
   if (random() % 4 == 0) LeaveLogDirty(specs[0]);
   testing::MemoryFile file;
   EXPECT_TRUE(testing::Build(specs[0], file));
   file_ = *testing::PageImage::Load(file);
-  // What lies behind the last structure may be anything.
+  if (gap.file_offset < file_.size()) file_.FillWithJunk(gap);
   uint64_t tail = random() % 3 == 0 ? 3 * kMiB : 0;
   if (shape_.file == testing::CrashFileKind::kBlockDevice) tail = 24 * kMiB;
   file_.FillWithJunk({file_.size(), tail});

@@ -53,6 +53,8 @@ class CrashDisk {
   /// Where the guest is at work, in order; the last block of the disk may be cut short.
   const std::vector<uint64_t>& blocks() const { return blocks_; }
   const WriteLimits& limits() const { return limits_; }
+  /// Of stores of its file.
+  const testing::CrashStore::Options& store_options() const { return store_options_; }
 
   /// Opens the disk on a store of its file.
   Result<std::unique_ptr<Disk>> Open(std::shared_ptr<testing::CrashStore> store, DiskAccess access,
@@ -71,6 +73,7 @@ class CrashDisk {
   std::vector<uint64_t> blocks_;
   uint64_t disk_size_ = 0;
   WriteLimits limits_;
+  testing::CrashStore::Options store_options_;
   testing::PageImage file_;
   testing::PageImage initial_bytes_;
   testing::DiskContents initial_contents_;

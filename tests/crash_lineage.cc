@@ -47,9 +47,10 @@ CrashLineage::CrashLineage(const CrashDiskShape& shape, uint64_t seed, CrashTall
       history_(std::make_unique<DiskHistory>(disk_.initial_contents())) {}
 
 std::unique_ptr<CrashStore> CrashLineage::NewStore(PageImage file) {
-  return std::make_unique<CrashStore>(
-      std::move(file),
-      CrashStore::Options{.kind = disk_.shape().file, .seed = random_(), .shuffle_threads = true});
+  CrashStore::Options options = disk_.store_options();
+  options.seed = random_();
+  options.shuffle_threads = true;
+  return std::make_unique<CrashStore>(std::move(file), options);
 }
 
 void CrashLineage::Break(const std::string& sentence, const std::string& where) {

@@ -46,8 +46,7 @@ class FaultyLife {
   FaultyLife(CrashDisk& disk, uint64_t seed)
       : disk_(disk),
         seed_(seed),
-        store_(std::make_shared<CrashStore>(disk.file(),
-                                            CrashStore::Options{.kind = disk.shape().file})),
+        store_(std::make_shared<CrashStore>(disk.file(), disk.store_options())),
         plan_(std::make_shared<FaultPlan>()),
         history_(disk.initial_contents()) {}
 
