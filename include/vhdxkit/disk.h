@@ -107,7 +107,6 @@ class Disk final : public BlockDevice {
   friend class DiskOpener;
   explicit Disk(std::unique_ptr<Chain> chain);
   std::unique_ptr<Chain> chain_;
-  std::unique_ptr<SectorEdges> edges_;
 };
 
 }  // namespace vhdx

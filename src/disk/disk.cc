@@ -55,6 +55,9 @@ Result<void> Disk::Write(uint64_t, ByteSpan) { return RefuseWrite(*this); }
 Result<void> Disk::WriteZeroes(DiskRange) { return RefuseWrite(*this); }
 Result<void> Disk::Trim(DiskRange) { return RefuseWrite(*this); }
 Result<void> Disk::Flush() { return {}; }
+Result<void> Disk::CloneFrom(uint64_t, File&, FileRange) { return RefuseWrite(*this); }
+Result<void> Disk::Close() { return {}; }
+EngineCounters Disk::counters() const { return {}; }
 
 Result<std::vector<Extent>> Disk::Extents(DiskRange range, size_t max_extents) {
   if (auto inside = CheckInside(*this, range); !inside) {
