@@ -1,0 +1,142 @@
+#include <vhdxkit/create.h>
+#include <vhdxkit/image_tree.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/staged_file.h"
+#include "ops/fill_new_disk.h"
+#include "ops/new_image_options.h"
+#include "ops/parent_link.h"
+#include "ops/target_file.h"
+
+namespace vhdx {
+namespace {
+
+Result<std::optional<ParentLink>> OpenParentIfAny(FileSystem& files, const std::string& path,
+                                                  const CreateOptions& options,
+                                                  const OperationControl& control) {
+  const bool differencing = options.subformat == Subformat::kDifferencing;
+  if (differencing == options.parent_path.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "a differencing disk has a parent, and no other disk has one", path);
+  }
+  if (!differencing) return std::nullopt;
+  auto parent = OpenParentLink(files, options.parent_path, options.open, path, control);
+  if (!parent) return std::unexpected(std::move(parent.error()));
+  return *std::move(parent);
+}
+
+// What a child cannot have otherwise than its parent (section 13 of the format reference).
+Result<void> CheckAgainstParent(const DiskParameters& child, const Disk& parent) {
+  if (child.logical_sector_size != parent.logical_sector_size()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the logical sectors of a child are its parent's, of " +
+                    std::to_string(parent.logical_sector_size()) + " bytes",
+                parent.name());
+  }
+  if (child.virtual_disk_size_bytes < parent.size_bytes()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "a child cannot be smaller than its parent, which has " +
+                    std::to_string(parent.size_bytes()) + " bytes; leave the size out to take it",
+                parent.name());
+  }
+  return {};
+}
+
+Result<DiskParameters> DecideParameters(const CreateOptions& options,
+                                        const std::optional<ParentLink>& parent) {
+  if (!parent) return ParametersFor(options, {});
+  const DiskParameters& above = parent->image().parameters;
+  auto parameters = ParametersFor(options, {.size_bytes = above.virtual_disk_size_bytes,
+                                            .logical_sector_size = above.logical_sector_size,
+                                            .physical_sector_size = above.physical_sector_size});
+  if (!parameters) return parameters;
+  // One disk to the guest, however many files it has.
+  if (!options.disk_id) parameters->virtual_disk_id = above.virtual_disk_id;
+  if (auto checked = CheckAgainstParent(*parameters, *parent->disk); !checked) {
+    return std::unexpected(std::move(checked.error()));
+  }
+  return parameters;
+}
+
+// An error that no other file has to answer for.
+Error About(const std::string& path, Error error) {
+  if (error.file.empty()) error.file = path;
+  return error;
+}
+
+Result<void> RefuseExisting(FileSystem& files, const ExistingFile& existing,
+                            const CreateOptions& options, const std::string& path) {
+  if (existing.block_device) {
+    return Fail(ErrorCode::kUnsupported,
+                "a VHDX needs a file that can grow, not a block device; convert to raw to write "
+                "onto one",
+                path);
+  }
+  if (!options.replace_existing) {
+    return Fail(ErrorCode::kExists, "the file exists already; --force replaces it", path);
+  }
+  return options.orphan_children ? Result<void>() : RefuseIfParent(files, path, options.open);
+}
+
+Result<CreateReport> ReportOn(File& file, const DiskParameters& parameters) {
+  auto size = file.Size();
+  if (!size) return std::unexpected(std::move(size.error()));
+  return CreateReport{.size_bytes = parameters.virtual_disk_size_bytes,
+                      .block_size_bytes = parameters.block_size_bytes,
+                      .file_size_bytes = *size};
+}
+
+Result<CreateReport> FillFile(File& file, const DiskParameters& parameters,
+                              const CreateOptions& options,
+                              std::vector<LocatorEntryInfo> locator_entries,
+                              const OperationControl& control) {
+  auto disk = BeginNewDisk(file, options, parameters, control, std::move(locator_entries));
+  if (!disk) return std::unexpected(std::move(disk.error()));
+  if (auto finished = FinishNewDisk(file, **disk, options, control); !finished) {
+    return std::unexpected(std::move(finished.error()));
+  }
+  return ReportOn(file, parameters);
+}
+
+Result<void> Commit(StagedFile& staged, const CreateOptions& options) {
+  return staged.Commit(
+      options.replace_existing ? RenameMode::kReplace : RenameMode::kRefuseExisting,
+      options.sync ? Durability::kSync : Durability::kNone);
+}
+
+}  // namespace
+
+Result<CreateReport> Create(FileSystem& files, const std::string& path,
+                            const CreateOptions& options, const OperationControl& control) {
+  auto parent = OpenParentIfAny(files, path, options, control);
+  if (!parent) return std::unexpected(std::move(parent.error()));
+  auto parameters = DecideParameters(options, *parent);
+  if (!parameters) return std::unexpected(About(path, std::move(parameters.error())));
+  auto existing = LookAtTarget(files, path, [&](const FileIdentity& file) {
+    return *parent && (*parent)->disk->Uses(file);
+  });
+  if (!existing) return std::unexpected(std::move(existing.error()));
+  if (*existing) {
+    if (auto fine = RefuseExisting(files, **existing, options, path); !fine) {
+      return std::unexpected(std::move(fine.error()));
+    }
+  }
+  auto staged = StageTarget(files, path);
+  if (!staged) return std::unexpected(std::move(staged.error()));
+  auto report =
+      FillFile((*staged)->file(), *parameters, options,
+               *parent ? (*parent)->locator_entries : std::vector<LocatorEntryInfo>(), control);
+  if (report) {
+    if (auto committed = Commit(**staged, options); !committed) {
+      report = std::unexpected(std::move(committed.error()));
+    }
+  }
+  if (report) return report;
+  return std::unexpected(About(path, NamingTarget(std::move(report.error()), **staged, path)));
+}
+
+}  // namespace vhdx
