@@ -63,7 +63,7 @@ void LeaveLogDirty(ImageSpec& spec) {
 // Small sizes for what grows, so that limits are met all the time.
 WriteLimits RandomLimits(std::mt19937_64& random) {
   WriteLimits limits;
-  limits.log_sectors = OneOf<uint64_t>(random, std::array<uint64_t, 4>{8, 8, 12, 256});
+  limits.log_sectors = OneOf<uint64_t>(random, std::array<uint64_t, 5>{8, 8, 8, 12, 256});
   limits.pages_per_entry = OneOf<uint64_t>(random, std::array<uint64_t, 4>{1, 1, 2, 2048});
   limits.least_growth_bytes = OneOf<uint64_t>(random, std::array<uint64_t, 3>{1, 3, 64}) * kMiB;
   return limits;

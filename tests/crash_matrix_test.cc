@@ -77,7 +77,9 @@ TEST_P(CrashMatrix, PowerCutAnywhere_BreaksNoPromise) {
   }
   std::cout << "seeds up to " << seed << "; " << Describe(tally) << "\n";
   for (const std::string& sentence : tally.broken) ADD_FAILURE() << sentence;
-  if (!only && tally.broken.empty() && testing::Scale() == 1) ExpectEverythingHappened(tally);
+  // Few states may lack something.
+  const bool enough = !only && tally.broken.empty() && wanted >= GetParam().share;
+  if (enough) ExpectEverythingHappened(tally);
 }
 
 INSTANTIATE_TEST_SUITE_P(Disks, CrashMatrix, ::testing::ValuesIn(kCases),

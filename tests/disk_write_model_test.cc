@@ -13,6 +13,7 @@
 #include <iostream>
 #include <map>
 #include <optional>
+#include <stop_token>
 #include <thread>
 
 #include "bytes/arithmetic.h"
@@ -24,7 +25,7 @@ namespace {
 
 constexpr uint64_t kOperations = 1'000'000;  // by all tests of this file together
 constexpr uint64_t kTests = 8;
-constexpr uint64_t kOperationsOfALife = 1500;
+constexpr uint64_t kOperationsOfALife = 400;
 constexpr uint64_t kLongest = 12 * kKiB;
 constexpr uint64_t kOftenEnough = 100;
 
@@ -51,7 +52,7 @@ void FillRandom(std::mt19937_64& random, MutableByteSpan bytes) {
 class ModelGuest {
  public:
   ModelGuest(ModelDisk& disk, unsigned thread, uint64_t seed)
-      : disk_(disk), thread_(thread), random_(seed), whole_blocks_(seed % 3 == 0 ? 30 : 8) {}
+      : disk_(disk), thread_(thread), random_(seed), whole_blocks_(seed % 2 == 0 ? 30 : 8) {}
 
   /// "" or what went wrong.
   std::string Step() {
@@ -120,7 +121,7 @@ class ModelGuest {
   std::string ChangeBlock(ModelBlock& block) {
     const std::unique_lock lock(block.mutex);
     // Large ones cost as much as a thousand others.
-    const bool writes = random_() % (disk_.shape().block_size > 4 * kMiB ? 64 : 3) == 0;
+    const bool writes = random_() % (disk_.shape().block_size > 4 * kMiB ? 64 : 2) == 0;
     if (!writes) {
       for (testing::PageImage& slice : block.slices) slice.Zero({0, slice.size()});
       return Told(Zero(block.range));
@@ -309,26 +310,22 @@ INSTANTIATE_TEST_SUITE_P(Disks, DiskWriteModel, ::testing::ValuesIn(kCases),
 
 // A write of a part of a sector reads the rest and writes it back: what another thread wrote there
 // in between must not be lost.
-TEST(DiskWriteModel, PartOfASectorAndTheWholeOfItAtOnce_LoseNothing) {
+TEST(DiskWriteModel, PartOfASectorWhileAllOfItIsWritten_LosesNothing) {
   ModelDisk disk({.sector_size = 4096}, 1);
   ASSERT_TRUE(disk.Open());
-  std::array<std::byte, 4096> zeros = {};
-  for (uint64_t i = 0; i < testing::Scaled(20000); ++i) {
-    std::array<std::byte, 512> part;
-    part.fill(static_cast<std::byte>(1));
+  const std::jthread other([&](const std::stop_token& stop) {
+    std::array<std::byte, 512> part = {};
+    while (!stop.stop_requested()) EXPECT_TRUE(disk.device().Write(512, part));
+  });
+  for (uint64_t i = 0; i < testing::Scaled(100000); ++i) {
     std::array<std::byte, 4096> whole;
-    whole.fill(static_cast<std::byte>(2 + i % 200));
-    if (i % 64 == 0) {
-      ASSERT_TRUE(disk.device().Write(0, zeros));
-    }
-    {
-      std::jthread other([&] { EXPECT_TRUE(disk.device().Write(512, part)); });
-      EXPECT_TRUE(disk.device().Write(0, whole));
-    }
+    whole.fill(static_cast<std::byte>(i));
+    ASSERT_TRUE(disk.device().Write(0, whole));
     std::array<std::byte, 4096> found;
     ASSERT_TRUE(disk.device().Read(0, found));
+    // Nobody else writes there.
     ASSERT_EQ(found[0], whole[0]) << "round " << i;
-    ASSERT_EQ(found[4095], whole[0]) << "round " << i;
+    ASSERT_EQ(found[4095], whole[4095]) << "round " << i;
   }
 }
 
