@@ -375,6 +375,20 @@ TEST_F(Commands, BenchReads) {
   EXPECT_EQ(Run({"bench", "--block", "1G", "/vm/base.vhdx"}).status, 1);
 }
 
+TEST_F(Commands, BenchWritesAndCountsWhatThatCost) {
+  ASSERT_EQ(Run({"create", "-q", "/a.vhdx", "64M", "--block-size", "1M"}).status, 0);
+  const Json json = Run({"bench", "--json", "--write", "--count", "64", "--step", "1M",
+                         "--flush-interval", "16", "/a.vhdx"})
+                        .json();
+  EXPECT_EQ(json["flushes"], 5);
+  EXPECT_EQ(json["counters"]["allocations"], 64);
+  EXPECT_EQ(json["counters"]["payload-bytes"], 64 * 4096);
+  EXPECT_EQ(Run({"check", "-q", "/a.vhdx"}).status, 0);
+  EXPECT_NE(Run({"bench", "--write", "--count", "1", "/a.vhdx"}).out.find("log entries"),
+            std::string::npos);
+  EXPECT_EQ(Run({"bench", "--write", "--count", "1", "/vm/base.vhdx"}).status, 1);  // a parent
+}
+
 TEST_F(Commands, ConvertSaysWhatItDid) {
   const Outcome outcome = Run({"convert", "--json", "/vm/base.vhdx", "/a.raw"});
   EXPECT_EQ(KeysOf(outcome.json()),
