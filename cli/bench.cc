@@ -1,11 +1,14 @@
-// vhdx bench: streams of reads against a disk, measured.
+// vhdx bench: streams of requests against a disk, measured.
 
 #include <fmt/format.h>
 #include <vhdxkit/bench.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
@@ -22,7 +25,31 @@ struct BenchArguments {
   SourceArguments source;
   BenchOptions options;
   uint64_t depth = 1;
+  bool write = false;
 };
+
+// What was measured, and what it cost the engine, if it was the engine's.
+struct Outcome {
+  BenchReport report;
+  std::optional<EngineCounters> counters;
+};
+
+// As JSON has them; in text hyphens are spaces.
+std::vector<std::pair<std::string, uint64_t>> Named(const EngineCounters& counters) {
+  return {{"syncs", counters.syncs},
+          {"flush-rounds", counters.flush_rounds},
+          {"log-entries", counters.log_entries},
+          {"log-restarts", counters.log_restarts},
+          {"pages-logged", counters.pages_logged},
+          {"log-bytes", counters.log_bytes},
+          {"payload-bytes", counters.payload_bytes},
+          {"padding-bytes", counters.padding_bytes},
+          {"allocations", counters.allocations},
+          {"reused-blocks", counters.reused_blocks},
+          {"freed-blocks", counters.freed_blocks},
+          {"growth-steps", counters.growth_steps},
+          {"stalls", counters.stalls}};
+}
 
 double Seconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double>(time).count();
@@ -40,49 +67,79 @@ std::string FormatLatency(std::chrono::nanoseconds time) {
   return fmt::format("{:.2f} s", nanoseconds / 1e9);
 }
 
-Json ToJson(const BenchReport& report) {
-  return {{"requests", report.requests},
-          {"bytes", report.bytes},
-          {"seconds", Seconds(report.elapsed)},
-          {"requests-per-second", PerSecond(report.requests, report.elapsed)},
-          {"bytes-per-second", PerSecond(report.bytes, report.elapsed)},
-          {"latency-ns",
-           {{"mean", report.latency_mean.count()},
-            {"median", report.latency_median.count()},
-            {"p99", report.latency_99.count()},
-            {"max", report.latency_max.count()}}}};
+Json ToJson(const Outcome& outcome) {
+  const BenchReport& report = outcome.report;
+  Json json = {{"requests", report.requests},
+               {"bytes", report.bytes},
+               {"seconds", Seconds(report.elapsed)},
+               {"requests-per-second", PerSecond(report.requests, report.elapsed)},
+               {"bytes-per-second", PerSecond(report.bytes, report.elapsed)},
+               {"latency-ns",
+                {{"mean", report.latency_mean.count()},
+                 {"median", report.latency_median.count()},
+                 {"p99", report.latency_99.count()},
+                 {"max", report.latency_max.count()}}}};
+  if (!outcome.counters) return json;
+  json["flushes"] = report.flushes;
+  for (const auto& [name, count] : Named(*outcome.counters)) json["counters"][name] = count;
+  return json;
 }
 
-std::string ToText(const BenchReport& report, const BenchOptions& options) {
+std::string ToText(const Outcome& outcome, const BenchOptions& options) {
   constexpr double kBytesPerMiB = 1024.0 * 1024.0;
-  return fmt::format(
-      "{} reads of {}, {}, {} at once: {:.2f} s\n"
+  const BenchReport& report = outcome.report;
+  std::string text = fmt::format(
+      "{} {} of {}, {}, {} at once: {:.2f} s\n"
       "  requests a second  {:.0f}\n"
       "  MiB a second       {:.1f}\n"
       "  latency            mean {}, median {}, 99 % within {}, longest {}\n",
-      report.requests, FormatSize(options.block_bytes),
-      options.random ? "at random" : "in sequence", options.depth, Seconds(report.elapsed),
-      PerSecond(report.requests, report.elapsed),
+      report.requests, options.kind == RequestKind::kRead ? "reads" : "writes",
+      FormatSize(options.block_bytes), options.random ? "at random" : "in sequence", options.depth,
+      Seconds(report.elapsed), PerSecond(report.requests, report.elapsed),
       PerSecond(report.bytes, report.elapsed) / kBytesPerMiB, FormatLatency(report.latency_mean),
       FormatLatency(report.latency_median), FormatLatency(report.latency_99),
       FormatLatency(report.latency_max));
+  if (options.kind == RequestKind::kWrite) {
+    text += fmt::format("  {:<17}  {}\n", "flushes", report.flushes);
+  }
+  if (!outcome.counters) return text;
+  for (auto [name, count] : Named(*outcome.counters)) {
+    std::ranges::replace(name, '-', ' ');
+    text += fmt::format("  {:<17}  {}\n", name, count);
+  }
+  return text;
 }
 
-Result<BenchReport> Measure(const Invocation& invocation, const BenchOptions& options,
-                            BlockDevice& disk) {
+Result<Outcome> Measure(const Invocation& invocation, const BenchOptions& options,
+                        BlockDevice& device) {
   Progress progress(invocation.options.progress, invocation.error_fd);
-  return BenchReads(disk, options, invocation.control(progress));
+  auto report = BenchRequests(device, options, invocation.control(progress));
+  auto* const disk = dynamic_cast<Disk*>(&device);
+  if (disk == nullptr || options.kind == RequestKind::kRead) {
+    if (!report) return std::unexpected(std::move(report.error()));
+    return Outcome{.report = *report, .counters = {}};
+  }
+  const EngineCounters counters = disk->counters();
+  const auto closed = disk->Close();
+  if (!report) return std::unexpected(std::move(report.error()));
+  if (!closed) return std::unexpected(closed.error());
+  return Outcome{.report = *report, .counters = counters};
 }
 
 Result<ExitStatus> RunBench(const Invocation& invocation, const BenchArguments& arguments) {
-  auto source = OpenDiskSource(invocation, arguments.source);
-  if (!source) return std::unexpected(std::move(source.error()));
+  SourceArguments target = arguments.source;
   BenchOptions options = arguments.options;
   options.depth = static_cast<unsigned>(arguments.depth);
-  auto report = Measure(invocation, options, *source->device);
-  if (!report) return std::unexpected(std::move(report.error()));
-  invocation.out.Write(invocation.options.json ? ToDocument(ToJson(*report))
-                                               : ToText(*report, options));
+  if (arguments.write) {
+    options.kind = RequestKind::kWrite;
+    target.access = DiskAccess::kReadWrite;
+  }
+  auto source = OpenDiskSource(invocation, target);
+  if (!source) return std::unexpected(std::move(source.error()));
+  auto outcome = Measure(invocation, options, *source->device);
+  if (!outcome) return std::unexpected(std::move(outcome.error()));
+  invocation.out.Write(invocation.options.json ? ToDocument(ToJson(*outcome))
+                                               : ToText(*outcome, options));
   return ExitStatus::kDone;
 }
 
@@ -91,10 +148,12 @@ Result<ExitStatus> RunBench(const Invocation& invocation, const BenchArguments& 
 Command AddBench(CLI::App& root) {
   auto arguments = std::make_shared<BenchArguments>();
   BenchOptions& options = arguments->options;
-  CLI::App& app =
-      AddCommand(root, "bench", "Measures how fast a disk can be read. Nothing is written.");
+  CLI::App& app = AddCommand(root, "bench", "Measures how fast a disk can be read or overwritten.");
   AddFile(app, "FILE", arguments->source.path, "a VHDX image, or a raw disk");
   AddFormat(app, "-f,--format", arguments->source);
+  AddFlag(app, "--write", arguments->write, "writes instead, over what the disk holds");
+  AddCount(app, "--flush-interval", options.flush_interval, {},
+           "with --write: a flush after so many writes; if not said, only at the end");
   AddCount(app, "--count", options.count, {.least = 1}, "requests in all; 100000 if not said");
   AddSize(app, "--block", options.block_bytes, "bytes a request; 4k if not said");
   AddSize(app, "--step", options.step_bytes,
@@ -103,6 +162,8 @@ Command AddBench(CLI::App& root) {
   AddCount(app, "--depth", arguments->depth, {.least = 1, .most = kMaxDepth},
            "requests under way at once");
   AddFlag(app, "--direct", arguments->source.read.direct, "past the host's page cache");
+  AddFlag(app, "--orphan-children", arguments->source.orphan_children,
+          "with --write: also if FILE is the parent of other images");
   AddForceShare(app, arguments->source.read);
   return {&app,
           [arguments](const Invocation& invocation) { return RunBench(invocation, *arguments); }};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <vhdxkit/image_format.h>
+#include <vhdxkit/image_tree.h>
 #include <vhdxkit/raw_device.h>
 
 #include <algorithm>
@@ -69,20 +70,27 @@ Result<std::string_view> DecideFormat(FileSystem& files, const SourceArguments& 
 }
 
 Result<DiskSource> OpenVhdx(const Invocation& invocation, const SourceArguments& source) {
-  auto disk = Disk::Open(invocation.files, source.path, invocation.open_options(source.read));
+  OpenOptions open = invocation.open_options(source.read);
+  open.access = source.access;
+  auto disk = Disk::Open(invocation.files, source.path, open);
   if (!disk) {
     return std::unexpected(ExplainWrongFormat(invocation.files, std::move(disk.error())));
   }
   for (size_t depth = 0; depth < (*disk)->chain_length(); ++depth) {
     WarnOfMissingLocks(invocation, (*disk)->image(depth).findings);
   }
+  if (source.access == DiskAccess::kReadWrite && !source.orphan_children) {
+    if (auto fine = RefuseIfParent(invocation.files, source.path, open); !fine) {
+      return std::unexpected(std::move(fine.error()));
+    }
+  }
   return DiskSource{.device = *std::move(disk), .format = kVhdx};
 }
 
-Result<void> LockForReading(const Invocation& invocation, const SourceArguments& source,
-                            File& file) {
+Result<void> LockRaw(const Invocation& invocation, const SourceArguments& source, File& file) {
   if (source.read.force_share) return {};
-  auto locked = file.Lock(LockMode::kShared);
+  const bool writing = source.access == DiskAccess::kReadWrite;
+  auto locked = file.Lock(writing ? LockMode::kExclusive : LockMode::kShared);
   if (!locked && locked.error().code == ErrorCode::kUnsupported) {
     invocation.messages.Warn(source.path,
                              fmt::format("the file system has no locks: {}", kWithoutLocks));
@@ -92,9 +100,12 @@ Result<void> LockForReading(const Invocation& invocation, const SourceArguments&
 }
 
 Result<DiskSource> OpenRaw(const Invocation& invocation, const SourceArguments& source) {
-  auto file = invocation.files.Open(source.path, {.direct = source.read.direct});
+  const bool writing = source.access == DiskAccess::kReadWrite;
+  auto file = invocation.files.Open(
+      source.path, {.access = writing ? FileAccess::kReadWrite : FileAccess::kReadOnly,
+                    .direct = source.read.direct});
   if (!file) return std::unexpected(std::move(file.error()));
-  if (auto locked = LockForReading(invocation, source, **file); !locked) {
+  if (auto locked = LockRaw(invocation, source, **file); !locked) {
     return std::unexpected(std::move(locked.error()));
   }
   auto size = (*file)->Size();

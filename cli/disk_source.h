@@ -35,6 +35,8 @@ struct SourceArguments {
   std::string format;                ///< "raw", "vhdx", or empty: told by its contents
   std::string format_option = "-f";  ///< how that is said, for advice
   ReadOptions read;
+  DiskAccess access = DiskAccess::kReadOnly;
+  bool orphan_children = false;  ///< with kReadWrite: writes to a parent of other images too
 };
 
 /// Adds `-f raw|vhdx` (under another name where two sources are read).
@@ -48,8 +50,9 @@ struct DiskSource {
   std::string_view format;  ///< "raw" or "vhdx"
 };
 
-/// Opens it read-only and warns of what the user should know. Errors: those of FileSystem::Open,
-/// File::Lock and Disk::Open; kUnsupported for another format, with what helps.
+/// Opens it and warns of what the user should know. Errors: those of FileSystem::Open,
+/// File::Lock and Disk::Open; kUnsupported for another format, with what helps; for writing kBusy
+/// for a parent of other images.
 Result<DiskSource> OpenDiskSource(const Invocation& invocation, const SourceArguments& source);
 
 /// Whether a raw disk may be taken from there: refuses what begins like an image, unless the user

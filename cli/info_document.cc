@@ -98,6 +98,13 @@ std::string HostText(const ImageInfo& image) {
                      image.host_sparse ? " (sparse)" : "");
 }
 
+// What a person who takes the file to Windows must know.
+void AddSparseness(FieldList& fields, const ImageInfo& image) {
+  if (!image.host_sparse) return;
+  fields.Add("", "Hyper-V refuses a sparse file: copy it to Windows with `cp --sparse=never`, or");
+  fields.Add("", "over SMB");
+}
+
 std::string BlocksText(const BlockStatistics& blocks) {
   std::string text =
       fmt::format("{} of {} in the file", blocks.present + blocks.partial, blocks.total);
@@ -196,6 +203,7 @@ std::string InfoToText(const ImageReport& report) {
   fields.Add("format", fmt::format("VHDX, {}", SubformatName(parameters.subformat())));
   fields.Add("virtual size", FormatSizeExactly(parameters.virtual_disk_size_bytes));
   fields.Add("file size", HostText(image));
+  AddSparseness(fields, image);
   fields.Add("block size", FormatSize(parameters.block_size_bytes));
   fields.Add("sector size",
              fmt::format("{} bytes logical, {} bytes physical", parameters.logical_sector_size,

@@ -22,6 +22,7 @@ constexpr unsigned kMaxDepth = 1024;
 constexpr uint64_t kMaxBlock = kGiB;
 // Telling progress takes a lock, which must not be what is measured.
 constexpr uint64_t kRequestsBetweenReports = 64;
+constexpr std::byte kWritten{0x5A};        // anything but zero, which an engine may treat apart
 constexpr size_t kBufferAlignment = 4096;  // what direct I/O may ask for
 
 struct FreeBuffer {
@@ -99,12 +100,13 @@ class Bench {
 
   Result<BenchReport> Run() {
     const Clock::time_point start = Clock::now();
-    if (auto done = workers_.Run(options_.depth, [this](unsigned) { return Work(); }); !done) {
-      return std::unexpected(std::move(done.error()));
-    }
+    auto done = workers_.Run(options_.depth, [this](unsigned) { return Work(); });
+    if (done && options_.kind == RequestKind::kWrite) done = Flush();
+    if (!done) return std::unexpected(std::move(done.error()));
     const Clock::time_point end = Clock::now();
     const MutexLock lock(mutex_);
     return BenchReport{.requests = options_.count,
+                       .flushes = flushes_,
                        .bytes = options_.count * options_.block_bytes,
                        .elapsed = end - start,
                        .latency_mean = latencies_.mean(),
@@ -119,14 +121,18 @@ class Bench {
     const AlignedBuffer buffer = MakeBuffer(options_.block_bytes);
     if (buffer == nullptr) return Fail(ErrorCode::kNoSpace, "there is no memory for a request");
     const MutableByteSpan bytes(buffer.get(), options_.block_bytes);
+    std::ranges::fill(bytes, kWritten);
     uint64_t untold_requests = 0;
     while (!workers_.stopping()) {
       if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the benchmark was cancelled");
       const uint64_t request = next_request_.fetch_add(1, std::memory_order_relaxed);
       if (request >= options_.count) break;
       const Clock::time_point start = Clock::now();
-      if (auto read = disk_.Read(offsets_.Of(request), bytes); !read) return read;
+      if (auto sent = Send(offsets_.Of(request), bytes); !sent) return sent;
       latencies->Add(Clock::now() - start);
+      if (IsFlushDue()) {
+        if (auto flushed = Flush(); !flushed) return flushed;
+      }
       if (++untold_requests == kRequestsBetweenReports) {
         progress_.Add(std::exchange(untold_requests, 0) * bytes.size());
       }
@@ -137,6 +143,23 @@ class Bench {
     return {};
   }
 
+  Result<void> Send(uint64_t disk_offset, MutableByteSpan bytes) {
+    return options_.kind == RequestKind::kRead ? disk_.Read(disk_offset, bytes)
+                                               : disk_.Write(disk_offset, bytes);
+  }
+
+  // Counts a request that is done.
+  bool IsFlushDue() {
+    if (options_.kind == RequestKind::kRead || options_.flush_interval == 0) return false;
+    return (done_requests_.fetch_add(1, std::memory_order_relaxed) + 1) % options_.flush_interval ==
+           0;
+  }
+
+  Result<void> Flush() {
+    ++flushes_;
+    return disk_.Flush();
+  }
+
   BlockDevice& disk_;
   const BenchOptions& options_;
   const OperationControl& control_;
@@ -144,14 +167,16 @@ class Bench {
   ProgressMeter progress_;
   Workers workers_;
   std::atomic<uint64_t> next_request_ = 0;
+  std::atomic<uint64_t> done_requests_ = 0;
+  std::atomic<uint64_t> flushes_ = 0;
   Mutex mutex_;
   LatencyHistogram latencies_ VHDX_GUARDED_BY(mutex_);
 };
 
 }  // namespace
 
-Result<BenchReport> BenchReads(BlockDevice& disk, const BenchOptions& options,
-                               const OperationControl& control) {
+Result<BenchReport> BenchRequests(BlockDevice& disk, const BenchOptions& options,
+                                  const OperationControl& control) {
   if (auto checked = CheckOptions(disk, options); !checked) {
     return std::unexpected(std::move(checked.error()));
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bytes/arithmetic.h"
+#include "bytes/zeros.h"
 #include "testing/outcome.h"
 
 namespace vhdx {
@@ -24,6 +25,15 @@ class RecordingDevice final : public BlockDevice {
     return offsets_;
   }
   void FailFrom(size_t count) { fail_from_ = count; }
+  std::vector<uint64_t> writes() {
+    const std::scoped_lock lock(mutex_);
+    return writes_;
+  }
+  // How many writes there had been at each flush.
+  std::vector<size_t> writes_at_flushes() {
+    const std::scoped_lock lock(mutex_);
+    return writes_at_flushes_;
+  }
 
   const std::string& name() const override { return name_; }
   uint64_t size_bytes() const override { return size_; }
@@ -39,10 +49,21 @@ class RecordingDevice final : public BlockDevice {
     offsets_.push_back(disk_offset);
     return {};
   }
-  Result<void> Write(uint64_t, ByteSpan) override { return Fail(ErrorCode::kReadOnly, ""); }
+  Result<void> Write(uint64_t disk_offset, ByteSpan buffer) override {
+    const std::scoped_lock lock(mutex_);
+    if (writes_.size() >= fail_from_) return Fail(ErrorCode::kNoSpace, "full", name_);
+    EXPECT_LE(disk_offset + buffer.size(), size_);
+    EXPECT_FALSE(IsAllZero(buffer));
+    writes_.push_back(disk_offset);
+    return {};
+  }
   Result<void> WriteZeroes(DiskRange) override { return Fail(ErrorCode::kReadOnly, ""); }
   Result<void> Trim(DiskRange) override { return Fail(ErrorCode::kReadOnly, ""); }
-  Result<void> Flush() override { return {}; }
+  Result<void> Flush() override {
+    const std::scoped_lock lock(mutex_);
+    writes_at_flushes_.push_back(writes_.size());
+    return {};
+  }
   Result<std::vector<Extent>> Extents(DiskRange range, size_t) override {
     return std::vector<Extent>{{.range = range}};
   }
@@ -52,12 +73,14 @@ class RecordingDevice final : public BlockDevice {
   const uint64_t size_;
   std::mutex mutex_;
   std::vector<uint64_t> offsets_;
+  std::vector<uint64_t> writes_;
+  std::vector<size_t> writes_at_flushes_;
   size_t fail_from_ = SIZE_MAX;
 };
 
-TEST(BenchReads, GoesThroughTheDiskAndBeginsAgain) {
+TEST(BenchRequests, GoesThroughTheDiskAndBeginsAgain) {
   RecordingDevice disk(10000);
-  const auto report = *BenchReads(disk, {.count = 4, .block_bytes = 4096});
+  const auto report = *BenchRequests(disk, {.count = 4, .block_bytes = 4096});
   EXPECT_EQ(disk.offsets(), (std::vector<uint64_t>{0, 4096, 0, 4096}));
   EXPECT_EQ(report.requests, 4u);
   EXPECT_EQ(report.bytes, 4u * 4096);
@@ -65,27 +88,27 @@ TEST(BenchReads, GoesThroughTheDiskAndBeginsAgain) {
   EXPECT_GE(report.latency_99, report.latency_median);
 }
 
-TEST(BenchReads, StepSkipsOrOverlaps) {
+TEST(BenchRequests, StepSkipsOrOverlaps) {
   RecordingDevice disk(kMiB);
-  ASSERT_TRUE(BenchReads(disk, {.count = 3, .block_bytes = 512, .step_bytes = 100000}));
+  ASSERT_TRUE(BenchRequests(disk, {.count = 3, .block_bytes = 512, .step_bytes = 100000}));
   EXPECT_EQ(disk.offsets(), (std::vector<uint64_t>{0, 100000, 200000}));
 }
 
-TEST(BenchReads, RandomIsSpreadAlignedAndRepeatable) {
+TEST(BenchRequests, RandomIsSpreadAlignedAndRepeatable) {
   RecordingDevice first(kGiB);
   RecordingDevice second(kGiB);
   const BenchOptions options{.count = 1000, .random = true, .depth = 1, .seed = 7};
-  ASSERT_TRUE(BenchReads(first, options));
-  ASSERT_TRUE(BenchReads(second, options));
+  ASSERT_TRUE(BenchRequests(first, options));
+  ASSERT_TRUE(BenchRequests(second, options));
   EXPECT_EQ(first.offsets(), second.offsets());
   const auto offsets = first.offsets();
   EXPECT_TRUE(std::ranges::all_of(offsets, [](uint64_t offset) { return offset % 4096 == 0; }));
   EXPECT_GT(std::set<uint64_t>(offsets.begin(), offsets.end()).size(), 990u);
 }
 
-TEST(BenchReads, ThreadsShareTheRequests) {
+TEST(BenchRequests, ThreadsShareTheRequests) {
   RecordingDevice disk(kGiB);
-  const auto report = *BenchReads(disk, {.count = 1000, .depth = 8});
+  const auto report = *BenchRequests(disk, {.count = 1000, .depth = 8});
   auto offsets = disk.offsets();
   std::ranges::sort(offsets);
   ASSERT_EQ(offsets.size(), 1000u);
@@ -93,37 +116,65 @@ TEST(BenchReads, ThreadsShareTheRequests) {
   EXPECT_EQ(report.requests, 1000u);
 }
 
-TEST(BenchReads, FailureEndsIt) {
+TEST(BenchRequests, FailureEndsIt) {
   RecordingDevice disk(kGiB);
   disk.FailFrom(10);
-  EXPECT_EQ(testing::OutcomeOf(BenchReads(disk, {.count = 1000, .depth = 4})), "io");
+  EXPECT_EQ(testing::OutcomeOf(BenchRequests(disk, {.count = 1000, .depth = 4})), "io");
   EXPECT_EQ(disk.offsets().size(), 10u);
 }
 
-TEST(BenchReads, ImpossibleRequestsAreRefused) {
+TEST(BenchRequests, WritesAreFlushedAtTheEnd) {
+  RecordingDevice disk(10000);
+  const auto report = *BenchRequests(disk, {.kind = RequestKind::kWrite, .count = 3});
+  EXPECT_EQ(disk.writes(), (std::vector<uint64_t>{0, 4096, 0}));
+  EXPECT_EQ(disk.writes_at_flushes(), std::vector<size_t>{3});
+  EXPECT_EQ(report.flushes, 1u);
+  EXPECT_EQ(report.requests, 3u);
+  EXPECT_TRUE(disk.offsets().empty());
+}
+
+TEST(BenchRequests, FlushIntervalCountsWrites) {
+  RecordingDevice disk(kMiB);
+  ASSERT_TRUE(BenchRequests(disk, {.kind = RequestKind::kWrite, .count = 7, .flush_interval = 3}));
+  EXPECT_EQ(disk.writes_at_flushes(), (std::vector<size_t>{3, 6, 7}));
+  RecordingDevice parallel(kMiB);
+  const auto report = *BenchRequests(
+      parallel, {.kind = RequestKind::kWrite, .count = 1000, .depth = 8, .flush_interval = 10});
+  EXPECT_EQ(report.flushes, 101u);
+}
+
+TEST(BenchRequests, WriteThatFailsEndsIt) {
+  RecordingDevice disk(kMiB);
+  disk.FailFrom(5);
+  const BenchOptions options{.kind = RequestKind::kWrite, .count = 1000, .depth = 4};
+  EXPECT_EQ(testing::OutcomeOf(BenchRequests(disk, options)), "no-space");
+  EXPECT_TRUE(disk.writes_at_flushes().empty());
+}
+
+TEST(BenchRequests, ImpossibleRequestsAreRefused) {
   RecordingDevice disk(kMiB);
   for (const BenchOptions& options :
        {BenchOptions{.block_bytes = 2 * kMiB}, BenchOptions{.block_bytes = 0},
         BenchOptions{.depth = 0}, BenchOptions{.depth = 100000},
         BenchOptions{.count = UINT64_MAX, .block_bytes = 4096}}) {
-    EXPECT_EQ(testing::OutcomeOf(BenchReads(disk, options)), "invalid-argument");
+    EXPECT_EQ(testing::OutcomeOf(BenchRequests(disk, options)), "invalid-argument");
   }
   EXPECT_TRUE(disk.offsets().empty());
 }
 
-TEST(BenchReads, ProgressEndsAtAllBytes) {
+TEST(BenchRequests, ProgressEndsAtAllBytes) {
   RecordingDevice disk(kMiB);
   uint64_t last = 0;
   const OperationControl control{
       .on_progress = [&](uint64_t done_bytes, uint64_t) { last = done_bytes; }};
-  ASSERT_TRUE(BenchReads(disk, {.count = 100, .depth = 3}, control));
+  ASSERT_TRUE(BenchRequests(disk, {.count = 100, .depth = 3}, control));
   EXPECT_EQ(last, 100u * 4096);
 }
 
-TEST(BenchReads, CancelledEndsWithoutAnAnswer) {
+TEST(BenchRequests, CancelledEndsWithoutAnAnswer) {
   RecordingDevice disk(kMiB);
   const std::atomic<bool> cancel = true;
-  EXPECT_EQ(testing::OutcomeOf(BenchReads(disk, {}, {.cancel = &cancel})), "cancelled");
+  EXPECT_EQ(testing::OutcomeOf(BenchRequests(disk, {}, {.cancel = &cancel})), "cancelled");
 }
 
 }  // namespace
