@@ -32,6 +32,8 @@
 
 namespace vhdx {
 
+struct WriteLimits;  // internal
+
 /// Of the image that is opened; its parents are only ever read.
 enum class DiskAccess : uint8_t { kReadOnly, kReadWrite };
 
@@ -104,10 +106,11 @@ class Disk final : public BlockDevice {
 
  private:
   class Chain;
-  friend class DiskOpener;
+  friend Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& path,
+                                                const OpenOptions& options,
+                                                const WriteLimits& limits);
   explicit Disk(std::unique_ptr<Chain> chain);
   std::unique_ptr<Chain> chain_;
-  std::unique_ptr<SectorEdges> edges_;
 };
 
 }  // namespace vhdx

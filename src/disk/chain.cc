@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bytes/arithmetic.h"
 #include "disk/open_image.h"
 #include "format/rules.h"
 
@@ -13,6 +14,8 @@ Result<std::unique_ptr<Disk::Chain>> Disk::Chain::Open(FileSystem& files, const 
   std::vector<std::unique_ptr<Image>> layers;
   std::vector<FileIdentity> identities;
   Findings findings;
+  OpenOptions parent_options = options;
+  parent_options.access = DiskAccess::kReadOnly;
   auto image = OpenImage(files, path, options, findings);
   for (;;) {
     if (!image) return std::unexpected(std::move(image.error()));
@@ -29,7 +32,7 @@ Result<std::unique_ptr<Disk::Chain>> Disk::Chain::Open(FileSystem& files, const 
                      "at most " + std::to_string(options.max_chain_depth));
     }
     Findings parent_findings;
-    image = OpenParent(files, *layers.back(), options, parent_findings);
+    image = OpenParent(files, *layers.back(), parent_options, parent_findings);
   }
   return std::unique_ptr<Chain>(new Chain(std::move(layers)));
 }
@@ -73,7 +76,23 @@ Result<Disk::Chain::Piece> Disk::Chain::Resolve(uint64_t offset, uint64_t length
   }
 }
 
+// Where the top image is being written, a block's place is not given to another while it is read.
 Result<void> Disk::Chain::Read(uint64_t disk_offset, MutableByteSpan buffer) {
+  ImageWriter* const writer = layers_[0]->writer();
+  if (writer == nullptr) return ReadUnlocked(disk_offset, buffer);
+  const format::BatGeometry& geometry = layers_[0]->geometry();
+  while (!buffer.empty()) {
+    const uint64_t left = geometry.block_size() - geometry.OffsetInBlock(disk_offset);
+    const MutableByteSpan part = buffer.first(std::min<uint64_t>(left, buffer.size()));
+    const SharedLock lock(writer->LockOf(geometry.BlockOf(disk_offset)));
+    if (auto read = ReadUnlocked(disk_offset, part); !read) return read;
+    disk_offset += part.size();
+    buffer = buffer.subspan(part.size());
+  }
+  return {};
+}
+
+Result<void> Disk::Chain::ReadUnlocked(uint64_t disk_offset, MutableByteSpan buffer) {
   const auto find_blocks = [this](uint32_t depth, uint64_t block,
                                   uint64_t) -> Result<BatCursor::Run> {
     auto found = layers_[depth]->block_map().PayloadBlock(block);
@@ -114,6 +133,69 @@ Result<void> Disk::Chain::Read(uint64_t disk_offset, MutableByteSpan buffer) {
 
 Result<void> Disk::Chain::ReadData(const Piece& piece, MutableByteSpan buffer) {
   return layers_[piece.depth]->file().ReadExactAt(piece.file_offset, buffer);
+}
+
+// -- Writing --
+
+Result<void> Disk::Chain::EnableWriting(const WriteLimits& limits) {
+  // What is built on must not be lost: whoever wrote a parent may never have synced it.
+  for (size_t depth = 1; depth < layers_.size(); ++depth) {
+    if (auto synced = layers_[depth]->file().Sync(); !synced) return synced;
+  }
+  return layers_[0]->EnableWriting(limits);
+}
+
+Disk::Chain::Sectors Disk::Chain::Split(DiskRange range) const {
+  const uint64_t sector = layers_[0]->geometry().logical_sector_size();
+  const uint64_t first = AlignUp(range.disk_offset, sector);
+  const uint64_t end = AlignDown(range.end(), sector);
+  // Inside of one sector there is only a head.
+  if (first > end) return {.head = range, .whole = {}, .tail = {}};
+  return {.head = {range.disk_offset, first - range.disk_offset},
+          .whole = {first, end - first},
+          .tail = {end, range.end() - end}};
+}
+
+Result<void> Disk::Chain::WriteEdge(uint64_t disk_offset, ByteSpan bytes) {
+  if (bytes.empty()) return {};
+  const uint64_t sector = layers_[0]->geometry().logical_sector_size();
+  std::vector<std::byte> whole(sector);
+  const MutexLock lock(edge_mutex_);
+  const uint64_t start = AlignDown(disk_offset, sector);
+  if (auto read = Read(start, whole); !read) return read;
+  std::ranges::copy(bytes, whole.begin() + static_cast<ptrdiff_t>(disk_offset - start));
+  return layers_[0]->writer()->Write(start, whole);
+}
+
+Result<void> Disk::Chain::Write(uint64_t disk_offset, ByteSpan bytes) {
+  const Sectors sectors = Split({disk_offset, bytes.size()});
+  const auto part = [&](DiskRange range) {
+    return bytes.subspan(range.disk_offset - disk_offset, range.length_bytes);
+  };
+  if (sectors.head.length_bytes > 0) {
+    if (auto done = WriteEdge(disk_offset, part(sectors.head)); !done) return done;
+  }
+  if (sectors.whole.length_bytes > 0) {
+    auto done = layers_[0]->writer()->Write(sectors.whole.disk_offset, part(sectors.whole));
+    if (!done) return done;
+  }
+  if (sectors.tail.length_bytes == 0) return {};
+  return WriteEdge(sectors.tail.disk_offset, part(sectors.tail));
+}
+
+Result<void> Disk::Chain::Zero(DiskRange range, ZeroHow how) {
+  const Sectors sectors = Split(range);
+  const std::vector<std::byte> zeros(
+      std::max(sectors.head.length_bytes, sectors.tail.length_bytes));
+  const ByteSpan head = ByteSpan(zeros).first(sectors.head.length_bytes);
+  if (auto done = WriteEdge(sectors.head.disk_offset, head); !done) return done;
+  if (sectors.whole.length_bytes > 0) {
+    ImageWriter& writer = *layers_[0]->writer();
+    auto done =
+        how == ZeroHow::kTrim ? writer.Trim(sectors.whole) : writer.WriteZeroes(sectors.whole);
+    if (!done) return done;
+  }
+  return WriteEdge(sectors.tail.disk_offset, ByteSpan(zeros).first(sectors.tail.length_bytes));
 }
 
 Result<std::vector<Extent>> Disk::Chain::Extents(DiskRange range, size_t max_extents) {

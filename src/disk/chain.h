@@ -1,5 +1,5 @@
 // A chain of images, top first, and where each byte of the disk comes from (section 13 of the
-// format reference).
+// format reference). Only the top one is ever written.
 
 #ifndef VHDXKIT_DISK_CHAIN_H_
 #define VHDXKIT_DISK_CHAIN_H_
@@ -14,9 +14,14 @@
 #include <string>
 #include <vector>
 
+#include "bytes/mutex.h"
 #include "image/image.h"
+#include "image/write_limits.h"
 
 namespace vhdx {
+
+/// Whether space is given back where a range is made to read as zeros.
+enum class ZeroHow : uint8_t { kWrite, kTrim };
 
 class Disk::Chain {
  public:
@@ -28,7 +33,14 @@ class Disk::Chain {
   const Image& layer(size_t depth) const { return *layers_[depth]; }
   size_t size() const { return layers_.size(); }
 
+  /// Makes what is in the parents durable, and the top image ready to be written.
+  /// Errors: those of Image::EnableWriting; kIo.
+  Result<void> EnableWriting(const WriteLimits& limits);
+
   Result<void> Read(uint64_t disk_offset, MutableByteSpan buffer);
+  // Any offset and length; the top image is writable. Errors: those of ImageWriter and of Read.
+  Result<void> Write(uint64_t disk_offset, ByteSpan bytes);
+  Result<void> Zero(DiskRange range, ZeroHow how);
   Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents);
 
  private:
@@ -47,9 +59,22 @@ class Disk::Chain {
   template <typename FindBlocks>
   Result<Piece> Resolve(uint64_t offset, uint64_t length, FindBlocks&& find_blocks);
 
+  /// As Read, with nothing said about who may write meanwhile.
+  Result<void> ReadUnlocked(uint64_t disk_offset, MutableByteSpan buffer);
   Result<void> ReadData(const Piece& piece, MutableByteSpan buffer);
 
+  /// The whole sectors of a range, and what is left of it before and behind them.
+  struct Sectors {
+    DiskRange head;
+    DiskRange whole;
+    DiskRange tail;
+  };
+  Sectors Split(DiskRange range) const;
+  /// Writes a part of one sector.
+  Result<void> WriteEdge(uint64_t disk_offset, ByteSpan bytes);
+
   std::vector<std::unique_ptr<Image>> layers_;
+  Mutex edge_mutex_;  ///< held by whoever replaces a part of a sector
 };
 
 }  // namespace vhdx

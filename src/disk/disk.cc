@@ -5,6 +5,7 @@
 
 #include "bytes/arithmetic.h"
 #include "disk/chain.h"
+#include "disk/open_disk.h"
 
 namespace vhdx {
 namespace {
@@ -18,19 +19,30 @@ Result<void> CheckInside(const Disk& disk, DiskRange range) {
               disk.name());
 }
 
-Result<void> RefuseWrite(const Disk& disk) {
+Result<void> CheckWrite(const Disk& disk, DiskRange range) {
+  if (disk.writable()) return CheckInside(disk, range);
   return Fail(ErrorCode::kReadOnly, "the disk was opened read-only", disk.name());
 }
 
 }  // namespace
 
 Disk::Disk(std::unique_ptr<Chain> chain) : chain_(std::move(chain)) {}
-Disk::~Disk() = default;
+Disk::~Disk() { static_cast<void>(Close()); }
 
 Result<std::unique_ptr<Disk>> Disk::Open(FileSystem& files, const std::string& path,
                                          const OpenOptions& options) {
-  auto chain = Chain::Open(files, path, options);
+  return OpenDisk(files, path, options, {});
+}
+
+Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& path,
+                                       const OpenOptions& options, const WriteLimits& limits) {
+  auto chain = Disk::Chain::Open(files, path, options);
   if (!chain) return std::unexpected(std::move(chain.error()));
+  if (options.access == DiskAccess::kReadWrite) {
+    if (auto enabled = (*chain)->EnableWriting(limits); !enabled) {
+      return std::unexpected(std::move(enabled.error()));
+    }
+  }
   return std::unique_ptr<Disk>(new Disk(*std::move(chain)));
 }
 
@@ -44,17 +56,49 @@ uint32_t Disk::logical_sector_size() const {
 uint32_t Disk::physical_sector_size() const {
   return chain_->layer(0).info().parameters.physical_sector_size;
 }
-bool Disk::writable() const { return false; }
+bool Disk::writable() const { return chain_->layer(0).writer() != nullptr; }
 
 Result<void> Disk::Read(uint64_t disk_offset, MutableByteSpan buffer) {
   if (auto inside = CheckInside(*this, {disk_offset, buffer.size()}); !inside) return inside;
   return chain_->Read(disk_offset, buffer);
 }
 
-Result<void> Disk::Write(uint64_t, ByteSpan) { return RefuseWrite(*this); }
-Result<void> Disk::WriteZeroes(DiskRange) { return RefuseWrite(*this); }
-Result<void> Disk::Trim(DiskRange) { return RefuseWrite(*this); }
-Result<void> Disk::Flush() { return {}; }
+Result<void> Disk::Write(uint64_t disk_offset, ByteSpan buffer) {
+  if (auto may = CheckWrite(*this, {disk_offset, buffer.size()}); !may) return may;
+  return chain_->Write(disk_offset, buffer);
+}
+
+Result<void> Disk::WriteZeroes(DiskRange range) {
+  if (auto may = CheckWrite(*this, range); !may) return may;
+  return chain_->Zero(range, ZeroHow::kWrite);
+}
+
+Result<void> Disk::Trim(DiskRange range) {
+  if (auto may = CheckWrite(*this, range); !may) return may;
+  return chain_->Zero(range, ZeroHow::kTrim);
+}
+
+Result<void> Disk::CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) {
+  if (auto may = CheckWrite(*this, {disk_offset, source_range.length_bytes}); !may) return may;
+  if (!IsAligned(disk_offset | source_range.length_bytes, logical_sector_size())) {
+    return Fail(ErrorCode::kUnsupported, "only whole sectors can be shared", name());
+  }
+  return chain_->layer(0).writer()->Clone(disk_offset, source, source_range);
+}
+
+Result<void> Disk::Flush() {
+  return writable() ? chain_->layer(0).writer()->Flush() : Result<void>{};
+}
+
+Result<void> Disk::Close() {
+  return writable() ? chain_->layer(0).writer()->Close() : Result<void>{};
+}
+
+EngineCounters Disk::counters() const {
+  EngineCounters counters;
+  if (writable()) chain_->layer(0).writer()->CountInto(counters);
+  return counters;
+}
 
 Result<std::vector<Extent>> Disk::Extents(DiskRange range, size_t max_extents) {
   if (auto inside = CheckInside(*this, range); !inside) {

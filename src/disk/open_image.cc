@@ -9,7 +9,9 @@ namespace vhdx {
 
 Result<std::unique_ptr<Image>> OpenImage(FileSystem& files, const std::string& path,
                                          const OpenOptions& options, Findings& findings) {
-  auto file = files.Open(path, {.direct = options.direct});
+  const bool writes = options.access == DiskAccess::kReadWrite;
+  auto file = files.Open(path, {.access = writes ? FileAccess::kReadWrite : FileAccess::kReadOnly,
+                                .direct = options.direct});
   if (!file) return std::unexpected(std::move(file.error()));
   return OpenImage(*std::move(file), options, findings);
 }
@@ -17,8 +19,10 @@ Result<std::unique_ptr<Image>> OpenImage(FileSystem& files, const std::string& p
 Result<std::unique_ptr<Image>> OpenImage(std::unique_ptr<File> file, const OpenOptions& options,
                                          Findings& findings) {
   if (options.lock == LockPolicy::kLock) {
-    if (auto locked = file->Lock(LockMode::kShared); !locked) {
-      if (locked.error().code != ErrorCode::kUnsupported) {
+    const bool writes = options.access == DiskAccess::kReadWrite;
+    auto locked = file->Lock(writes ? LockMode::kExclusive : LockMode::kShared);
+    if (!locked) {
+      if (locked.error().code != ErrorCode::kUnsupported || writes) {
         return std::unexpected(std::move(locked.error()));
       }
       findings.Add(rules::kHostNoLocks, {file->name(), 0});

@@ -34,6 +34,17 @@ BatRules::BatRules(const format::BatGeometry& geometry, bool has_parent, uint64_
                               : geometry.EntryCountWithoutParent()),
       reserved_(std::move(reserved)) {}
 
+BatRules BatRules::WithFileSize(uint64_t file_size) const {
+  BatRules changed = *this;
+  changed.file_size_ = file_size;
+  return changed;
+}
+
+FileRange BatRules::PlaceOf(BatSlot slot, BatEntry entry) const {
+  const bool is_bitmap = slot.kind == BatSlot::Kind::kBitmap;
+  return {entry.file_offset(), is_bitmap ? format::kSectorBitmapBlockSize : geometry_.block_size()};
+}
+
 BatSlots::BatSlots(const BatRules& bat_rules, uint64_t index)
     : rules_(bat_rules),
       index_(index),

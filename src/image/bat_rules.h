@@ -43,6 +43,12 @@ class BatRules {
   /// Where the entry stands in the file.
   uint64_t EntryOffset(uint64_t index) const { return bat_offset_ + index * format::kBatEntrySize; }
 
+  /// The same rules for a file of another length.
+  BatRules WithFileSize(uint64_t file_size) const;
+
+  /// The part of the file that the entry points at, if it points at any.
+  FileRange PlaceOf(BatSlot slot, format::BatEntry entry) const;
+
   /// Whether the entry of that slot may be used.
   bool IsUsable(BatSlot slot, format::BatEntry entry) const;
 

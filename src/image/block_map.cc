@@ -1,6 +1,7 @@
 #include "image/block_map.h"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include "bytes/arithmetic.h"
@@ -34,8 +35,8 @@ BlockMap::BlockMap(File& file, BatRules bat_rules)
       pages_(DivideRoundingUp(rules_.entry_count(), kBatEntriesPerPage)) {}
 
 BlockMap::~BlockMap() {
-  for (std::atomic<const Page*>& slot : pages_) {
-    const Page* page = slot.load(std::memory_order_relaxed);
+  for (std::atomic<Page*>& slot : pages_) {
+    Page* page = slot.load(std::memory_order_relaxed);
     if (page != &zero_page_) delete page;
   }
 }
@@ -77,12 +78,12 @@ Result<BatEntry> BlockMap::EntrySlowly(uint64_t index) {
   return entry;
 }
 
-Result<const BlockMap::Page*> BlockMap::LoadPage(uint64_t page_index) {
+Result<BlockMap::Page*> BlockMap::LoadPage(uint64_t page_index) {
   std::array<std::byte, kPageSize> bytes;
   if (auto read = ReadRawPages(page_index, bytes); !read) {
     return std::unexpected(std::move(read.error()));
   }
-  const Page* fresh = &zero_page_;
+  Page* fresh = &zero_page_;
   std::unique_ptr<Page> owned;
   if (!IsAllZero(bytes)) {
     const RawPage raw = NormalizePage(page_index, bytes);
@@ -92,7 +93,7 @@ Result<const BlockMap::Page*> BlockMap::LoadPage(uint64_t page_index) {
     }
     fresh = owned.get();
   }
-  const Page* expected = nullptr;
+  Page* expected = nullptr;
   if (!pages_[page_index].compare_exchange_strong(expected, fresh, std::memory_order_acq_rel)) {
     return expected;  // another thread was faster
   }
@@ -128,6 +129,53 @@ BlockMap::RawPage BlockMap::NormalizePage(uint64_t page_index,
   return page;
 }
 
+Result<void> BlockMap::MakeReady(uint64_t index) {
+  const uint64_t page_index = index / kBatEntriesPerPage;
+  std::atomic<Page*>& slot = pages_[page_index];
+  Page* page = slot.load(std::memory_order_acquire);
+  if (page == nullptr) {
+    auto loaded = LoadPage(page_index);
+    if (!loaded) return std::unexpected(std::move(loaded.error()));
+    page = *loaded;
+  }
+  if (page == &zero_page_) {
+    auto fresh = std::make_unique<Page>();
+    fresh->checked = true;
+    if (slot.compare_exchange_strong(page, fresh.get(), std::memory_order_acq_rel)) {
+      (void)fresh.release();  // the table owns it now
+      return {};
+    }
+  }
+  if (page->checked.load(std::memory_order_acquire)) return {};
+  for (size_t i = 0; i < page->entries.size(); ++i) {
+    const BatEntry entry(page->entries[i].load(std::memory_order_relaxed));
+    if ((entry.raw() & kRefused) != 0) {
+      return std::unexpected(Diagnose(page_index * kBatEntriesPerPage + i, entry));
+    }
+  }
+  page->checked.store(true, std::memory_order_release);
+  return {};
+}
+
+void BlockMap::SetEntry(uint64_t index, BatEntry entry) {
+  Page* page = pages_[index / kBatEntriesPerPage].load(std::memory_order_acquire);
+  assert(page != nullptr && page != &zero_page_ && page->checked);
+  changed_.store(true, std::memory_order_release);
+  page->entries[index % kBatEntriesPerPage].store(entry.raw(), std::memory_order_release);
+}
+
+void BlockMap::EncodePage(uint64_t page_index, std::span<std::byte, kLogSectorSize> bytes) const {
+  const Page* page = pages_[page_index].load(std::memory_order_acquire);
+  for (size_t i = 0; i < page->entries.size(); ++i) {
+    BatEntry entry(page->entries[i].load(std::memory_order_relaxed));
+    // Read as UNMAPPED, and written as what stands for that today.
+    if (entry.state() == PayloadState::kOldUnmapped) {
+      entry = BatEntry(PayloadState::kUnmapped, entry.file_offset());
+    }
+    StoreTo(bytes.subspan(i * format::kBatEntrySize), le64(entry.raw()));
+  }
+}
+
 Error BlockMap::Diagnose(uint64_t index, BatEntry entry) const {
   const BatEntry clean(entry.raw() & ~BatEntry::kReservedMask);
   const BatSlot slot = BatSlots(rules_, index).Next();
@@ -148,9 +196,17 @@ Result<void> BatCursor::Load(uint64_t index) {
   auto data = map_.file_.NextData(bat_offset + page * kPageSize);
   if (!data) return std::unexpected(std::move(data.error()));
   const uint64_t data_page = *data <= bat_offset ? 0 : (*data - bat_offset) / kPageSize;
-  hole_ = data_page > page;
+  uint64_t hole_end = std::min(data_page, page_count);
+  if (map_.changed_.load(std::memory_order_acquire)) {
+    // What was written since is in memory, and perhaps not yet in the file.
+    const auto first = map_.pages_.begin() + static_cast<ptrdiff_t>(page);
+    const auto loaded = std::find_if(first, map_.pages_.begin() + static_cast<ptrdiff_t>(hole_end),
+                                     [](const auto& slot) { return slot.load() != nullptr; });
+    hole_end = page + static_cast<uint64_t>(loaded - first);
+  }
+  hole_ = hole_end > page;
   if (hole_) {
-    end_index_ = std::min(data_page, page_count) * kBatEntriesPerPage;
+    end_index_ = hole_end * kBatEntriesPerPage;
     return {};
   }
   const uint64_t count = std::min(next_window_, page_count - page);
@@ -159,12 +215,21 @@ Result<void> BatCursor::Load(uint64_t index) {
   entries_.clear();
   entries_.reserve(count * kBatEntriesPerPage);
   for (uint64_t i = 0; i < count; ++i) {
-    const auto raw =
-        map_.NormalizePage(page + i, std::span(bytes).subspan(i * kPageSize, kPageSize));
-    entries_.insert(entries_.end(), raw.begin(), raw.end());
+    AppendPage(page + i, std::span(bytes).subspan(i * kPageSize, kPageSize));
   }
   end_index_ = first_index_ + entries_.size();
   return {};
+}
+
+void BatCursor::AppendPage(uint64_t page, std::span<const std::byte> bytes) {
+  if (map_.changed_.load(std::memory_order_acquire)) {
+    if (const BlockMap::Page* loaded = map_.pages_[page].load(std::memory_order_acquire)) {
+      for (const auto& entry : loaded->entries) entries_.push_back(entry.load());
+      return;
+    }
+  }
+  const auto raw = map_.NormalizePage(page, bytes);
+  entries_.insert(entries_.end(), raw.begin(), raw.end());
 }
 
 Result<uint64_t> BatCursor::RawEntry(uint64_t index) {

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -72,11 +73,22 @@ class BlockMap {
 
   static Block ToBlock(format::BatEntry entry);
 
+  // For the writer of the image. Whoever sets an entry holds the block's lock and the journal's;
+  // the page that holds the entry has been made ready.
+
+  /// Loads the page of an entry and makes it one that can be changed. Errors: kIo; kCorrupt with
+  /// the rule that an entry of the page breaks, since the whole page is going to be written.
+  Result<void> MakeReady(uint64_t index);
+  void SetEntry(uint64_t index, format::BatEntry entry);
+  /// The page as it is to stand in the file.
+  void EncodePage(uint64_t page_index, std::span<std::byte, format::kLogSectorSize> bytes) const;
+
  private:
   friend class BatCursor;
 
   struct Page {
     std::array<std::atomic<uint64_t>, format::kBatEntriesPerPage> entries{};
+    std::atomic<bool> checked = false;  // nothing in it is refused: it may be written
   };
   using RawPage = std::array<uint64_t, format::kBatEntriesPerPage>;
 
@@ -85,7 +97,7 @@ class BlockMap {
   static constexpr uint64_t kRefused = 1 << 3;
 
   Result<format::BatEntry> EntrySlowly(uint64_t index);
-  Result<const Page*> LoadPage(uint64_t page_index);
+  Result<Page*> LoadPage(uint64_t page_index);
   Result<void> ReadRawPages(uint64_t first_page, std::span<std::byte> bytes);
   uint64_t Normalize(BatSlot slot, uint64_t raw) const;
   RawPage NormalizePage(uint64_t page_index, std::span<const std::byte> bytes) const;
@@ -93,8 +105,9 @@ class BlockMap {
 
   File& file_;
   const BatRules rules_;
-  const Page zero_page_;
-  std::vector<std::atomic<const Page*>> pages_;
+  Page zero_page_;  // never changed
+  std::vector<std::atomic<Page*>> pages_;
+  std::atomic<bool> changed_ = false;  // loaded pages may be newer than the file
 };
 
 /// Walks the payload blocks in order without keeping the BAT in memory. One thread.
@@ -117,6 +130,7 @@ class BatCursor {
   // Entries [first_index_, first_index_ + entries_.size()), normalized; none at all in a hole of
   // the file.
   Result<void> Load(uint64_t index);
+  void AppendPage(uint64_t page, std::span<const std::byte> bytes);
   Result<uint64_t> RawEntry(uint64_t index);
 
   BlockMap& map_;

@@ -189,8 +189,9 @@ Result<void> ReadHostFacts(File& file, ImageInfo& info) {
 
 }  // namespace
 
-Image::Image(std::unique_ptr<File> file, ImageInfo info, BatRules bat_rules)
+Image::Image(std::unique_ptr<File> file, OverlayFile* overlay, ImageInfo info, BatRules bat_rules)
     : file_(std::move(file)),
+      overlay_(overlay),
       info_(std::move(info)),
       block_map_(*file_, std::move(bat_rules)),
       sector_bitmaps_(*file_, block_map_) {}
@@ -207,9 +208,11 @@ Result<std::unique_ptr<Image>> Image::Open(std::unique_ptr<File> file, Findings&
   if (auto read = ReadHostFacts(*file, info); !read) {
     return std::unexpected(std::move(read.error()));
   }
+  OverlayFile* overlay = nullptr;
   if (!info.header().log_guid.IsZero()) {
     auto replayed = log::ReplayInMemory(std::move(file), info.header(), findings);
     if (!replayed) return std::unexpected(std::move(replayed.error()));
+    overlay = replayed->file.get();
     file = std::move(replayed->file);
     info.log = {.dirty = true, .entries = std::move(replayed->sequence)};
   }
@@ -224,7 +227,27 @@ Result<std::unique_ptr<Image>> Image::Open(std::unique_ptr<File> file, Findings&
       info, *size, {file->name(), format::kRegionTableOffsets[info.current_region_table]});
   if (!bat_rules) return std::unexpected(std::move(bat_rules.error()));
   info.findings = findings.kept();
-  return std::unique_ptr<Image>(new Image(std::move(file), std::move(info), *std::move(bat_rules)));
+  return std::unique_ptr<Image>(
+      new Image(std::move(file), overlay, std::move(info), *std::move(bat_rules)));
+}
+
+Result<void> Image::EnableWriting(const WriteLimits& limits) {
+  for (const Finding& finding : info_.findings) {
+    if (finding.rule->severity > Severity::kReadOnly || finding.file != info_.filename) continue;
+    Error error{.code = ErrorCode::kCorrupt,
+                .rule = std::string(finding.rule->id),
+                .file = finding.file,
+                .file_offset = finding.file_offset,
+                .found = finding.found,
+                .expected = finding.expected};
+    error.sentence = "it can be read, but not written: " + finding.sentence;
+    return std::unexpected(std::move(error));
+  }
+  File& container = overlay_ != nullptr ? overlay_->base() : *file_;
+  writer_ = std::make_unique<ImageWriter>(
+      Journal::Parts{container, overlay_, info_, block_map_, sector_bitmaps_}, limits,
+      info_.file_size_bytes);
+  return {};
 }
 
 Result<std::vector<std::byte>> Image::ReadMetadataItem(const MetadataItemInfo& item) {

@@ -2,7 +2,7 @@
 //
 // Opening reads and checks everything but the BAT, in the order of section 14.1 of the format
 // reference, replays a dirty log in memory, and changes nothing. The image owns its file. After
-// that, any number of threads.
+// that, any number of threads. Writing is another class's (`ImageWriter`).
 
 #ifndef VHDXKIT_IMAGE_IMAGE_H_
 #define VHDXKIT_IMAGE_IMAGE_H_
@@ -15,7 +15,10 @@
 
 #include "format/findings.h"
 #include "image/block_map.h"
+#include "image/image_writer.h"
 #include "image/sector_bitmaps.h"
+#include "image/write_limits.h"
+#include "io/overlay_file.h"
 
 namespace vhdx {
 
@@ -31,16 +34,23 @@ class Image {
   File& file() { return *file_; }
   BlockMap& block_map() { return block_map_; }
   SectorBitmaps& sector_bitmaps() { return sector_bitmaps_; }
+  /// Prepares for writing, and changes nothing yet. The file is open for writing, and locked.
+  /// Errors: kCorrupt with the rule that forbids it.
+  Result<void> EnableWriting(const WriteLimits& limits);
+  /// Null if writing is not enabled.
+  ImageWriter* writer() { return writer_.get(); }
   /// Bytes of the metadata region of one item. Errors: kIo.
   Result<std::vector<std::byte>> ReadMetadataItem(const MetadataItemInfo& item);
 
  private:
-  Image(std::unique_ptr<File> file, ImageInfo info, BatRules bat_rules);
+  Image(std::unique_ptr<File> file, OverlayFile* overlay, ImageInfo info, BatRules bat_rules);
 
   std::unique_ptr<File> file_;
+  OverlayFile* const overlay_;  // file_, if the log is dirty
   ImageInfo info_;
   BlockMap block_map_;
   SectorBitmaps sector_bitmaps_;
+  std::unique_ptr<ImageWriter> writer_;
 };
 
 /// Reads the identifier and both headers, and nothing else: who is this file? For looking for a

@@ -28,6 +28,24 @@ uint64_t EqualBits(const Page& page, uint64_t first, uint64_t end) {
   return end - first;
 }
 
+struct BitRange {
+  uint64_t first = 0;
+  uint64_t end = 0;
+};
+
+template <typename Page>
+void AssignBits(Page& page, BitRange range, bool value) {
+  for (uint64_t bit = range.first; bit < range.end;) {
+    const uint64_t word_end = std::min(range.end, AlignDown(bit, kWordBits) + kWordBits);
+    const uint64_t count = word_end - bit;
+    const uint64_t ones = count == kWordBits ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
+    const uint64_t mask = ones << (bit % kWordBits);
+    uint64_t& word = page[bit / kWordBits];
+    word = value ? word | mask : word & ~mask;
+    bit = word_end;
+  }
+}
+
 }  // namespace
 
 Result<SectorBitmaps::Run> SectorBitmaps::RunAt(uint64_t disk_offset, uint64_t max_length) {
@@ -59,22 +77,113 @@ Result<SectorBitmaps::Run> SectorBitmaps::RunAt(uint64_t disk_offset, uint64_t m
 }
 
 Result<SectorBitmaps::PagePointer> SectorBitmaps::GetPage(uint64_t file_offset) {
-  Shard& shard = shards_[(file_offset / kPageSize) % kShardCount];
-  {
-    const MutexLock lock(shard.mutex);
-    if (const auto found = shard.pages.find(file_offset); found != shard.pages.end()) {
-      return found->second;
+  Shard& shard = ShardOf(file_offset);
+  for (;;) {
+    uint64_t changes = 0;
+    {
+      const MutexLock lock(shard.mutex);
+      if (auto page = shard.Find(file_offset)) return page;
+      changes = shard.changes;
     }
+    auto page = ReadPage(file_offset);
+    if (!page) return page;
+    const MutexLock lock(shard.mutex);
+    if (auto known = shard.Find(file_offset)) return known;
+    // While it was read it may have been changed, have come to stand in the file, and be gone.
+    if (shard.changes != changes) continue;
+    shard.Keep(file_offset, *page);
+    return page;
   }
-  auto page = ReadPage(file_offset);
-  if (!page) return page;
+}
+
+SectorBitmaps::PagePointer SectorBitmaps::Shard::Find(uint64_t file_offset) const {
+  if (const auto found = changed.find(file_offset); found != changed.end()) return found->second;
+  const auto found = pages.find(file_offset);
+  return found == pages.end() ? nullptr : found->second;
+}
+
+void SectorBitmaps::Shard::Keep(uint64_t file_offset, PagePointer page) {
+  if (pages.insert_or_assign(file_offset, std::move(page)).second) order.push_back(file_offset);
+  if (order.size() > kPagesPerShard) {
+    pages.erase(order.front());
+    order.pop_front();
+  }
+}
+
+Result<FileRange> SectorBitmaps::SliceOf(uint64_t block) {
+  const format::BatGeometry& geometry = block_map_.geometry();
+  auto bitmap = block_map_.BitmapBlockOffset(geometry.ChunkOf(block));
+  if (!bitmap) return std::unexpected(std::move(bitmap.error()));
+  return FileRange{*bitmap + geometry.BitmapSliceOffset(block), geometry.BitmapBytesPerBlock()};
+}
+
+Result<void> SectorBitmaps::SetBits(DiskRange range, OtherBits others,
+                                    std::vector<uint64_t>& changed) {
+  const format::BatGeometry& geometry = block_map_.geometry();
+  auto slice = SliceOf(geometry.BlockOf(range.disk_offset));
+  if (!slice) return std::unexpected(std::move(slice.error()));
+  const uint64_t sector = geometry.logical_sector_size();
+  const uint64_t first = geometry.OffsetInBlock(range.disk_offset) / sector;
+  const BitRange set{first, first + range.length_bytes / sector};
+  const uint64_t slice_end = slice->file_offset + slice->length_bytes;
+  for (uint64_t at = AlignDown(slice->file_offset, kPageSize); at < slice_end; at += kPageSize) {
+    auto page = GetPage(at);
+    if (!page) return std::unexpected(std::move(page.error()));
+    // The part of the slice that is in this page: where it begins in either.
+    const uint64_t start = std::max(at, slice->file_offset);
+    const uint64_t in_page = (start - at) * 8;
+    const uint64_t in_slice = (start - slice->file_offset) * 8;
+    const uint64_t bits = (std::min(slice_end, at + kPageSize) - start) * 8;
+    const auto to_page = [&](uint64_t bit) {
+      return in_page + std::clamp(bit, in_slice, in_slice + bits) - in_slice;
+    };
+    auto fresh = std::make_shared<Page>(**page);
+    if (others == OtherBits::kClear) AssignBits(*fresh, {in_page, in_page + bits}, false);
+    AssignBits(*fresh, {to_page(set.first), to_page(set.end)}, true);
+    if (*fresh == **page) continue;
+    changed.push_back(at);
+    Shard& shard = ShardOf(at);
+    const MutexLock lock(shard.mutex);
+    shard.changed[at] = std::move(fresh);
+    ++shard.changes;
+  }
+  return {};
+}
+
+Result<bool> SectorBitmaps::AllSet(uint64_t block) {
+  const format::BatGeometry& geometry = block_map_.geometry();
+  const uint64_t start = geometry.BlockStart(block);
+  const uint64_t end = start + geometry.BytesOnDisk(block);
+  for (uint64_t at = start; at < end;) {
+    auto run = RunAt(at, end - at);
+    if (!run) return std::unexpected(std::move(run.error()));
+    if (!run->in_this_file) return false;
+    at += run->length_bytes;
+  }
+  return true;
+}
+
+void SectorBitmaps::EncodePage(uint64_t file_offset,
+                               std::span<std::byte, format::kLogSectorSize> bytes) {
+  Shard& shard = ShardOf(file_offset);
   const MutexLock lock(shard.mutex);
-  if (shard.pages.emplace(file_offset, *page).second) shard.order.push_back(file_offset);
-  if (shard.order.size() > kPagesPerShard) {
-    shard.pages.erase(shard.order.front());
-    shard.order.pop_front();
+  const Page& page = *shard.changed.at(file_offset);
+  for (size_t i = 0; i < page.size(); ++i) {
+    StoreTo(bytes.subspan(i * sizeof(uint64_t)), le64(page[i]));
   }
-  return page;
+}
+
+void SectorBitmaps::NoteInPlace(uint64_t file_offset,
+                                std::span<const std::byte, format::kLogSectorSize> bytes) {
+  Shard& shard = ShardOf(file_offset);
+  const MutexLock lock(shard.mutex);
+  const auto found = shard.changed.find(file_offset);
+  if (found == shard.changed.end()) return;
+  for (size_t i = 0; i < found->second->size(); ++i) {
+    if ((*found->second)[i] != LoadFrom<le64>(bytes.subspan(i * sizeof(uint64_t)))) return;
+  }
+  shard.Keep(file_offset, std::move(found->second));
+  shard.changed.erase(found);
 }
 
 Result<SectorBitmaps::PagePointer> SectorBitmaps::ReadPage(uint64_t file_offset) {

@@ -7,6 +7,7 @@
 #ifndef VHDXKIT_IMAGE_SECTOR_BITMAPS_H_
 #define VHDXKIT_IMAGE_SECTOR_BITMAPS_H_
 
+#include <vhdxkit/block_device.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
 
@@ -14,7 +15,9 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <unordered_map>
+#include <vector>
 
 #include "bytes/mutex.h"
 #include "format/bat.h"
@@ -38,6 +41,20 @@ class SectorBitmaps {
   /// kIo; kCorrupt: bat.entry.partial-without-bitmap, or the rule that the bitmap's entry breaks.
   Result<Run> RunAt(uint64_t disk_offset, uint64_t max_length);
 
+  // For the writer of the image, one thread at a time. Readers see a page before or after a change.
+
+  /// What becomes of the bits of a block that are not set.
+  enum class OtherBits : uint8_t { kKeep, kClear };
+  /// Sets the bits of a range that lies in one block, whose chunk has a bitmap; adds the file
+  /// offsets of the pages that changed. Errors: kIo; then some pages may have changed.
+  Result<void> SetBits(DiskRange range, OtherBits others, std::vector<uint64_t>& changed);
+  /// Whether every sector of the block is in this file. Errors: kIo.
+  Result<bool> AllSet(uint64_t block);
+  /// Copies a changed page as it is to stand in the file.
+  void EncodePage(uint64_t file_offset, std::span<std::byte, format::kLogSectorSize> bytes);
+  /// The page stands in the file, as it is now or as it was: who changed it since says so.
+  void NoteInPlace(uint64_t file_offset, std::span<const std::byte, format::kLogSectorSize> bytes);
+
  private:
   static constexpr uint64_t kPageSize = format::kLogSectorSize;
   static constexpr uint64_t kBitsPerPage = kPageSize * 8;
@@ -52,10 +69,20 @@ class SectorBitmaps {
   struct Shard {
     Mutex mutex;
     std::unordered_map<uint64_t, PagePointer> pages VHDX_GUARDED_BY(mutex);
+    // Those that the file does not have yet; they stay.
+    std::unordered_map<uint64_t, PagePointer> changed VHDX_GUARDED_BY(mutex);
     std::deque<uint64_t> order VHDX_GUARDED_BY(mutex);
+    uint64_t changes VHDX_GUARDED_BY(mutex) = 0;
+
+    /// The newest page that is in memory, or null.
+    PagePointer Find(uint64_t file_offset) const VHDX_REQUIRES(mutex);
+    void Keep(uint64_t file_offset, PagePointer page) VHDX_REQUIRES(mutex);
   };
 
+  Shard& ShardOf(uint64_t file_offset) { return shards_[(file_offset / kPageSize) % kShardCount]; }
   Result<PagePointer> GetPage(uint64_t file_offset);
+  /// Where the bits of the block begin in the file, and how many there are.
+  Result<FileRange> SliceOf(uint64_t block);
   Result<PagePointer> ReadPage(uint64_t file_offset);
 
   File& file_;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr uint64_t kUnit = format::kAlignment;
 constexpr uint64_t kWordBits = 64;
-constexpr uint64_t kMaxBits = 256 * kTiB / kUnit;
+constexpr uint64_t kMaxBits = SpaceMap::kMaxFileSize / kUnit;
 
 void AddUnclaimed(SpaceMap::Summary& summary, uint64_t first_unit, uint64_t end_unit) {
   if (first_unit >= end_unit) return;
@@ -49,14 +49,38 @@ SpaceMap::Summary SpaceMap::Finish() {
   return unit_count_ > kMaxBits ? FinishClaims() : FinishBits();
 }
 
-SpaceMap::Summary SpaceMap::FinishBits() const {
-  Summary summary;
+void SpaceMap::Release(FileRange range) {
+  const uint64_t end = (range.file_offset + range.length_bytes) / kUnit;
+  for (uint64_t unit = range.file_offset / kUnit; unit < end; ++unit) {
+    bits_[unit / kWordBits] &= ~(uint64_t{1} << (unit % kWordBits));
+  }
+}
+
+bool SpaceMap::IsClaimed(FileRange range) const {
+  const uint64_t end = (range.file_offset + range.length_bytes) / kUnit;
+  if (end > unit_count_) return false;
+  for (uint64_t unit = range.file_offset / kUnit; unit < end; ++unit) {
+    if (((bits_[unit / kWordBits] >> (unit % kWordBits)) & 1) == 0) return false;
+  }
+  return true;
+}
+
+void SpaceMap::Grow(uint64_t file_size) {
+  if (file_size <= unit_count_ * kUnit) return;
+  unit_count_ = DivideRoundingUp(file_size, kUnit);
+  bits_.resize(DivideRoundingUp(unit_count_, kWordBits));
+}
+
+uint64_t SpaceMap::End() const {
   uint64_t last_word = bits_.size();
   while (last_word > 0 && bits_[last_word - 1] == 0) --last_word;
-  if (last_word == 0) return summary;
-  const uint64_t end_unit =
-      last_word * kWordBits - static_cast<uint64_t>(std::countl_zero(bits_[last_word - 1]));
-  summary.end = end_unit * kUnit;
+  if (last_word == 0) return 0;
+  return (last_word * kWordBits - static_cast<uint64_t>(std::countl_zero(bits_[last_word - 1]))) *
+         kUnit;
+}
+
+template <typename Visit>
+void SpaceMap::ForEachUnclaimed(uint64_t end_unit, Visit visit) const {
   for (uint64_t unit = 0; unit < end_unit;) {
     const uint64_t rest = ~bits_[unit / kWordBits] >> (unit % kWordBits);
     if (rest == 0) {
@@ -68,9 +92,24 @@ SpaceMap::Summary SpaceMap::FinishBits() const {
            ((bits_[free_end / kWordBits] >> (free_end % kWordBits)) & 1) == 0) {
       ++free_end;
     }
-    AddUnclaimed(summary, unit, free_end);
+    if (unit < free_end) visit(unit, free_end);
     unit = free_end;
   }
+}
+
+std::vector<FileRange> SpaceMap::Unclaimed() const {
+  std::vector<FileRange> ranges;
+  ForEachUnclaimed(End() / kUnit, [&](uint64_t first, uint64_t end) {
+    ranges.push_back({first * kUnit, (end - first) * kUnit});
+  });
+  return ranges;
+}
+
+SpaceMap::Summary SpaceMap::FinishBits() const {
+  Summary summary;
+  summary.end = End();
+  ForEachUnclaimed(summary.end / kUnit,
+                   [&](uint64_t first, uint64_t end) { AddUnclaimed(summary, first, end); });
   return summary;
 }
 

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "bytes/arithmetic.h"
+
 namespace vhdx {
 
 class SpaceMap {
@@ -21,6 +23,17 @@ class SpaceMap {
   /// cut short). False if one of them was claimed before; in a file of more than 256 TiB that comes
   /// out only in Finish().
   bool Claim(FileRange range);
+  /// Gives up units that were claimed. Files of up to 256 TiB only, as all that follows.
+  void Release(FileRange range);
+  /// Whether every unit of the range is claimed.
+  bool IsClaimed(FileRange range) const;
+  /// The file is at least that long now.
+  void Grow(uint64_t file_size);
+  /// Where the last claimed unit ends.
+  uint64_t End() const;
+  /// Every range before that end that nothing has claimed.
+  std::vector<FileRange> Unclaimed() const;
+  static constexpr uint64_t kMaxFileSize = 256 * kTiB;
 
   struct Summary {
     uint64_t end = 0;                  ///< where the last claimed unit ends
@@ -34,6 +47,8 @@ class SpaceMap {
   Summary Finish();
 
  private:
+  template <typename Visit>
+  void ForEachUnclaimed(uint64_t end_unit, Visit visit) const;
   Summary FinishBits() const;
   Summary FinishClaims();
 

@@ -116,7 +116,28 @@ uint64_t OverlayFile::GapEnd(Segments::const_iterator segment, uint64_t size) co
   return segment == segments_.end() ? size : std::min(segment->first, size);
 }
 
+template <typename Overlaid, typename Base>
+auto OverlayFile::Choose(Overlaid through_overlay, Base on_base) {
+  if (!dissolved_.load(std::memory_order_acquire)) {
+    const SharedLock lock(mutex_);
+    if (!dissolved_.load(std::memory_order_relaxed)) return through_overlay();
+  }
+  return on_base();
+}
+
+void OverlayFile::Dissolve() {
+  const ExclusiveLock lock(mutex_);
+  dissolved_.store(true, std::memory_order_release);
+  segments_.clear();
+}
+
 Result<size_t> OverlayFile::ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) {
+  return Choose([&] { return ReadOverlaid(file_offset, buffers); },
+                [&] { return base_->ReadAt(file_offset, buffers); });
+}
+
+Result<size_t> OverlayFile::ReadOverlaid(uint64_t file_offset,
+                                         std::span<const MutableByteSpan> buffers) {
   if (!base_size_) return std::unexpected(base_size_.error());
   if (file_offset >= size_) return size_t{0};
   const uint64_t wanted = TotalBytes(buffers);
@@ -179,11 +200,16 @@ Result<void> OverlayFile::ReadSector(uint64_t in_part, const Segment& segment,
 // -- Describing --
 
 Result<uint64_t> OverlayFile::Size() {
-  if (!base_size_) return base_size_;
-  return size_;
+  return Choose([&] { return base_size_ ? Result<uint64_t>(size_) : base_size_; },
+                [&] { return base_->Size(); });
 }
 
 Result<uint64_t> OverlayFile::NextData(uint64_t file_offset) {
+  return Choose([&] { return NextDataOverlaid(file_offset); },
+                [&] { return base_->NextData(file_offset); });
+}
+
+Result<uint64_t> OverlayFile::NextDataOverlaid(uint64_t file_offset) {
   if (!base_size_) return base_size_;
   for (auto segment = SegmentFrom(file_offset); file_offset < size_;) {
     if (segment != segments_.end() && segment->first <= file_offset) {
@@ -203,6 +229,11 @@ Result<uint64_t> OverlayFile::NextData(uint64_t file_offset) {
 }
 
 Result<uint64_t> OverlayFile::NextHole(uint64_t file_offset) {
+  return Choose([&] { return NextHoleOverlaid(file_offset); },
+                [&] { return base_->NextHole(file_offset); });
+}
+
+Result<uint64_t> OverlayFile::NextHoleOverlaid(uint64_t file_offset) {
   if (!base_size_) return base_size_;
   for (auto segment = SegmentFrom(file_offset); file_offset < size_;) {
     if (segment != segments_.end() && segment->first <= file_offset) {

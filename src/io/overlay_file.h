@@ -3,6 +3,8 @@
 // It is built first, by one thread: later additions win over earlier ones where they overlap. From
 // then on it is read-only and, like every File, may be read by many threads. It holds no contents:
 // a replaced range costs the memory of one map node (64 bytes), however long it is.
+//
+// Once somebody has put into the base what the overlay shows, Dissolve makes it transparent.
 
 #ifndef VHDXKIT_IO_OVERLAY_FILE_H_
 #define VHDXKIT_IO_OVERLAY_FILE_H_
@@ -10,6 +12,7 @@
 #include <vhdxkit/file.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +20,8 @@
 #include <memory>
 #include <span>
 #include <string>
+
+#include "bytes/mutex.h"
 
 namespace vhdx {
 
@@ -43,6 +48,10 @@ class OverlayFile final : public File {
   void AddSector(uint64_t file_offset, const RelocatedSector& sector);
   /// Bytes that neither the base nor an addition has read as zeros up to here.
   void SetSize(uint64_t length_bytes);
+
+  /// From now on everything is read from the base, which reads the same; waits for reads that are
+  /// under way. What the overlay was made of may be overwritten afterwards.
+  void Dissolve() VHDX_EXCLUDES(mutex_);
 
   File& base() { return *base_; }
   size_t segment_count() const { return segments_.size(); }
@@ -99,6 +108,12 @@ class OverlayFile final : public File {
   void Insert(uint64_t start, uint64_t end, const Segment& segment);
   void Cut(uint64_t start, uint64_t end);
 
+  /// `through_overlay()` under the lock, or `on_base()` once the overlay is dissolved.
+  template <typename Overlaid, typename Base>
+  auto Choose(Overlaid through_overlay, Base on_base) VHDX_EXCLUDES(mutex_);
+  Result<size_t> ReadOverlaid(uint64_t file_offset, std::span<const MutableByteSpan> buffers);
+  Result<uint64_t> NextDataOverlaid(uint64_t file_offset);
+  Result<uint64_t> NextHoleOverlaid(uint64_t file_offset);
   Result<void> ReadInside(uint64_t file_offset, MutableByteSpan buffer);
   Result<void> ReadBase(uint64_t file_offset, MutableByteSpan buffer);
   Result<void> ReadSector(uint64_t in_part, const Segment& segment, MutableByteSpan buffer);
@@ -109,6 +124,9 @@ class OverlayFile final : public File {
   const FileCapabilities capabilities_;
   Segments segments_;  ///< disjoint, by where they start
   uint64_t size_;
+
+  std::atomic<bool> dissolved_ = false;
+  SharedMutex mutex_;  ///< held shared by whoever looks through the overlay
 };
 
 }  // namespace vhdx

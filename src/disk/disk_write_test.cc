@@ -1,0 +1,389 @@
+// Writing through a Disk: what is read back, what the file holds, and what each thing costs.
+
+#include <gtest/gtest.h>
+#include <vhdxkit/check.h>
+#include <vhdxkit/disk.h>
+#include <vhdxkit/inspect.h>
+
+#include <algorithm>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "bytes/arithmetic.h"
+#include "disk/open_disk.h"
+#include "testing/disk_model.h"
+#include "testing/image_builder.h"
+#include "testing/memory_file_system.h"
+#include "testing/outcome.h"
+#include "testing/recording_file.h"
+
+namespace vhdx {
+namespace {
+
+using testing::ChildOf;
+using testing::DynamicImage;
+using testing::FixedImage;
+using testing::FullBlock;
+using testing::ImageSpec;
+using testing::MemoryFileSystem;
+using testing::OutcomeOf;
+using testing::PartialBlock;
+using testing::ZeroBlock;
+
+constexpr const char* kPath = "/vm/disk.vhdx";
+
+std::vector<std::byte> Filled(uint64_t length, uint8_t value) {
+  return std::vector<std::byte>(length, std::byte{value});
+}
+
+class DiskWrite : public ::testing::Test {
+ protected:
+  void Put(const std::string& path, const ImageSpec& spec) {
+    auto built = testing::BuildAt(spec, files_, path);
+    ASSERT_TRUE(built) << built.error().sentence;
+  }
+  std::unique_ptr<Disk> Open(WriteLimits limits = {}) {
+    auto disk = OpenDisk(recording_, kPath, {.access = DiskAccess::kReadWrite}, limits);
+    EXPECT_TRUE(disk) << (disk ? "" : disk.error().sentence);
+    return disk ? *std::move(disk) : nullptr;
+  }
+  static std::vector<std::byte> Read(Disk& disk, DiskRange range) {
+    std::vector<std::byte> bytes(range.length_bytes);
+    EXPECT_EQ(OutcomeOf(disk.Read(range.disk_offset, bytes)), "ok");
+    return bytes;
+  }
+  std::vector<std::byte> ReadAgain(DiskRange range) {
+    auto disk = Disk::Open(files_, kPath, {.lock = LockPolicy::kIgnore});
+    EXPECT_EQ(OutcomeOf(disk), "ok");
+    return Read(**disk, range);
+  }
+  void ExpectClean() {
+    auto report = Check(files_, kPath, {.lock = LockPolicy::kIgnore});
+    ASSERT_EQ(OutcomeOf(report), "ok");
+    EXPECT_EQ(report->verdict, CheckVerdict::kClean)
+        << OutcomeOf(std::span<const Finding>(report->findings));
+  }
+  size_t Syncs() const { return record_->Count(testing::FileCall::kSync); }
+  HeaderInfo Header(const char* path = kPath) {
+    return Inspect(files_, path, {.lock = LockPolicy::kIgnore})->image.header();
+  }
+
+  MemoryFileSystem files_;
+  std::shared_ptr<testing::CallRecord> record_ = std::make_shared<testing::CallRecord>();
+  testing::RecordingFileSystem recording_{files_, record_};
+};
+
+TEST_F(DiskWrite, OpenedAndClosedUnwritten_ChangesNoByte) {
+  Put(kPath, DynamicImage());
+  const auto before = files_.Contents(kPath)->Bytes();
+  {
+    auto disk = Open();
+    EXPECT_TRUE(disk->writable());
+    EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  }
+  EXPECT_EQ(files_.Contents(kPath)->Bytes(), before);
+  EXPECT_EQ(record_->Count(testing::FileCall::kWrite), 0U);
+  EXPECT_EQ(Syncs(), 1U);  // what was read may have been the leavings of a killed process
+}
+
+TEST_F(DiskWrite, NewBlock_IsReadBackAndTheRestIsZeros) {
+  Put(kPath, DynamicImage());
+  {
+    auto disk = Open();
+    EXPECT_EQ(OutcomeOf(disk->Write(3 * kMiB, Filled(4096, 7))), "ok");
+    EXPECT_EQ(Read(*disk, {3 * kMiB, 4096}), Filled(4096, 7));
+    EXPECT_EQ(Read(*disk, {3 * kMiB + 4096, 4096}), Filled(4096, 0));
+    EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  }
+  EXPECT_EQ(ReadAgain({3 * kMiB, 4096}), Filled(4096, 7));
+  EXPECT_EQ(ReadAgain({2 * kMiB, kMiB}), Filled(kMiB, 0));
+  ExpectClean();
+  EXPECT_TRUE(Header().log_guid.IsZero());
+}
+
+TEST_F(DiskWrite, FlushOfNewBlocks_CostsOneSync) {
+  Put(kPath, DynamicImage());
+  auto disk = Open();
+  EXPECT_EQ(OutcomeOf(disk->Write(0, Filled(4096, 1))), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+  size_t before = Syncs();
+  for (uint64_t block = 1; block < 9; ++block) {
+    EXPECT_EQ(OutcomeOf(disk->Write(block * 2 * kMiB, Filled(4096, 2))), "ok");
+  }
+  EXPECT_EQ(Syncs(), before);
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+  EXPECT_EQ(Syncs(), before + 1);
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+  EXPECT_EQ(Syncs(), before + 1);  // there was nothing to do
+  before = Syncs();
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  EXPECT_LE(Syncs(), before + 4);
+}
+
+TEST_F(DiskWrite, Session_StartsWithinSixSyncs) {
+  Put(kPath, DynamicImage());
+  auto disk = Open();
+  EXPECT_EQ(OutcomeOf(disk->Write(0, Filled(4096, 1))), "ok");
+  EXPECT_EQ(Syncs(), 3U);  // the leavings, and two headers
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+  EXPECT_EQ(Syncs(), 7U);  // the log's first entry, two headers, and the flush itself
+}
+
+TEST_F(DiskWrite, OverwritingOnly_NeedsNoLog) {
+  ImageSpec spec = DynamicImage();
+  spec.blocks = {FullBlock(0)};
+  Put(kPath, spec);
+  const HeaderInfo before = Header();
+  {
+    auto disk = Open();
+    EXPECT_EQ(OutcomeOf(disk->Write(4096, Filled(4096, 9))), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+    EXPECT_EQ(disk->counters().log_entries, 0U);
+  }
+  const HeaderInfo after = Header();
+  EXPECT_NE(after.data_write_guid, before.data_write_guid);
+  EXPECT_NE(after.file_write_guid, before.file_write_guid);
+  EXPECT_EQ(after.sequence_number, before.sequence_number + 2);
+  EXPECT_EQ(ReadAgain({4096, 4096}), Filled(4096, 9));
+  ExpectClean();
+}
+
+TEST_F(DiskWrite, BothHeaders_SayTheSame) {
+  Put(kPath, DynamicImage());
+  auto disk = Open();
+  EXPECT_EQ(OutcomeOf(disk->Write(0, Filled(512, 1))), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+  const auto info = Inspect(files_, kPath, {.lock = LockPolicy::kIgnore})->image;
+  ASSERT_TRUE(info.headers[0] && info.headers[1]);
+  EXPECT_EQ(info.headers[0]->data_write_guid, info.headers[1]->data_write_guid);
+  EXPECT_EQ(info.headers[0]->log_guid, info.headers[1]->log_guid);
+  EXPECT_FALSE(info.headers[0]->log_guid.IsZero());
+}
+
+TEST_F(DiskWrite, TrimOfABlock_FreesItsSpaceForTheNext) {
+  Put(kPath, DynamicImage());
+  auto disk = Open();
+  EXPECT_EQ(OutcomeOf(disk->Write(0, Filled(2 * kMiB, 1))), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Trim({0, 2 * kMiB})), "ok");
+  EXPECT_EQ(Read(*disk, {0, 4096}), Filled(4096, 0));
+  // Not before the trim is durable: a crash would give the new bytes to the old block.
+  EXPECT_EQ(OutcomeOf(disk->Write(2 * kMiB, Filled(512, 2))), "ok");
+  EXPECT_EQ(disk->counters().reused_blocks, 0U);
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Write(4 * kMiB, Filled(512, 3))), "ok");
+  EXPECT_EQ(disk->counters().reused_blocks, 1U);
+  EXPECT_EQ(Read(*disk, {4 * kMiB, 1024}).at(512), std::byte{0});
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  ExpectClean();
+  EXPECT_EQ(ReadAgain({0, 4096}), Filled(4096, 0));
+}
+
+TEST_F(DiskWrite, Child_KeepsTheParentUnderWhatIsNotWritten) {
+  ImageSpec base = DynamicImage();
+  base.blocks = {FullBlock(0), FullBlock(1)};
+  Put("/vm/base.vhdx", base);
+  ImageSpec child = ChildOf(base, ".\\base.vhdx");
+  Put(kPath, child);
+  const testing::DiskModel model({child, base});
+  const auto parent_before = files_.Contents("/vm/base.vhdx")->Bytes();
+  {
+    auto disk = Open();
+    EXPECT_EQ(OutcomeOf(disk->Write(4096, Filled(512, 5))), "ok");
+    EXPECT_EQ(OutcomeOf(disk->WriteZeroes({8192, 1024})), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Trim({2 * kMiB, 2 * kMiB})), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Write(2 * kMiB + 512, Filled(512, 6))), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  }
+  auto expected = model.ExpectedBytes({0, 4 * kMiB});
+  std::fill_n(expected.begin() + 4096, 512, std::byte{5});
+  std::fill_n(expected.begin() + 8192, 1024, std::byte{0});
+  std::fill_n(expected.begin() + 2 * kMiB, 2 * kMiB, std::byte{0});
+  std::fill_n(expected.begin() + 2 * kMiB + 512, 512, std::byte{6});
+  EXPECT_EQ(ReadAgain({0, 4 * kMiB}), expected);
+  EXPECT_EQ(files_.Contents("/vm/base.vhdx")->Bytes(), parent_before);
+  ExpectClean();
+}
+
+TEST_F(DiskWrite, ChildBlockWrittenInParts_BecomesFullyPresent) {
+  ImageSpec base = DynamicImage({.disk_size = 16 * kMiB, .block_size = kMiB});
+  base.blocks = {FullBlock(0)};
+  Put("/vm/base.vhdx", base);
+  Put(kPath, ChildOf(base, ".\\base.vhdx"));
+  auto disk = Open();
+  for (uint64_t part = 0; part < 4; ++part) {
+    EXPECT_EQ(OutcomeOf(disk->Write(part * 256 * kKiB, Filled(256 * kKiB, 8))), "ok");
+  }
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  const auto extents =
+      (*Disk::Open(files_, kPath, {.lock = LockPolicy::kIgnore}))->Extents({0, kMiB}, 10);
+  ASSERT_TRUE(extents);
+  ASSERT_EQ(extents->size(), 1U);
+  EXPECT_EQ(ReadAgain({0, kMiB}), Filled(kMiB, 8));
+  ExpectClean();
+}
+
+TEST_F(DiskWrite, PartsOfSectors_AreWrittenByReadingTheRest) {
+  Put(kPath, DynamicImage({.logical_sector_size = 4096}));
+  auto disk = Open();
+  EXPECT_EQ(OutcomeOf(disk->Write(100, Filled(50, 1))), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Write(4000, Filled(10000, 2))), "ok");
+  EXPECT_EQ(OutcomeOf(disk->WriteZeroes({4090, 10})), "ok");
+  const auto bytes = Read(*disk, {0, 16384});
+  EXPECT_EQ(bytes[99], std::byte{0});
+  EXPECT_EQ(bytes[100], std::byte{1});
+  EXPECT_EQ(bytes[149], std::byte{1});
+  EXPECT_EQ(bytes[150], std::byte{0});
+  EXPECT_EQ(bytes[4089], std::byte{2});
+  EXPECT_EQ(bytes[4090], std::byte{0});
+  EXPECT_EQ(bytes[4100], std::byte{2});
+  EXPECT_EQ(bytes[13999], std::byte{2});
+  EXPECT_EQ(bytes[14000], std::byte{0});
+}
+
+TEST_F(DiskWrite, DirtyLog_IsReplayedByTheFirstWriteAndNotBefore) {
+  ImageSpec spec = DynamicImage();
+  spec.blocks = {FullBlock(0), FullBlock(1)};
+  spec.log.log_guid = testing::TestGuid(9);
+  spec.log.entries = {{.writes = {testing::MovedPage(testing::PlanLayout(spec).bat.file_offset)}}};
+  Put(kPath, spec);
+  const testing::DiskModel model({spec});
+  const auto before = files_.Contents(kPath)->Bytes();
+  auto disk = Open();
+  EXPECT_EQ(Read(*disk, {0, 4096}), model.ExpectedBytes({0, 4096}));
+  EXPECT_EQ(files_.Contents(kPath)->Bytes(), before);
+  EXPECT_EQ(OutcomeOf(disk->Write(6 * kMiB, Filled(4096, 3))), "ok");
+  EXPECT_EQ(Read(*disk, {0, 4 * kMiB}), model.ExpectedBytes({0, 4 * kMiB}));
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  EXPECT_EQ(ReadAgain({0, 4 * kMiB}), model.ExpectedBytes({0, 4 * kMiB}));
+  EXPECT_EQ(ReadAgain({6 * kMiB, 4096}), Filled(4096, 3));
+  ExpectClean();
+}
+
+TEST_F(DiskWrite, BadRegionTable_IsMendedWithTheFirstRound) {
+  ImageSpec spec = DynamicImage();
+  spec.late_patches = {{.file_offset = format::kRegionTableOffsets[0], .bytes = Filled(64, 0xEE)}};
+  Put(kPath, spec);
+  {
+    auto disk = Open();
+    EXPECT_EQ(OutcomeOf(disk->Write(0, Filled(512, 1))), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  }
+  ExpectClean();
+}
+
+TEST_F(DiskWrite, FixedDisk_KeepsItsBlocks) {
+  Put(kPath, FixedImage({.disk_size = 8 * kMiB}));
+  auto disk = Open();
+  EXPECT_EQ(OutcomeOf(disk->Trim({0, 8 * kMiB})), "ok");
+  EXPECT_EQ(Read(*disk, {0, 8 * kMiB}), Filled(8 * kMiB, 0));
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  EXPECT_EQ(disk->counters().freed_blocks, 0U);
+  const auto extents =
+      (*Disk::Open(files_, kPath, {.lock = LockPolicy::kIgnore}))->Extents({0, 8 * kMiB}, 10);
+  ASSERT_TRUE(extents);
+  EXPECT_EQ(extents->front().kind, ExtentKind::kData);
+  ExpectClean();
+}
+
+TEST_F(DiskWrite, WriterAndReader_KeepOutOfEachOthersWay) {
+  Put(kPath, DynamicImage());
+  auto disk = Open();
+  auto second = Disk::Open(files_, kPath, {.access = DiskAccess::kReadWrite});
+  EXPECT_EQ(OutcomeOf(second), "busy");
+  EXPECT_EQ(OutcomeOf(Disk::Open(files_, kPath)), "busy");
+}
+
+TEST_F(DiskWrite, OddImage_IsReadButNotWritten) {
+  ImageSpec spec = DynamicImage();
+  spec.blocks = {FullBlock(0), {.block = 1, .reserved_bits = 0x10}};
+  Put(kPath, spec);
+  const auto before = files_.Contents(kPath)->Bytes();
+  auto disk = Open();
+  auto written = disk->Write(0, Filled(512, 1));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().rule, "bat.entry.reserved");
+  EXPECT_EQ(files_.Contents(kPath)->Bytes(), before);
+}
+
+TEST_F(DiskWrite, OverlappingBlocks_AreNotWritten) {
+  ImageSpec spec = DynamicImage();
+  spec.blocks = {FullBlock(0, 16 * kMiB), FullBlock(1, 17 * kMiB)};
+  Put(kPath, spec);
+  auto written = Open()->Write(8 * kMiB, Filled(512, 1));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().rule, "bat.entry.overlap");
+}
+
+TEST_F(DiskWrite, SmallLog_BeginsAgainWhenItIsFull) {
+  Put(kPath, DynamicImage({.disk_size = 8 * kGiB, .block_size = kMiB}));
+  auto disk = Open({.log_sectors = 8, .pages_per_entry = 1});
+  for (uint64_t i = 0; i < 64; ++i) {
+    const uint64_t offset = i * 100 * kMiB;
+    EXPECT_EQ(OutcomeOf(disk->Write(offset, Filled(512, static_cast<uint8_t>(i + 1)))), "ok");
+    if (i % 8 == 7) {
+      EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+    }
+  }
+  EXPECT_GT(disk->counters().log_restarts, 3U);
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  for (uint64_t i = 0; i < 64; ++i) {
+    EXPECT_EQ(ReadAgain({i * 100 * kMiB, 512}), Filled(512, static_cast<uint8_t>(i + 1)));
+  }
+  ExpectClean();
+}
+
+TEST_F(DiskWrite, ManyThreads_EachReadTheirOwn) {
+  ImageSpec base = DynamicImage({.disk_size = 64 * kMiB, .block_size = kMiB});
+  base.blocks = {FullBlock(0), FullBlock(3), FullBlock(10)};
+  Put("/vm/base.vhdx", base);
+  Put(kPath, ChildOf(base, ".\\base.vhdx"));
+  auto disk = Open({.log_sectors = 16});
+  constexpr unsigned kThreads = 8;
+  constexpr uint64_t kShare = 8 * kKiB;  // of each MiB, for each thread
+  std::vector<std::jthread> threads;
+  std::vector<std::string> failures(kThreads);
+  for (unsigned t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937_64 random(t);
+      std::vector<int> expected(64, -1);
+      for (int i = 0; i < 400 && failures[t].empty(); ++i) {
+        const uint64_t block = random() % 64;
+        const DiskRange range{block * kMiB + t * kShare, kShare};
+        switch (random() % 5) {
+          case 0:
+            if (!disk->Flush()) failures[t] = "flush";
+            break;
+          case 1:
+            if (!disk->WriteZeroes(range)) failures[t] = "zeroes";
+            expected[block] = 0;
+            break;
+          case 2:
+          case 3: {
+            const auto value = static_cast<uint8_t>(random() % 255 + 1);
+            if (!disk->Write(range.disk_offset, Filled(kShare, value))) failures[t] = "write";
+            expected[block] = value;
+            break;
+          }
+          default: {
+            std::vector<std::byte> found(kShare);
+            if (!disk->Read(range.disk_offset, found)) failures[t] = "read";
+            if (expected[block] >= 0 &&
+                found != Filled(kShare, static_cast<uint8_t>(expected[block]))) {
+              failures[t] = "wrong bytes in block " + std::to_string(block);
+            }
+          }
+        }
+      }
+    });
+  }
+  threads.clear();
+  for (const std::string& failure : failures) EXPECT_EQ(failure, "");
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  ExpectClean();
+}
+
+}  // namespace
+}  // namespace vhdx

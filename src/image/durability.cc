@@ -1,0 +1,47 @@
+#include "image/durability.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace vhdx {
+
+Result<void> Durability::Sync() {
+  if (auto whole = Check(); !whole) return whole;
+  const uint64_t length_before = length_;
+  ++sync_count_;
+  if (auto synced = file_.Sync(); !synced) return Poison(std::move(synced.error()));
+  // What was cut meanwhile may be lost, and a poison meanwhile is about this file too.
+  durable_length_ = std::min<uint64_t>(length_before, length_);
+  return Check();
+}
+
+std::unexpected<Error> Durability::Poison(Error error) {
+  const MutexLock lock(mutex_);
+  if (!first_failure_) {
+    first_failure_ = error;
+    poisoned_.store(true, std::memory_order_release);
+  }
+  return std::unexpected(std::move(error));
+}
+
+Result<void> Durability::PoisonIfFailed(Result<void> result) {
+  if (!result) return Poison(std::move(result.error()));
+  return result;
+}
+
+Result<void> Durability::Refusal() const {
+  const MutexLock lock(mutex_);
+  Error error = *first_failure_;
+  error.code = ErrorCode::kPoisoned;
+  error.sentence = "nothing is written any more since an earlier failure: " + error.sentence;
+  return std::unexpected(std::move(error));
+}
+
+void Durability::NoteLength(uint64_t length_bytes) {
+  length_ = length_bytes;
+  uint64_t durable = durable_length_;
+  while (durable > length_bytes && !durable_length_.compare_exchange_weak(durable, length_bytes)) {
+  }
+}
+
+}  // namespace vhdx

@@ -1,0 +1,62 @@
+// The syncs of one file that is being written: what each made durable, and the first failure, after
+// which nothing is written any more.
+//
+// A failed sync tells that the host has lost something, and nobody knows what; a later sync that
+// succeeds says nothing about it. So the first failure stays (the file is "poisoned"), and every
+// call says so. Sync is called by one thread at a time; the rest by any.
+
+#ifndef VHDXKIT_IMAGE_DURABILITY_H_
+#define VHDXKIT_IMAGE_DURABILITY_H_
+
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+#include "bytes/mutex.h"
+
+namespace vhdx {
+
+class Durability {
+ public:
+  /// `file` outlives it and is `length_bytes` long.
+  Durability(File& file, uint64_t length_bytes) : file_(file), length_(length_bytes) {}
+
+  /// Errors: kIo, kNoSpace, which poison; kPoisoned.
+  Result<void> Sync();
+
+  /// Poisons with this error, unless an earlier one did; gives it back for returning.
+  std::unexpected<Error> Poison(Error error);
+  /// A result whose error poisons.
+  Result<void> PoisonIfFailed(Result<void> result);
+  /// kPoisoned with the words of the first failure, if there was one.
+  Result<void> Check() const {
+    return poisoned_.load(std::memory_order_acquire) ? Refusal() : Result<void>{};
+  }
+
+  /// The file was made so long. A cut counts at once: the file may be as short as that after a
+  /// crash.
+  void NoteLength(uint64_t length_bytes);
+  uint64_t length() const { return length_; }
+  /// The file is at least that long after any crash.
+  uint64_t durable_length() const { return durable_length_; }
+
+  uint64_t sync_count() const { return sync_count_; }
+
+ private:
+  Result<void> Refusal() const;
+
+  File& file_;
+  std::atomic<uint64_t> length_;
+  std::atomic<uint64_t> durable_length_ = 0;
+  std::atomic<uint64_t> sync_count_ = 0;
+  std::atomic<bool> poisoned_ = false;
+  mutable Mutex mutex_;
+  std::optional<Error> first_failure_ VHDX_GUARDED_BY(mutex_);
+};
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IMAGE_DURABILITY_H_

@@ -1,0 +1,43 @@
+#include "image/header_slots.h"
+
+#include <limits>
+#include <span>
+#include <utility>
+
+#include "format/header.h"
+#include "format/layout.h"
+
+namespace vhdx {
+
+Result<void> HeaderSlots::Update(HeaderInfo values) {
+  if (current_.sequence_number > std::numeric_limits<uint64_t>::max() - 2) {
+    return durability_.Poison({.code = ErrorCode::kUnsupported,
+                               .file = file_.name(),
+                               .file_offset = format::kHeaderOffsets[slot_],
+                               .sentence = "the sequence numbers of the headers are used up"});
+  }
+  // What we write is of the versions that we know, whatever an unused log was of.
+  values.version = format::kVersion;
+  values.log_version = format::kLogVersion;
+  if (auto updated = UpdateOne(values); !updated) return updated;
+  return UpdateOne(values);
+}
+
+Result<void> HeaderSlots::UpdateOne(HeaderInfo values) {
+  if (auto whole = durability_.Check(); !whole) return whole;
+  values.sequence_number = current_.sequence_number + 1;
+  auto header = format::EncodeHeader(values);
+  if (!header) return durability_.Poison(std::move(header.error()));
+  const size_t other = 1 - slot_;
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(&*header, 1));
+  if (auto written = file_.WriteAt(format::kHeaderOffsets[other], bytes); !written) {
+    return durability_.Poison(std::move(written.error()));
+  }
+  if (auto synced = durability_.Sync(); !synced) return synced;
+  values.checksum = header->checksum;
+  current_ = values;
+  slot_ = other;
+  return {};
+}
+
+}  // namespace vhdx

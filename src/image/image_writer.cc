@@ -1,0 +1,263 @@
+#include "image/image_writer.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "bytes/arithmetic.h"
+#include "format/layout.h"
+
+namespace vhdx {
+namespace {
+
+using format::BatEntry;
+using format::PayloadState;
+
+bool HasData(BatEntry entry) {
+  return entry.state() == PayloadState::kFullyPresent ||
+         entry.state() == PayloadState::kPartiallyPresent;
+}
+
+}  // namespace
+
+ImageWriter::ImageWriter(const Journal::Parts& parts, const WriteLimits& limits,
+                         uint64_t file_length)
+    : file_(parts.file),
+      block_map_(parts.block_map),
+      sector_bitmaps_(parts.sector_bitmaps),
+      geometry_(parts.block_map.geometry()),
+      has_parent_(parts.info.parameters.has_parent),
+      keeps_blocks_(parts.info.parameters.subformat() == Subformat::kFixed),
+      journal_(parts, limits, file_length),
+      locks_(std::make_unique<BlockLocks>()) {}
+
+Result<void> ImageWriter::Write(uint64_t disk_offset, ByteSpan bytes) {
+  return Change({disk_offset, bytes.size()}, {.bytes = bytes});
+}
+
+Result<void> ImageWriter::WriteZeroes(DiskRange range) {
+  return Change(range, {.kind = Contents::Kind::kZeroes});
+}
+
+Result<void> ImageWriter::Trim(DiskRange range) {
+  return Change(range, {.kind = Contents::Kind::kTrim});
+}
+
+Result<void> ImageWriter::Clone(uint64_t disk_offset, File& source, FileRange source_range) {
+  return Change({disk_offset, source_range.length_bytes},
+                {.kind = Contents::Kind::kClone, .source = &source, .source_range = source_range});
+}
+
+void ImageWriter::CountInto(EngineCounters& counters) const {
+  journal_.CountInto(counters);
+  counters.payload_bytes += payload_bytes_;
+  counters.padding_bytes += padding_bytes_;
+}
+
+bool ImageWriter::IsWhole(const Part& part) const {
+  return part.within == 0 && part.length_bytes == geometry_.BytesOnDisk(part.block);
+}
+
+DiskRange ImageWriter::RangeOf(const Part& part) const {
+  return {geometry_.BlockStart(part.block) + part.within, part.length_bytes};
+}
+
+Result<void> ImageWriter::Change(DiskRange range, const Contents& contents) {
+  assert(IsAligned(range.disk_offset | range.length_bytes, geometry_.logical_sector_size()));
+  if (range.length_bytes == 0) return journal_.Check();
+  if (auto started = journal_.Start(); !started) return started;
+  for (uint64_t done = 0; done < range.length_bytes;) {
+    const uint64_t at = range.disk_offset + done;
+    Part part{.block = geometry_.BlockOf(at), .within = geometry_.OffsetInBlock(at), .done = done};
+    part.length_bytes = std::min(range.length_bytes - done, geometry_.block_size() - part.within);
+    if (auto changed = ChangePart(part, contents); !changed) return changed;
+    if (auto relieved = journal_.Relieve(); !relieved) return relieved;
+    done += part.length_bytes;
+  }
+  return {};
+}
+
+Result<void> ImageWriter::ChangePart(const Part& part, const Contents& contents) {
+  const uint64_t index = geometry_.PayloadIndex(part.block);
+  const bool takes_place = contents.zeros() && IsWhole(part) && !keeps_blocks_;
+  for (;;) {
+    if (!takes_place) {
+      const SharedLock lock(LockOf(part.block));
+      auto entry = block_map_.Entry(index);
+      if (!entry) return std::unexpected(std::move(entry.error()));
+      if (HasData(*entry)) return ChangeInPlace(part, contents, *entry);
+      if (contents.zeros() && ReadsAsZeros(*entry)) return {};
+    }
+    const ExclusiveLock lock(LockOf(part.block));
+    auto entry = block_map_.Entry(index);
+    if (!entry) return std::unexpected(std::move(entry.error()));
+    if (takes_place) return TakePlace(part, contents, *entry);
+    // Somebody may have been faster.
+    if (!HasData(*entry)) return GivePlace(part, contents, *entry);
+  }
+}
+
+// A block without data, whose parent is not asked.
+bool ImageWriter::ReadsAsZeros(BatEntry entry) const {
+  return !HasData(entry) && !(has_parent_ && entry.state() == PayloadState::kNotPresent);
+}
+
+// -- Blocks that have a place --
+
+Result<void> ImageWriter::ChangeInPlace(const Part& part, const Contents& contents,
+                                        BatEntry entry) {
+  auto put = Put(part, contents, entry.file_offset() + part.within);
+  journal_.NoteWrite();
+  if (!put || entry.state() == PayloadState::kFullyPresent) return put;
+  return PublishBits(part, entry);
+}
+
+Result<void> ImageWriter::PublishBits(const Part& part, BatEntry entry) {
+  auto known = IsWholeInFile(part);
+  if (!known) return std::unexpected(std::move(known.error()));
+  if (*known) return {};
+  Publication publication{.bits = Publication::Bits{.range = RangeOf(part)}, .payload_first = true};
+  if (auto published = journal_.Publish(publication); !published) return published;
+  auto complete = sector_bitmaps_.AllSet(part.block);
+  if (!complete) return std::unexpected(std::move(complete.error()));
+  if (!*complete) return {};
+  // Every sector is here: from now on nobody has to look at its bits.
+  return journal_.Publish(
+      {.entry = Publication::Entry{geometry_.PayloadIndex(part.block),
+                                   BatEntry(PayloadState::kFullyPresent, entry.file_offset())},
+       .payload_first = true});
+}
+
+Result<bool> ImageWriter::IsWholeInFile(const Part& part) {
+  const DiskRange range = RangeOf(part);
+  for (uint64_t at = range.disk_offset; at < range.end();) {
+    auto run = sector_bitmaps_.RunAt(at, range.end() - at);
+    if (!run) return std::unexpected(std::move(run.error()));
+    if (!run->in_this_file) return false;
+    at += run->length_bytes;
+  }
+  return true;
+}
+
+// -- Blocks that get a place --
+
+Result<void> ImageWriter::GivePlace(const Part& part, const Contents& contents, BatEntry entry) {
+  const bool parent_shows = has_parent_ && entry.state() == PayloadState::kNotPresent;
+  // Only where the parent shows through do bits say what is here: elsewhere the rest is zeros.
+  const bool partial = parent_shows && !IsWhole(part);
+  if (partial) {
+    if (auto ensured = EnsureBitmap(geometry_.ChunkOf(part.block)); !ensured) return ensured;
+  }
+  auto piece = journal_.Allocate(geometry_.block_size());
+  if (!piece) return std::unexpected(std::move(piece.error()));
+  auto done = FillNewPlace(part, contents, *piece, partial);
+  journal_.NoteWrite();
+  if (done) {
+    const auto state = partial ? PayloadState::kPartiallyPresent : PayloadState::kFullyPresent;
+    Publication publication{
+        .entry = Publication::Entry{geometry_.PayloadIndex(part.block),
+                                    BatEntry(state, piece->range.file_offset)},
+        .placed = piece->range,
+        .payload_first = parent_shows || piece->contents == Space::Contents::kDirty};
+    if (partial) {
+      publication.bits = {.range = RangeOf(part), .others = SectorBitmaps::OtherBits::kClear};
+    }
+    // An unmapped block may have kept its old space.
+    if (entry.file_offset() != 0) {
+      publication.freed = {.range = {entry.file_offset(), geometry_.block_size()}};
+    }
+    done = journal_.Publish(publication);
+  }
+  if (!done) journal_.Abandon(*piece);
+  return done;
+}
+
+Result<void> ImageWriter::FillNewPlace(const Part& part, const Contents& contents,
+                                       const Space::Piece& piece, bool partial) {
+  const uint64_t start = piece.range.file_offset;
+  const uint64_t end = start + part.within + part.length_bytes;
+  const bool is_zero = piece.contents == Space::Contents::kZero;
+  if (!partial && !is_zero) {
+    if (auto done = Pad({start, part.within}); !done) return done;
+    if (auto done = Pad({end, start + piece.range.length_bytes - end}); !done) return done;
+  }
+  if (contents.zeros() && is_zero) return {};
+  return Put(part, contents, start + part.within);
+}
+
+Result<void> ImageWriter::EnsureBitmap(uint64_t chunk) {
+  const MutexLock lock(bitmap_mutex_);
+  auto offset = block_map_.BitmapBlockOffset(chunk);
+  if (!offset) return std::unexpected(std::move(offset.error()));
+  if (*offset != 0) return {};
+  auto piece = journal_.Allocate(format::kSectorBitmapBlockSize);
+  if (!piece) return std::unexpected(std::move(piece.error()));
+  const bool dirty = piece->contents == Space::Contents::kDirty;
+  auto done = dirty ? Pad(piece->range) : Result<void>{};
+  if (done) {
+    done = journal_.Publish(
+        {.entry = Publication::Entry{geometry_.BitmapIndex(chunk),
+                                     BatEntry(PayloadState::kFullyPresent,  // the same number
+                                              piece->range.file_offset)},
+         .placed = piece->range,
+         .payload_first = dirty});
+  }
+  if (!done) journal_.Abandon(*piece);
+  return done;
+}
+
+// -- Blocks that lose their place --
+
+Result<void> ImageWriter::TakePlace(const Part& part, const Contents& contents, BatEntry entry) {
+  // A child must say that it reads as zeros: the parent's bytes are not to come back. For the guest
+  // of a base disk it is all the same, and the state tells other programs what was asked for.
+  const bool trims = contents.kind == Contents::Kind::kTrim;
+  const auto state = trims && !has_parent_ ? PayloadState::kUnmapped : PayloadState::kZero;
+  const bool says_zeros =
+      entry.state() == PayloadState::kZero || (ReadsAsZeros(entry) && (trims || entry.raw() == 0));
+  if (says_zeros && entry.file_offset() == 0) return {};
+  Publication publication{
+      .entry = Publication::Entry{geometry_.PayloadIndex(part.block), BatEntry(state, 0)}};
+  if (entry.file_offset() != 0) {
+    publication.freed = {.range = {entry.file_offset(), geometry_.block_size()}};
+    // Before the publication: once that is durable the space may be another's.
+    auto punched = file_.PunchHole(publication.freed->range);
+    journal_.NoteWrite();
+    if (punched) {
+      publication.freed->contents = Space::Contents::kZero;
+    } else if (punched.error().code != ErrorCode::kUnsupported) {
+      return punched;
+    }
+  }
+  return journal_.Publish(publication);
+}
+
+// -- Bytes --
+
+Result<void> ImageWriter::Put(const Part& part, const Contents& contents, uint64_t file_offset) {
+  const FileRange range{file_offset, part.length_bytes};
+  switch (contents.kind) {
+    case Contents::Kind::kBytes:
+      payload_bytes_.fetch_add(part.length_bytes, std::memory_order_relaxed);
+      return file_.WriteAt(file_offset, contents.bytes.subspan(part.done, part.length_bytes));
+    case Contents::Kind::kClone:
+      return file_.CloneRange(file_offset, *contents.source,
+                              {contents.source_range.file_offset + part.done, part.length_bytes});
+    case Contents::Kind::kZeroes:
+      break;
+    case Contents::Kind::kTrim:
+      if (keeps_blocks_) break;
+      auto punched = file_.PunchHole(range);
+      if (punched || punched.error().code != ErrorCode::kUnsupported) return punched;
+      break;
+  }
+  return file_.ZeroRange(range);
+}
+
+Result<void> ImageWriter::Pad(FileRange range) {
+  if (range.length_bytes == 0) return {};
+  padding_bytes_.fetch_add(range.length_bytes, std::memory_order_relaxed);
+  return file_.ZeroRange(range);
+}
+
+}  // namespace vhdx

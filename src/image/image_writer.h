@@ -1,0 +1,106 @@
+// Writing into one image: what becomes of each block that a write, a zeroing or a trim touches
+// (section 9.5 of the format reference).
+//
+// Ranges are multiples of the logical sector. Threads: any number. Requests to a block that has its
+// place run side by side; whoever gives a block its place, or takes it away, excludes all others
+// from that block. A reader that wants to be safe from that holds the block's lock too.
+
+#ifndef VHDXKIT_IMAGE_IMAGE_WRITER_H_
+#define VHDXKIT_IMAGE_IMAGE_WRITER_H_
+
+#include <vhdxkit/block_device.h>
+#include <vhdxkit/counters.h>
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "bytes/mutex.h"
+#include "image/journal.h"
+
+namespace vhdx {
+
+/// One lock for each block, or rather for all that share a stripe.
+class BlockLocks {
+ public:
+  SharedMutex& Of(uint64_t block) { return stripes_[block % kStripes].mutex; }
+
+ private:
+  static constexpr size_t kStripes = 1024;
+  struct alignas(64) Stripe {
+    SharedMutex mutex;
+  };
+  std::array<Stripe, kStripes> stripes_;
+};
+
+class ImageWriter {
+ public:
+  ImageWriter(const Journal::Parts& parts, const WriteLimits& limits, uint64_t file_length);
+
+  /// Errors: kNoSpace, kIo, kCorrupt, kPoisoned.
+  Result<void> Write(uint64_t disk_offset, ByteSpan bytes);
+  /// Both read as zeros afterwards; a trim gives back what space it can.
+  Result<void> WriteZeroes(DiskRange range);
+  Result<void> Trim(DiskRange range);
+  /// Shares bytes of `source`; kUnsupported where the host cannot.
+  Result<void> Clone(uint64_t disk_offset, File& source, FileRange source_range);
+  Result<void> Flush() { return journal_.Flush(); }
+  Result<void> Close() { return journal_.Close(); }
+
+  SharedMutex& LockOf(uint64_t block) { return locks_->Of(block); }
+  void CountInto(EngineCounters& counters) const;
+
+ private:
+  // A part of one block.
+  struct Part {
+    uint64_t block = 0;
+    uint64_t within = 0;  // bytes from the start of the block
+    uint64_t length_bytes = 0;
+    uint64_t done = 0;  // bytes of the request before it
+  };
+  // What is to stand in a part: puts it at an offset of the file.
+  struct Contents {
+    enum class Kind : uint8_t { kBytes, kClone, kZeroes, kTrim };
+    Kind kind = Kind::kBytes;
+    ByteSpan bytes = {};
+    File* source = nullptr;
+    FileRange source_range = {};
+    bool zeros() const { return kind == Kind::kZeroes || kind == Kind::kTrim; }
+  };
+
+  Result<void> Change(DiskRange range, const Contents& contents);
+  Result<void> ChangePart(const Part& part, const Contents& contents);
+  Result<void> ChangeInPlace(const Part& part, const Contents& contents, format::BatEntry entry);
+  Result<void> GivePlace(const Part& part, const Contents& contents, format::BatEntry entry);
+  Result<void> FillNewPlace(const Part& part, const Contents& contents, const Space::Piece& piece,
+                            bool partial);
+  Result<void> TakePlace(const Part& part, const Contents& contents, format::BatEntry entry);
+  Result<void> PublishBits(const Part& part, format::BatEntry entry);
+  Result<void> EnsureBitmap(uint64_t chunk);
+  Result<void> Put(const Part& part, const Contents& contents, uint64_t file_offset);
+  Result<void> Pad(FileRange range);
+  Result<bool> IsWholeInFile(const Part& part);
+
+  bool IsWhole(const Part& part) const;
+  bool ReadsAsZeros(format::BatEntry entry) const;
+  DiskRange RangeOf(const Part& part) const;
+
+  File& file_;
+  BlockMap& block_map_;
+  SectorBitmaps& sector_bitmaps_;
+  const format::BatGeometry& geometry_;
+  const bool has_parent_;
+  const bool keeps_blocks_;  // a fixed disk
+  Journal journal_;
+  std::unique_ptr<BlockLocks> locks_;
+  Mutex bitmap_mutex_;  // held by whoever gives a sector bitmap its place
+  std::atomic<uint64_t> payload_bytes_ = 0;
+  std::atomic<uint64_t> padding_bytes_ = 0;
+};
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IMAGE_IMAGE_WRITER_H_

@@ -1,0 +1,400 @@
+#include "image/journal.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "bytes/arithmetic.h"
+#include "format/layout.h"
+
+namespace vhdx {
+namespace {
+
+// 16 MiB of metadata: the BAT of 4 TiB in blocks of 1 MiB.
+constexpr size_t kMaxDirtyPages = 4096;
+
+// The sectors of the log that the limits allow.
+FileRange UsedLog(const HeaderInfo& header, const WriteLimits& limits) {
+  const uint64_t sectors =
+      std::min(limits.log_sectors, header.log_length_bytes / format::kLogSectorSize);
+  return {header.log_offset, sectors * format::kLogSectorSize};
+}
+
+}  // namespace
+
+Journal::Journal(const Parts& parts, const WriteLimits& limits, uint64_t file_length)
+    : file_(parts.file),
+      overlay_(parts.overlay),
+      info_(parts.info),
+      block_map_(parts.block_map),
+      sector_bitmaps_(parts.sector_bitmaps),
+      limits_(limits),
+      durability_(parts.file, file_length),
+      headers_(parts.file, durability_, parts.info.header(), parts.info.current_header),
+      log_(parts.file, UsedLog(parts.info.header(), limits), limits.pages_per_entry) {}
+
+Journal::~Journal() = default;
+
+// -- Leading --
+
+void Journal::BeginLeading() {
+  if (leading_) ++counters_.stalls;
+  while (leading_) mutex_.Wait(changed_);
+  leading_ = true;
+}
+
+void Journal::EndLeading() {
+  leading_ = false;
+  changed_.notify_all();
+}
+
+Result<void> Journal::Start() {
+  if (open_.load(std::memory_order_acquire)) return durability_.Check();
+  {
+    const MutexLock lock(mutex_);
+    BeginLeading();
+  }
+  auto result = durability_.Check();
+  if (result && !started_) result = StartSession();
+  const MutexLock lock(mutex_);
+  if (closed_) {
+    if (result) result = Fail(ErrorCode::kInvalidArgument, "the disk was closed", file_.name());
+  } else if (result) {
+    open_ = true;
+  }
+  EndLeading();
+  return result;
+}
+
+// -- Publishing --
+
+Result<Space::Piece> Journal::Allocate(uint64_t length_bytes) {
+  auto piece = space_->Allocate(length_bytes);
+  if (piece) {
+    ++counters_.allocations;
+    if (piece->reused) ++counters_.reused;
+  }
+  return piece;
+}
+
+void Journal::Abandon(const Space::Piece& piece) {
+  space_->Release(piece.range, Space::Contents::kDirty);
+}
+
+Result<void> Journal::Publish(const Publication& publication) {
+  if (publication.entry) {
+    if (auto ready = block_map_.MakeReady(publication.entry->index); !ready) return ready;
+  }
+  const MutexLock lock(publish_mutex_);
+  if (auto whole = durability_.Check(); !whole) return whole;
+  if (publication.freed) claims_->Release(publication.freed->range);
+  if (publication.placed) {
+    claims_->Grow(durability_.length());
+    if (!claims_->Claim(*publication.placed)) {
+      return SelfCheckFailed("space that is in use was about to be used again",
+                             publication.placed->file_offset);
+    }
+  }
+  // Bits before the entry: without its block in that state they mean nothing.
+  if (publication.bits) {
+    std::vector<uint64_t> changed;
+    auto set = sector_bitmaps_.SetBits(publication.bits->range, publication.bits->others, changed);
+    dirty_bitmap_pages_.insert(changed.begin(), changed.end());
+    if (!set) return durability_.Poison(std::move(set.error()));
+  }
+  if (publication.entry) {
+    block_map_.SetEntry(publication.entry->index, publication.entry->value);
+    dirty_bat_pages_.insert(publication.entry->index / format::kBatEntriesPerPage);
+  }
+  if (publication.freed) {
+    freed_.push_back(*publication.freed);
+    ++counters_.freed;
+  }
+  payload_first_ = payload_first_ || publication.payload_first;
+  dirty_pages_ = dirty_bat_pages_.size() + dirty_bitmap_pages_.size();
+  NoteWrite();
+  return {};
+}
+
+void Journal::NoteWrite() {
+  // Most writes find it set already, and then share the cache line.
+  if (!unsynced_.load()) unsynced_.store(true);
+}
+
+// -- Flushing --
+
+Result<void> Journal::Flush() {
+  mutex_.Lock();
+  // A round that is running has perhaps not seen what was written before this call; but if nothing
+  // was written since its snapshot, it is all that there is to wait for.
+  const uint64_t wanted = unsynced_.load() ? rounds_started_ + 1 : rounds_started_;
+  Result<void> result = durability_.Check();
+  while (result && rounds_done_ < wanted) {
+    if (leading_) {
+      ++counters_.stalls;
+      mutex_.Wait(changed_);
+    } else {
+      leading_ = true;
+      const uint64_t number = ++rounds_started_;
+      mutex_.Unlock();
+      result = RunRound(number);
+      mutex_.Lock();
+      EndLeading();
+    }
+    if (result && rounds_done_ < wanted) result = durability_.Check();
+  }
+  mutex_.Unlock();
+  return result;
+}
+
+Result<void> Journal::Relieve() {
+  if (dirty_pages_.load(std::memory_order_relaxed) < kMaxDirtyPages) return {};
+  ++counters_.stalls;
+  return Flush();
+}
+
+Result<void> Journal::RunRound(uint64_t number) {
+  unsynced_.exchange(false);
+  auto snapshot = TakeSnapshot();
+  if (!snapshot) return std::unexpected(std::move(snapshot.error()));
+  if (snapshot->pages.empty()) {
+    if (auto synced = Sync(); !synced) return synced;
+  } else if (auto durable = MakeRoundDurable(*snapshot); !durable) {
+    return durable;
+  }
+  for (const Publication::Freed& freed : snapshot->freed) {
+    space_->Release(freed.range, freed.contents);
+  }
+  {
+    const MutexLock lock(mutex_);
+    rounds_done_ = number;
+    changed_.notify_all();
+  }
+  if (snapshot->pages.empty()) return {};
+  ++counters_.rounds;
+  // What flushed is durable; a failure from here on is the next call's.
+  if (WriteInPlace(snapshot->pages)) log_.NoteApplied();
+  return {};
+}
+
+Result<void> Journal::MakeRoundDurable(Snapshot& snapshot) {
+  if (!logging_) {
+    // Its sync makes the payload durable too.
+    if (auto begun = StartLog(snapshot); !begun) return begun;
+  } else if (snapshot.payload_first || snapshot.last_file_offset > durability_.durable_length()) {
+    if (auto synced = Sync(); !synced) return synced;
+  }
+  if (auto logged = LogPages(snapshot); !logged) return logged;
+  return Sync();
+}
+
+Result<void> Journal::Close() {
+  {
+    const MutexLock lock(mutex_);
+    if (closed_) return durability_.Check();
+    BeginLeading();
+    closed_ = true;
+    open_ = false;
+  }
+  Result<void> result = durability_.Check();
+  if (result && started_) {
+    result = RunRound([this] {
+      const MutexLock lock(mutex_);
+      return ++rounds_started_;
+    }());
+    if (result) result = durability_.Check();
+    if (result && logging_) {
+      result = Sync();
+      if (result) result = RetireLog();
+    }
+    if (result) {
+      const uint64_t end = [this] {
+        const MutexLock lock(publish_mutex_);
+        return claims_->End();
+      }();
+      result = CutFile(end);
+    }
+  }
+  const MutexLock lock(mutex_);
+  EndLeading();
+  return result;
+}
+
+// -- The log --
+
+Result<void> Journal::Sync() {
+  if (auto synced = durability_.Sync(); !synced) return synced;
+  log_.NoteSynced();
+  return {};
+}
+
+log::FileLengths Journal::Lengths(const Snapshot& snapshot) const {
+  const uint64_t durable = AlignDown(durability_.durable_length(), format::kAlignment);
+  return {.flushed_file_offset = std::min(durable, snapshot.last_file_offset),
+          .last_file_offset = snapshot.last_file_offset};
+}
+
+Result<void> Journal::StartLog(const Snapshot& snapshot) {
+  auto guid = NewGuid();
+  if (!guid) return durability_.Poison(std::move(guid.error()));
+  if (auto begun = log_.Begin(*guid, Lengths(snapshot)); !begun) {
+    return durability_.Poison(std::move(begun.error()));
+  }
+  ++counters_.log_entries;
+  counters_.log_bytes += log_.last_entry_bytes();
+  // The entry is durable before a header names its log: else a crash in between would leave a log
+  // without a valid entry.
+  if (auto synced = Sync(); !synced) return synced;
+  HeaderInfo header = headers_.current();
+  header.log_guid = *guid;
+  if (auto updated = headers_.Update(header); !updated) return updated;
+  logging_ = true;
+  return {};
+}
+
+Result<void> Journal::RetireLog() {
+  HeaderInfo header = headers_.current();
+  header.log_guid = {};
+  if (auto updated = headers_.Update(header); !updated) return updated;
+  logging_ = false;
+  return {};
+}
+
+// The log is full, and the first `logged` pages of this round are in it.
+Result<void> Journal::RestartLog(const Snapshot& snapshot, size_t logged) {
+  if (logged > 0) {
+    if (auto synced = Sync(); !synced) return synced;
+    if (auto written = WriteInPlace(std::span(snapshot.pages).first(logged)); !written) {
+      return written;
+    }
+    log_.NoteApplied();
+  }
+  if (auto synced = Sync(); !synced) return synced;
+  if (auto retired = RetireLog(); !retired) return retired;
+  ++counters_.log_restarts;
+  return StartLog(snapshot);
+}
+
+Result<void> Journal::LogPages(Snapshot& snapshot) {
+  const std::span<const log::Page> pages(snapshot.pages);
+  for (size_t logged = 0; logged < pages.size();) {
+    const size_t count = std::min<size_t>(log_.pages_per_entry(), pages.size() - logged);
+    if (!log_.HasRoomFor(count)) {
+      if (auto restarted = RestartLog(snapshot, logged); !restarted) return restarted;
+    }
+    if (auto appended = log_.Append(pages.subspan(logged, count), Lengths(snapshot)); !appended) {
+      return durability_.Poison(std::move(appended.error()));
+    }
+    ++counters_.log_entries;
+    counters_.pages_logged += count;
+    counters_.log_bytes += log_.last_entry_bytes();
+    logged += count;
+  }
+  return {};
+}
+
+Result<void> Journal::WriteInPlace(std::span<const log::Page> pages) {
+  if (auto whole = durability_.Check(); !whole) return whole;
+  for (const log::Page& page : pages) {
+    auto written = file_.WriteAt(page.file_offset, ByteSpan(page.bytes));
+    if (!written) return durability_.Poison(std::move(written.error()));
+    sector_bitmaps_.NoteInPlace(page.file_offset, page.bytes);
+  }
+  return {};
+}
+
+Result<Guid> Journal::NewGuid() {
+  Guid guid;
+  const MutableByteSpan bytes = std::as_writable_bytes(std::span(guid.bytes));
+  if (auto filled = file_.FillRandom(bytes); !filled) {
+    return std::unexpected(std::move(filled.error()));
+  }
+  // Version 4, variant 1: never zero, which would mean that there is no log.
+  guid.bytes[7] = static_cast<uint8_t>((guid.bytes[7] & 0x0F) | 0x40);
+  guid.bytes[8] = static_cast<uint8_t>((guid.bytes[8] & 0x3F) | 0x80);
+  return guid;
+}
+
+// -- Snapshots --
+
+Result<Journal::Snapshot> Journal::TakeSnapshot() {
+  Snapshot snapshot;
+  const MutexLock lock(publish_mutex_);
+  if (dirty_bat_pages_.empty() && dirty_bitmap_pages_.empty()) return snapshot;
+  snapshot.pages.reserve(dirty_bat_pages_.size() + dirty_bitmap_pages_.size() +
+                         table_repairs_.size());
+  // An entry must not become durable before what it needs: bitmaps before entries, and since a
+  // chunk's bitmap entry stands behind those of its blocks, pages of entries from the back.
+  std::ranges::move(table_repairs_, std::back_inserter(snapshot.pages));
+  table_repairs_.clear();
+  for (const uint64_t file_offset : dirty_bitmap_pages_) {
+    if (auto ok = CheckBitmapPage(file_offset); !ok) return std::unexpected(std::move(ok.error()));
+    log::Page& page = snapshot.pages.emplace_back();
+    page.file_offset = file_offset;
+    sector_bitmaps_.EncodePage(file_offset, page.bytes);
+  }
+  for (auto index = dirty_bat_pages_.rbegin(); index != dirty_bat_pages_.rend(); ++index) {
+    if (auto ok = CheckBatPage(*index); !ok) return std::unexpected(std::move(ok.error()));
+    log::Page& page = snapshot.pages.emplace_back();
+    page.file_offset = block_map_.rules().bat_offset() + *index * format::kLogSectorSize;
+    block_map_.EncodePage(*index, page.bytes);
+  }
+  dirty_bitmap_pages_.clear();
+  dirty_bat_pages_.clear();
+  dirty_pages_ = 0;
+  snapshot.freed = std::exchange(freed_, {});
+  snapshot.payload_first = std::exchange(payload_first_, false);
+  snapshot.last_file_offset = space_->end();
+  return snapshot;
+}
+
+// A wrong entry must not reach the disk, whatever defect made it.
+Result<void> Journal::CheckBatPage(uint64_t page_index) {
+  const BatRules rules = block_map_.rules().WithFileSize(durability_.length());
+  const uint64_t first = page_index * format::kBatEntriesPerPage;
+  BatSlots slots(rules, first);
+  for (uint64_t i = 0; i < format::kBatEntriesPerPage; ++i) {
+    const BatSlot slot = slots.Next();
+    if (slot.kind == BatSlot::Kind::kPadding) continue;
+    auto entry = block_map_.Entry(first + i);
+    if (!entry) return durability_.Poison(std::move(entry.error()));
+    const bool has_place = entry->file_offset() != 0;
+    const bool owns_place = !has_place || claims_->IsClaimed(rules.PlaceOf(slot, *entry));
+    if (!rules.IsUsable(slot, *entry) || !owns_place) {
+      return SelfCheckFailed(
+          "a wrong BAT entry was about to be written: " + rules.Describe(slot, *entry),
+          rules.EntryOffset(first + i));
+    }
+  }
+  return {};
+}
+
+Result<void> Journal::CheckBitmapPage(uint64_t file_offset) {
+  const FileRange unit{AlignDown(file_offset, format::kAlignment), format::kAlignment};
+  if (claims_->IsClaimed(unit) && !block_map_.rules().reserved().Overlap(unit)) return {};
+  return SelfCheckFailed("a sector bitmap was about to be written where none is", file_offset);
+}
+
+std::unexpected<Error> Journal::SelfCheckFailed(std::string sentence, uint64_t file_offset) {
+  return durability_.Poison(
+      {.code = ErrorCode::kInternal,
+       .file = file_.name(),
+       .file_offset = file_offset,
+       .sentence = "this is a defect of vhdxkit, and nothing was harmed: " + std::move(sentence)});
+}
+
+void Journal::CountInto(EngineCounters& counters) const {
+  counters.syncs += durability_.sync_count();
+  counters.flush_rounds += counters_.rounds;
+  counters.log_entries += counters_.log_entries;
+  counters.log_restarts += counters_.log_restarts;
+  counters.pages_logged += counters_.pages_logged;
+  counters.log_bytes += counters_.log_bytes;
+  counters.allocations += counters_.allocations;
+  counters.reused_blocks += counters_.reused;
+  counters.freed_blocks += counters_.freed;
+  counters.stalls += counters_.stalls;
+  if (started_.load(std::memory_order_acquire)) counters.growth_steps += space_->growth_steps();
+}
+
+}  // namespace vhdx

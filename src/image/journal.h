@@ -1,0 +1,197 @@
+// The journal of one image that is being written: sessions, publications and rounds.
+//
+// A *session* begins with the first change: what is in the file is made durable, both headers get
+// new GUIDs, a dirty log is replayed, the file is cut to its last structure. Until then the file
+// stays as it was. A *publication* changes BAT entries and sector bitmaps in memory. A *round*
+// takes all that was published into the log and makes it durable; then it is written in place.
+// Rounds never overlap; a flush is satisfied by a round whose snapshot was taken after it was
+// called, so that flushes that come together share one.
+//
+// Any failed sync or metadata write poisons: nothing is written any more, and every call says so.
+// docs/crash-consistency.md has the argument why what is on disk is right at every moment.
+//
+// Any number of threads. Order of locks: block lock, publish lock, space; whoever leads a round or
+// starts the session holds none of them while it syncs.
+
+#ifndef VHDXKIT_IMAGE_JOURNAL_H_
+#define VHDXKIT_IMAGE_JOURNAL_H_
+
+#include <vhdxkit/block_device.h>
+#include <vhdxkit/counters.h>
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+#include <vhdxkit/image_info.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "bytes/mutex.h"
+#include "format/bat.h"
+#include "image/block_map.h"
+#include "image/durability.h"
+#include "image/header_slots.h"
+#include "image/sector_bitmaps.h"
+#include "image/space.h"
+#include "image/space_map.h"
+#include "image/write_limits.h"
+#include "io/overlay_file.h"
+#include "log/log_writer.h"
+
+namespace vhdx {
+
+/// Something that changes what a disk reads, all of it at once.
+struct Publication {
+  /// An entry of the BAT, by its index.
+  struct Entry {
+    uint64_t index = 0;
+    format::BatEntry value;
+  };
+  /// Sectors of one block that are in this file from now on.
+  struct Bits {
+    DiskRange range;
+    SectorBitmaps::OtherBits others = SectorBitmaps::OtherBits::kKeep;
+  };
+  struct Freed {
+    FileRange range;
+    Space::Contents contents = Space::Contents::kDirty;  ///< kZero: a hole was punched already
+  };
+  std::optional<Entry> entry = {};
+  std::optional<Bits> bits = {};
+  std::optional<FileRange> placed = {};  ///< what the entry now points at
+  std::optional<Freed> freed = {};       ///< what it pointed at before
+  /// Old bytes could show if the entry became durable before what was written.
+  bool payload_first = false;
+};
+
+class Journal {
+ public:
+  /// All of these outlive the journal. `file` is the container itself; `overlay` shows it replayed
+  /// where its log is dirty, and is null otherwise.
+  struct Parts {
+    File& file;
+    OverlayFile* overlay;
+    const ImageInfo& info;
+    BlockMap& block_map;
+    SectorBitmaps& sector_bitmaps;
+  };
+  Journal(const Parts& parts, const WriteLimits& limits, uint64_t file_length);
+  ~Journal();
+
+  /// To be called before every change; the first call starts the session. Errors: kPoisoned;
+  /// kCorrupt with the rule that forbids writing; kIo, kNoSpace.
+  Result<void> Start();
+
+  /// Space for a block. Errors: kNoSpace, kIo.
+  Result<Space::Piece> Allocate(uint64_t length_bytes);
+  /// Space that was allocated and is not going to be used; it may hold anything.
+  void Abandon(const Space::Piece& piece);
+
+  /// Everything that the publication exposes has been written. The block's lock is held. Errors:
+  /// kIo, kCorrupt (the page of the entry cannot be changed); kPoisoned; kInternal, which poisons.
+  Result<void> Publish(const Publication& publication);
+
+  /// Bytes of the file were changed, perhaps in vain: the next flush has something to do.
+  void NoteWrite();
+
+  Result<void> Flush();
+  /// To be called between changes, with no lock held: runs a round if so much was published since
+  /// the last one that memory and the next flush would suffer. Errors: as Flush.
+  Result<void> Relieve();
+  /// Errors: as Flush.
+  Result<void> Close();
+
+  /// Errors: kPoisoned.
+  Result<void> Check() const { return durability_.Check(); }
+  /// Adds what the journal counts.
+  void CountInto(EngineCounters& counters) const;
+
+ private:
+  struct Snapshot {
+    std::vector<log::Page> pages;  // in the order in which they are logged
+    std::vector<Publication::Freed> freed;
+    uint64_t last_file_offset = 0;
+    bool payload_first = false;
+  };
+
+  // Leading: one thread at a time syncs, logs and writes in place.
+  void BeginLeading() VHDX_REQUIRES(mutex_);
+  void EndLeading() VHDX_REQUIRES(mutex_);
+
+  Result<void> StartSession();
+  Result<SpaceMap> FindClaims();
+  Result<void> Recover();
+  Result<void> CutFile(uint64_t end);
+  Result<void> FindTableRepairs();
+
+  Result<void> RunRound(uint64_t number);
+  Result<void> MakeRoundDurable(Snapshot& snapshot);
+  Result<Snapshot> TakeSnapshot();
+  Result<void> CheckBatPage(uint64_t page_index) VHDX_REQUIRES(publish_mutex_);
+  Result<void> CheckBitmapPage(uint64_t file_offset) VHDX_REQUIRES(publish_mutex_);
+  std::unexpected<Error> SelfCheckFailed(std::string sentence, uint64_t file_offset);
+
+  Result<void> Sync();
+  Result<void> StartLog(const Snapshot& snapshot);
+  Result<void> RestartLog(const Snapshot& snapshot, size_t logged);
+  Result<void> RetireLog();
+  Result<void> LogPages(Snapshot& snapshot);
+  Result<void> WriteInPlace(std::span<const log::Page> pages);
+  log::FileLengths Lengths(const Snapshot& snapshot) const;
+  Result<Guid> NewGuid();
+
+  File& file_;
+  OverlayFile* const overlay_;
+  const ImageInfo& info_;
+  BlockMap& block_map_;
+  SectorBitmaps& sector_bitmaps_;
+  const WriteLimits limits_;
+
+  Durability durability_;
+  std::atomic<bool> started_ = false;  // the session has begun
+  std::atomic<bool> open_ = false;     // ... and not ended
+  std::atomic<bool> unsynced_ = true;  // what was read may be the leavings of a killed process
+  std::atomic<size_t> dirty_pages_ = 0;
+  std::unique_ptr<Space> space_;  // from the start of the session on
+
+  Mutex mutex_;
+  std::condition_variable changed_;
+  bool leading_ VHDX_GUARDED_BY(mutex_) = false;
+  bool closed_ VHDX_GUARDED_BY(mutex_) = false;
+  uint64_t rounds_started_ VHDX_GUARDED_BY(mutex_) = 0;
+  uint64_t rounds_done_ VHDX_GUARDED_BY(mutex_) = 0;
+
+  Mutex publish_mutex_;
+  std::set<uint64_t> dirty_bat_pages_ VHDX_GUARDED_BY(publish_mutex_);     // by page index
+  std::set<uint64_t> dirty_bitmap_pages_ VHDX_GUARDED_BY(publish_mutex_);  // by file offset
+  std::vector<Publication::Freed> freed_ VHDX_GUARDED_BY(publish_mutex_);
+  bool payload_first_ VHDX_GUARDED_BY(publish_mutex_) = false;
+  std::optional<SpaceMap> claims_ VHDX_GUARDED_BY(publish_mutex_);  // what entries point at
+
+  // Only whoever leads touches these.
+  HeaderSlots headers_;
+  log::LogWriter log_;
+  bool logging_ = false;                  // both headers name a log of this session
+  std::vector<log::Page> table_repairs_;  // of the region table that is not the good one
+
+  struct Counters {
+    std::atomic<uint64_t> rounds = 0;
+    std::atomic<uint64_t> log_entries = 0;
+    std::atomic<uint64_t> log_restarts = 0;
+    std::atomic<uint64_t> pages_logged = 0;
+    std::atomic<uint64_t> log_bytes = 0;
+    std::atomic<uint64_t> allocations = 0;
+    std::atomic<uint64_t> reused = 0;
+    std::atomic<uint64_t> freed = 0;
+    std::atomic<uint64_t> stalls = 0;
+  };
+  Counters counters_;
+};
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IMAGE_JOURNAL_H_

@@ -1,0 +1,162 @@
+// How a session of a Journal begins and ends: what has to be true of the file before the first
+// change.
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "bytes/arithmetic.h"
+#include "format/findings.h"
+#include "format/layout.h"
+#include "format/region_table.h"
+#include "format/rules.h"
+#include "image/bat_scan.h"
+#include "image/journal.h"
+#include "log/replay.h"
+
+namespace vhdx {
+namespace {
+
+bool MayBeWritten(const Rule& rule) { return rule.severity > Severity::kReadOnly; }
+
+// The places that entries point at, and what keeps the image from being written.
+class ClaimScan {
+ public:
+  ClaimScan(const BatRules& bat_rules, std::string name, uint64_t file_size)
+      : bat_rules_(bat_rules),
+        name_(std::move(name)),
+        // The last block of a fixed disk by QEMU may reach past the end of the file.
+        claims_(file_size + bat_rules.geometry().block_size()) {
+    for (const FileRange& range : bat_rules.reserved().ranges()) claims_.Claim(range);
+  }
+
+  Result<void> Visit(const ScannedEntry& scanned) {
+    const auto& [index, slot, entry] = scanned;
+    if (slot.kind == BatSlot::Kind::kBitmap && !bat_rules_.has_parent()) return {};  // is ignored
+    for (const Rule* rule : bat_rules_.BrokenRules(slot, entry)) {
+      if (!MayBeWritten(*rule)) return Refuse(*rule, scanned);
+    }
+    if (!HasPlace(scanned)) return {};
+    if (claims_.Claim(bat_rules_.PlaceOf(slot, entry))) return {};
+    return Refuse(rules::kBatOverlap, scanned);
+  }
+
+  SpaceMap Take() { return std::move(claims_); }
+
+ private:
+  static bool HasPlace(const ScannedEntry& scanned) {
+    const auto state = scanned.entry.state();
+    const bool offset_counts =
+        state != format::PayloadState::kNotPresent && state != format::PayloadState::kZero;
+    return offset_counts && scanned.entry.file_offset() != 0;
+  }
+
+  Result<void> Refuse(const Rule& rule, const ScannedEntry& scanned) const {
+    return Corrupt(rule, {name_, bat_rules_.EntryOffset(scanned.index)},
+                   bat_rules_.Describe(scanned.slot, scanned.entry));
+  }
+
+  const BatRules& bat_rules_;
+  const std::string name_;
+  SpaceMap claims_;
+};
+
+}  // namespace
+
+// In this order: nothing is changed before it is known that the image may be; what was read is
+// durable before anything builds on it; the GUIDs tell of a change before there is one; the log is
+// replayed and retired before the file is cut, since replay may need the length.
+Result<void> Journal::StartSession() {
+  auto claims = FindClaims();
+  if (!claims) return std::unexpected(std::move(claims.error()));
+  auto file_write_guid = NewGuid();
+  if (!file_write_guid) return std::unexpected(std::move(file_write_guid.error()));
+  auto data_write_guid = NewGuid();
+  if (!data_write_guid) return std::unexpected(std::move(data_write_guid.error()));
+
+  if (auto synced = Sync(); !synced) return synced;
+  HeaderInfo header = headers_.current();
+  header.file_write_guid = *file_write_guid;
+  header.data_write_guid = *data_write_guid;
+  if (auto updated = headers_.Update(header); !updated) return updated;
+  if (overlay_ != nullptr) {
+    if (auto recovered = Recover(); !recovered) return recovered;
+  }
+  if (auto found = FindTableRepairs(); !found) return durability_.Poison(std::move(found.error()));
+  const uint64_t end = claims->End();
+  if (auto cut = CutFile(end); !cut) return cut;
+  space_ = std::make_unique<Space>(file_, durability_, limits_, end, claims->Unclaimed());
+  {
+    const MutexLock lock(publish_mutex_);
+    claims_ = *std::move(claims);
+  }
+  started_.store(true, std::memory_order_release);
+  return {};
+}
+
+Result<SpaceMap> Journal::FindClaims() {
+  File& replayed = overlay_ != nullptr ? static_cast<File&>(*overlay_) : file_;
+  auto size = replayed.Size();
+  if (!size) return std::unexpected(std::move(size.error()));
+  const BatRules& bat_rules = block_map_.rules();
+  if (*size + bat_rules.geometry().block_size() > SpaceMap::kMaxFileSize) {
+    return Fail(ErrorCode::kUnsupported, "files of more than 256 TiB are not written",
+                file_.name());
+  }
+  ClaimScan scan(bat_rules, file_.name(), *size);
+  auto scanned = ScanBat(replayed, bat_rules, [&](std::span<const ScannedEntry> entries) {
+    for (const ScannedEntry& entry : entries) {
+      if (auto visited = scan.Visit(entry); !visited) return visited;
+    }
+    return Result<void>{};
+  });
+  if (!scanned) return std::unexpected(std::move(scanned.error()));
+  return scan.Take();
+}
+
+Result<void> Journal::Recover() {
+  auto length = overlay_->Size();
+  if (!length) return durability_.Poison(std::move(length.error()));
+  auto replayed = log::ReplayInPlace(file_, info_.header(), info_.log.entries, *length);
+  if (!replayed) return durability_.Poison(std::move(replayed.error()));
+  durability_.NoteLength(*length);
+  if (auto synced = Sync(); !synced) return synced;
+  if (auto retired = RetireLog(); !retired) return retired;
+  overlay_->Dissolve();
+  return {};
+}
+
+// Behind the last structure there may be anything, of blocks that a crash took back; what the file
+// is extended by reads as zeros.
+Result<void> Journal::CutFile(uint64_t end) {
+  if (file_.capabilities().block_device || durability_.length() == end) return {};
+  if (auto cut = file_.Resize(end); !cut) return durability_.Poison(std::move(cut.error()));
+  durability_.NoteLength(end);
+  return {};
+}
+
+// Both copies of the region table are to be the same; the one that is not gets the other's bytes
+// with the first round.
+Result<void> Journal::FindTableRepairs() {
+  const size_t good = info_.current_region_table;
+  std::array<std::vector<std::byte>, 2> tables;
+  for (size_t i = 0; i < tables.size(); ++i) {
+    tables[i].resize(format::kRegionTableSize);
+    if (auto read = file_.ReadExactAt(format::kRegionTableOffsets[i], tables[i]); !read) {
+      return read;
+    }
+  }
+  for (uint64_t at = 0; at < format::kRegionTableSize; at += format::kLogSectorSize) {
+    const auto wanted = std::span(tables[good]).subspan(at, format::kLogSectorSize);
+    if (std::ranges::equal(wanted, std::span(tables[1 - good]).subspan(at, wanted.size()))) {
+      continue;
+    }
+    log::Page& page = table_repairs_.emplace_back();
+    page.file_offset = format::kRegionTableOffsets[1 - good] + at;
+    std::ranges::copy(wanted, page.bytes.begin());
+  }
+  return {};
+}
+
+}  // namespace vhdx

@@ -1,0 +1,100 @@
+#include "image/space.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <utility>
+
+#include "bytes/arithmetic.h"
+#include "format/layout.h"
+
+namespace vhdx {
+
+void FreeRanges::Add(FileRange range) {
+  auto after = ranges_.lower_bound(range.file_offset);
+  if (after != ranges_.begin()) {
+    const auto before = std::prev(after);
+    if (before->first + before->second == range.file_offset) {
+      range = {before->first, before->second + range.length_bytes};
+      ranges_.erase(before);
+    }
+  }
+  if (after != ranges_.end() && after->first == range.file_offset + range.length_bytes) {
+    range.length_bytes += after->second;
+    ranges_.erase(after);
+  }
+  ranges_.emplace(range.file_offset, range.length_bytes);
+}
+
+std::optional<uint64_t> FreeRanges::Take(uint64_t length_bytes) {
+  const auto found = std::ranges::find_if(
+      ranges_, [&](const auto& range) { return range.second >= length_bytes; });
+  if (found == ranges_.end()) return std::nullopt;
+  const auto [offset, length] = *found;
+  ranges_.erase(found);
+  if (length > length_bytes) ranges_.emplace(offset + length_bytes, length - length_bytes);
+  return offset;
+}
+
+Space::Space(File& file, Durability& durability, const WriteLimits& limits, uint64_t end,
+             const std::vector<FileRange>& free)
+    : file_(file), durability_(durability), limits_(limits), end_(end) {
+  for (const FileRange& range : free) dirty_.Add(range);
+}
+
+Result<Space::Piece> Space::Allocate(uint64_t length_bytes) {
+  const MutexLock lock(mutex_);
+  if (auto offset = zero_.Take(length_bytes)) {
+    return Piece{{*offset, length_bytes}, Contents::kZero, true};
+  }
+  if (auto offset = dirty_.Take(length_bytes)) {
+    return Piece{{*offset, length_bytes}, Contents::kDirty, true};
+  }
+  if (auto grown = GrowTo(end_ + length_bytes); !grown) {
+    return std::unexpected(std::move(grown.error()));
+  }
+  const FileCapabilities& host = file_.capabilities();
+  const bool zero = host.extension_reads_zero && !host.block_device;
+  const Piece piece{{end_, length_bytes}, zero ? Contents::kZero : Contents::kDirty, false};
+  end_ += length_bytes;
+  return piece;
+}
+
+Result<void> Space::GrowTo(uint64_t needed) {
+  const uint64_t length = durability_.length();
+  if (needed <= length) return {};
+  if (file_.capabilities().block_device) {
+    return Fail(
+        ErrorCode::kNoSpace,
+        "the device has no room for another block: it has " + std::to_string(length) + " bytes",
+        file_.name());
+  }
+  const uint64_t step =
+      std::clamp(length / 8, limits_.least_growth_bytes, limits_.most_growth_bytes);
+  const uint64_t longer = AlignUp(std::max(needed, length + step), format::kAlignment);
+  auto resized = file_.Resize(longer);
+  // Where so much is not to be had, what is needed may be.
+  const uint64_t reached = resized ? longer : needed;
+  if (!resized) resized = file_.Resize(needed);
+  if (!resized) return resized;
+  durability_.NoteLength(reached);
+  ++growth_steps_;
+  return {};
+}
+
+void Space::Release(FileRange range, Contents contents) {
+  const MutexLock lock(mutex_);
+  (contents == Contents::kZero ? zero_ : dirty_).Add(range);
+}
+
+uint64_t Space::end() const {
+  const MutexLock lock(mutex_);
+  return end_;
+}
+
+uint64_t Space::growth_steps() const {
+  const MutexLock lock(mutex_);
+  return growth_steps_;
+}
+
+}  // namespace vhdx

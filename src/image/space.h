@@ -1,0 +1,73 @@
+// Where new blocks of one image go: free space inside the file, and what is appended to it.
+//
+// Free space is not recorded in a VHDX file; it is what nothing else claims. Space that reads as
+// zeros after a crash too ("zero") is told from space that may hold anything ("dirty"): what comes
+// to stand in dirty space must be durable before an entry points at it. The file grows ahead in
+// large steps, so that few rounds have to make a new length durable. Any number of threads.
+
+#ifndef VHDXKIT_IMAGE_SPACE_H_
+#define VHDXKIT_IMAGE_SPACE_H_
+
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "bytes/mutex.h"
+#include "image/durability.h"
+#include "image/write_limits.h"
+
+namespace vhdx {
+
+/// Ranges of a file, merged where they touch; the lowest that is large enough is taken first.
+class FreeRanges {
+ public:
+  void Add(FileRange range);
+  std::optional<uint64_t> Take(uint64_t length_bytes);
+
+ private:
+  std::map<uint64_t, uint64_t> ranges_;  // lengths by offset
+};
+
+class Space {
+ public:
+  enum class Contents : uint8_t { kZero, kDirty };
+  struct Piece {
+    FileRange range;
+    Contents contents = Contents::kDirty;
+    bool reused = false;  ///< was used before, by whatever
+  };
+
+  /// The structures of the file end at `end`, and `free` is what they leave free before it. The
+  /// file is cut to `end` already, unless it is a block device.
+  Space(File& file, Durability& durability, const WriteLimits& limits, uint64_t end,
+        const std::vector<FileRange>& free);
+
+  /// Space of that length, a multiple of 1 MiB. Errors: kNoSpace, kIo.
+  Result<Piece> Allocate(uint64_t length_bytes) VHDX_EXCLUDES(mutex_);
+  /// Space that is free again.
+  void Release(FileRange range, Contents contents) VHDX_EXCLUDES(mutex_);
+  /// Where the space that was ever handed out ends; never goes down.
+  uint64_t end() const VHDX_EXCLUDES(mutex_);
+
+  uint64_t growth_steps() const VHDX_EXCLUDES(mutex_);
+
+ private:
+  Result<void> GrowTo(uint64_t needed) VHDX_REQUIRES(mutex_);
+
+  File& file_;
+  Durability& durability_;
+  const WriteLimits limits_;
+  mutable Mutex mutex_;
+  uint64_t end_ VHDX_GUARDED_BY(mutex_);
+  FreeRanges zero_ VHDX_GUARDED_BY(mutex_);
+  FreeRanges dirty_ VHDX_GUARDED_BY(mutex_);
+  uint64_t growth_steps_ VHDX_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IMAGE_SPACE_H_
