@@ -30,6 +30,17 @@ CLI::Option* AddValue(CLI::App& app, const std::string& names, const std::string
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
+template <typename Target>
+void AddSizeFor(CLI::App& app, const std::string& names, Target& target_bytes,
+                const std::string& help) {
+  AddValue(app, names, "SIZE", help, [&target_bytes](const std::string& text) -> std::string {
+    const auto size = ParseSize(text);
+    if (!size) return "is no size; sizes are bytes, or a number with k, M, G or T, such as 64k";
+    target_bytes = *size;
+    return {};
+  });
+}
+
 }  // namespace
 
 CLI::App& AddCommand(CLI::App& root, const std::string& name, const std::string& description) {
@@ -51,10 +62,38 @@ void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::s
 
 void AddSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
              const std::string& help) {
-  AddValue(app, names, "SIZE", help, [&target_bytes](const std::string& text) -> std::string {
-    const auto size = ParseSize(text);
-    if (!size) return "is no size; sizes are bytes, or a number with k, M, G or T, such as 64k";
-    target_bytes = *size;
+  AddSizeFor(app, names, target_bytes, help);
+}
+
+void AddOptionalSize(CLI::App& app, const std::string& names, std::optional<uint64_t>& target_bytes,
+                     const std::string& help) {
+  AddSizeFor(app, names, target_bytes, help);
+}
+
+void AddText(CLI::App& app, const std::string& names, std::string& target,
+             const std::string& help) {
+  AddValue(app, names, "TEXT", help, [&target](const std::string& text) -> std::string {
+    target = text;
+    return {};
+  });
+}
+
+void AddPath(CLI::App& app, const std::string& names, std::string& target,
+             const std::string& help) {
+  AddValue(app, names, kFileType, help, [&target](const std::string& text) -> std::string {
+    if (text.empty()) return "is no path";
+    target = text;
+    return {};
+  });
+}
+
+void AddGuid(CLI::App& app, const std::string& names, std::optional<Guid>& target,
+             const std::string& help) {
+  AddValue(app, names, "GUID", help, [&target](const std::string& text) -> std::string {
+    target = Guid::Parse(text);
+    if (!target || target->IsZero()) {
+      return "is no GUID; one looks like 01234567-89ab-4cde-8f01-23456789abcd";
+    }
     return {};
   });
 }

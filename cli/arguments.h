@@ -7,7 +7,10 @@
 #ifndef VHDXKIT_CLI_ARGUMENTS_H_
 #define VHDXKIT_CLI_ARGUMENTS_H_
 
+#include <vhdxkit/guid.h>
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +38,19 @@ void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::s
 
 /// Bytes, with a unit: `--block 64k`.
 void AddSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
+             const std::string& help);
+
+/// The same, and whether it was said.
+void AddOptionalSize(CLI::App& app, const std::string& names, std::optional<uint64_t>& target_bytes,
+                     const std::string& help);
+
+/// Any text.
+void AddText(CLI::App& app, const std::string& names, std::string& target, const std::string& help);
+
+/// A path that need not be there.
+void AddPath(CLI::App& app, const std::string& names, std::string& target, const std::string& help);
+
+void AddGuid(CLI::App& app, const std::string& names, std::optional<Guid>& target,
              const std::string& help);
 
 struct CountLimits {

@@ -58,8 +58,7 @@ class CommandLine {
   std::string SentenceFor(const CLI::ParseError& mistake) const;
   std::string UnknownCommand() const;
 
-  CLI::App root_{
-      "Reads Hyper-V virtual disks (VHDX): describes, checks, converts and compares them."};
+  CLI::App root_{"Makes, reads and writes Hyper-V virtual disks (VHDX)."};
   SharedOptions options_;
   std::string progress_ = "auto";
   std::vector<Command> commands_;
@@ -72,9 +71,10 @@ CommandLine::CommandLine() {
   root_.set_help_flag("-h,--help", "tells how to use it");
   root_.set_version_flag("--version", std::string("vhdx ") + VHDXKIT_VERSION, "tells the version");
   AddSharedOptions();
-  commands_ = {AddInfo(root_),    AddCheck(root_),   AddMap(root_),       AddDump(root_),
-               AddConvert(root_), AddCompare(root_), AddMeasure(root_),   AddChain(root_),
-               AddBench(root_),   AddVersion(root_), AddCompletion(root_)};
+  commands_ = {AddCreate(root_),    AddInfo(root_),     AddCheck(root_),   AddMap(root_),
+               AddDump(root_),      AddConvert(root_),  AddCompare(root_), AddMeasure(root_),
+               AddChain(root_),     AddSnapshot(root_), AddBench(root_),   AddVersion(root_),
+               AddCompletion(root_)};
 }
 
 void CommandLine::AddSharedOptions() {

@@ -23,6 +23,7 @@ struct Command {
   ExitStatus on_failure = ExitStatus::kFailed;
 };
 
+Command AddCreate(CLI::App& root);
 Command AddInfo(CLI::App& root);
 Command AddCheck(CLI::App& root);
 Command AddMap(CLI::App& root);
@@ -31,6 +32,7 @@ Command AddConvert(CLI::App& root);
 Command AddCompare(CLI::App& root);
 Command AddMeasure(CLI::App& root);
 Command AddChain(CLI::App& root);
+Command AddSnapshot(CLI::App& root);
 Command AddBench(CLI::App& root);
 /// Describes all that was added to the root, whenever it runs.
 Command AddCompletion(CLI::App& root);

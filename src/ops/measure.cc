@@ -1,59 +1,33 @@
 #include <vhdxkit/measure.h>
 
 #include <algorithm>
-#include <bit>
 #include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "bytes/arithmetic.h"
 #include "bytes/zeros.h"
 #include "format/bat.h"
-#include "format/layout.h"
+#include "image/new_image.h"
 #include "ops/extent_walk.h"
+#include "ops/new_image_options.h"
 #include "ops/progress_meter.h"
 
 namespace vhdx {
 namespace {
 
-constexpr uint64_t kDynamicBlockSize = 32 * kMiB;
-constexpr uint64_t kFixedBlockSize = 2 * kMiB;
-constexpr uint64_t kLogSize = 8 * kMiB;
-constexpr uint64_t kMetadataRegionSize = kMiB;
 // Mostly the first bytes of a block tell, so little is read at first.
 constexpr uint64_t kFirstLook = 4 * kKiB;
 constexpr uint64_t kPiece = kMiB;
 
 Result<DiskParameters> ParametersOf(const BlockDevice& source, const MeasureVhdxOptions& options) {
-  const uint64_t usual = options.fixed ? kFixedBlockSize : kDynamicBlockSize;
-  const uint64_t block_size = options.block_size_bytes == 0 ? usual : options.block_size_bytes;
-  if (!std::has_single_bit(block_size) || block_size < format::kMinBlockSize ||
-      block_size > format::kMaxBlockSize) {
-    return Fail(ErrorCode::kInvalidArgument, "a block size of " + std::to_string(block_size) +
-                                                 " bytes is no power of two from 1 MiB to 256 MiB");
-  }
-  if (source.size_bytes() == 0 || source.size_bytes() > format::kMaxVirtualDiskSize) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "a VHDX has at least one sector and at most 64 TiB, and this disk has " +
-                    std::to_string(source.size_bytes()) + " bytes",
-                source.name());
-  }
-  DiskParameters parameters;
-  parameters.block_size_bytes = static_cast<uint32_t>(block_size);
-  parameters.leave_blocks_allocated = options.fixed;
-  parameters.virtual_disk_size_bytes = source.size_bytes();
-  parameters.logical_sector_size = source.logical_sector_size();
+  CreateOptions image{.subformat = options.fixed ? Subformat::kFixed : Subformat::kDynamic,
+                      .block_size_bytes = options.block_size_bytes};
+  auto parameters = ParametersFor(image, {.size_bytes = source.size_bytes(),
+                                          .logical_sector_size = source.logical_sector_size(),
+                                          .physical_sector_size = source.physical_sector_size()});
+  if (!parameters) parameters.error().file = source.name();
   return parameters;
-}
-
-Result<uint64_t> LogSize(const MeasureVhdxOptions& options) {
-  const uint64_t size = options.log_size_bytes == 0 ? kLogSize : options.log_size_bytes;
-  if (!IsAligned(size, format::kAlignment) || size > format::kMaxLogLength) {
-    return Fail(ErrorCode::kInvalidArgument, "a log size of " + std::to_string(size) +
-                                                 " bytes is no multiple of 1 MiB up to 1 GiB");
-  }
-  return size;
 }
 
 // Counts the blocks that hold a byte that is not zero.
@@ -137,13 +111,11 @@ Result<MeasureReport> MeasureVhdx(BlockDevice& source, const MeasureVhdxOptions&
                                   const OperationControl& control) {
   auto parameters = ParametersOf(source, options);
   if (!parameters) return std::unexpected(std::move(parameters.error()));
-  auto log_size = LogSize(options);
+  auto log_size = LogLengthFor(options.log_size_bytes);
   if (!log_size) return std::unexpected(std::move(log_size.error()));
 
   const format::BatGeometry geometry(*parameters);
-  const uint64_t bat_size =
-      AlignUp(geometry.EntryCountWithParent() * format::kBatEntrySize, format::kAlignment);
-  const uint64_t overhead = format::kHeaderSectionSize + *log_size + kMetadataRegionSize + bat_size;
+  const uint64_t overhead = PlaceStructures(geometry, *log_size).end;
   const auto length_with = [&](uint64_t blocks) {
     return overhead + blocks * geometry.block_size();
   };

@@ -1,0 +1,162 @@
+// vhdx create and vhdx snapshot: a new, empty disk, or a child of one.
+
+#include <fmt/format.h>
+#include <vhdxkit/create.h>
+#include <vhdxkit/inspect.h>
+
+#include <memory>
+#include <utility>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/disk_source.h"
+#include "cli/json_text.h"
+#include "cli/new_image_arguments.h"
+#include "cli/printable.h"
+#include "cli/size_text.h"
+
+namespace vhdx::cli {
+namespace {
+
+struct CreateArguments {
+  std::string path;
+  std::optional<uint64_t> size_bytes;
+  std::string parent;  // empty: none
+  NewImageArguments image;
+  bool force = false;
+  bool sync = false;
+
+  Subformat subformat() const {
+    if (!parent.empty()) return Subformat::kDifferencing;
+    return image.fixed ? Subformat::kFixed : Subformat::kDynamic;
+  }
+};
+
+Result<void> CheckArguments(const CreateArguments& arguments) {
+  if (arguments.parent.empty() && !arguments.size_bytes) {
+    return Fail(ErrorCode::kInvalidArgument, "say how large the disk is to be, such as 40G",
+                arguments.path);
+  }
+  if (!arguments.parent.empty() && arguments.image.fixed) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "a disk with a parent cannot be fixed; leave out --fixed or --parent",
+                arguments.path);
+  }
+  // Nought is a mistake here, and stands for "not said" in the library.
+  if (arguments.size_bytes && *arguments.size_bytes == 0) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "a disk of no bytes cannot be made; say its size, such as 40G", arguments.path);
+  }
+  return {};
+}
+
+// What a child has of its parent, in words. That the parent can be read is for Create to say.
+std::string IdentityOf(const Invocation& invocation, const std::string& parent) {
+  if (parent.empty()) return {};
+  const auto inspection = Inspect(invocation.files, parent, invocation.open_options({}));
+  return inspection ? inspection->image.header().data_write_guid.ToString() : "";
+}
+
+Json ToJson(const CreateArguments& arguments, const CreateReport& report) {
+  Json json = {{"filename", arguments.path},
+               {"format", "vhdx"},
+               {"subformat", SubformatName(arguments.subformat())},
+               {"virtual-size", report.size_bytes},
+               {"cluster-size", report.block_size_bytes},
+               {"file-size", report.file_size_bytes}};
+  if (!arguments.parent.empty()) json["backing-filename"] = arguments.parent;
+  return json;
+}
+
+std::string ToText(const CreateArguments& arguments, const CreateReport& report) {
+  std::string text =
+      fmt::format("{}: a {} disk of {} in blocks of {}; the file has {}", Printable(arguments.path),
+                  SubformatName(arguments.subformat()), FormatSize(report.size_bytes),
+                  FormatSize(report.block_size_bytes), FormatSize(report.file_size_bytes));
+  if (!arguments.parent.empty()) {
+    text += fmt::format("; {} is its parent and must not be written any more",
+                        Printable(arguments.parent));
+  }
+  return text + "\n";
+}
+
+// Whether whoever opens the child will find its parent without being told where.
+void NoteParentElsewhere(const Invocation& invocation, const CreateArguments& arguments) {
+  if (arguments.parent.empty()) return;
+  const auto inspection = Inspect(invocation.files, arguments.path);
+  if (!inspection || !inspection->parent) return;
+  if (inspection->parent->identity == ParentState::Identity::kOk) return;
+  const size_t slash = arguments.parent.rfind('/');
+  invocation.messages.Note(
+      arguments.path,
+      fmt::format("its parent lies in another folder; say --parent-dir {} wherever it is used",
+                  slash == std::string::npos ? "." : arguments.parent.substr(0, slash + 1)));
+}
+
+Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments& arguments) {
+  if (auto checked = CheckArguments(arguments); !checked) {
+    return std::unexpected(std::move(checked.error()));
+  }
+  CreateOptions options = ToCreateOptions(
+      arguments.image, arguments.subformat(),
+      fmt::format("size {} parent {}", arguments.size_bytes.value_or(0),
+                  arguments.image.reproducible ? IdentityOf(invocation, arguments.parent) : ""));
+  options.size_bytes = arguments.size_bytes.value_or(0);
+  options.parent_path = arguments.parent;
+  options.open = invocation.open_options({});
+  options.replace_existing = arguments.force;
+  options.sync = arguments.sync;
+  Progress progress(invocation.options.progress, invocation.error_fd);
+  auto report = Create(invocation.files, arguments.path, options, invocation.control(progress));
+  if (!report) {
+    return std::unexpected(ExplainWrongFormat(invocation.files, std::move(report.error())));
+  }
+  NoteParentElsewhere(invocation, arguments);
+  const bool json = invocation.options.json;
+  if (json || !invocation.options.quiet) {
+    invocation.out.Write(json ? ToDocument(ToJson(arguments, *report))
+                              : ToText(arguments, *report));
+  }
+  return ExitStatus::kDone;
+}
+
+void AddTargetOptions(CLI::App& app, CreateArguments& arguments) {
+  AddFlag(app, "--force", arguments.force, "replaces the file if it exists");
+  AddFlag(app, "--sync", arguments.sync, "makes the file durable before it gets its name");
+}
+
+Command CommandFor(CLI::App& app, std::shared_ptr<CreateArguments> arguments) {
+  return {&app, [arguments = std::move(arguments)](const Invocation& invocation) {
+            return RunCreate(invocation, *arguments);
+          }};
+}
+
+}  // namespace
+
+Command AddCreate(CLI::App& root) {
+  auto arguments = std::make_shared<CreateArguments>();
+  CLI::App& app = AddCommand(
+      root, "create", "Makes a new, empty disk. A child of another disk takes its size from it.");
+  AddFile(app, "FILE", arguments->path, "the image to be made");
+  AddOptionalSize(app, "SIZE", arguments->size_bytes, "of the disk, such as 40G");
+  AddPath(app, "--parent", arguments->parent, "makes a child of this image (differencing)");
+  AddBaseDiskOptions(app, arguments->image);
+  AddNewImageOptions(app, arguments->image);
+  AddGuid(app, "--disk-id", arguments->image.disk_id, "the disk's own id; random if not said");
+  AddTargetOptions(app, *arguments);
+  return CommandFor(app, arguments);
+}
+
+Command AddSnapshot(CLI::App& root) {
+  auto arguments = std::make_shared<CreateArguments>();
+  CLI::App& app =
+      AddCommand(root, "snapshot",
+                 "Puts a new child on top of an image, which then must not be written any more.");
+  AddFile(app, "FILE", arguments->parent, "the image that is to stay as it is");
+  AddFile(app, "CHILD", arguments->path, "the image to be made, which takes what is written");
+  AddNewImageOptions(app, arguments->image);
+  AddTargetOptions(app, *arguments);
+  return CommandFor(app, arguments);
+}
+
+}  // namespace vhdx::cli

@@ -1,0 +1,70 @@
+#include "cli/new_image_arguments.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "cli/arguments.h"
+#include "cli/reproducible.h"
+
+namespace vhdx::cli {
+namespace {
+
+// Of one of the choices, or of nothing.
+uint32_t SectorSize(const std::string& text) {
+  uint32_t size = 0;
+  std::from_chars(text.data(), text.data() + text.size(), size);
+  return size;
+}
+
+// Everything that makes one image differ from another.
+std::string Describe(const NewImageArguments& arguments, const CreateOptions& options,
+                     const std::string& contents) {
+  return fmt::format(
+      "vhdxkit {} size {} block {} log {} sectors {} {} preallocate {} id {} creator {} seed "
+      "{}\n{}",
+      SubformatName(options.subformat), options.size_bytes, options.block_size_bytes,
+      options.log_size_bytes, options.logical_sector_size, options.physical_sector_size,
+      options.preallocate, options.disk_id.value_or(Guid{}).ToString(), options.creator,
+      arguments.seed, contents);
+}
+
+}  // namespace
+
+void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments) {
+  AddSize(app, "--block-size", arguments.block_size,
+          "a power of two from 1M to 256M; if not said, 32M for a dynamic disk and 2M for others");
+  AddSize(app, "--log-size", arguments.log_size, "a multiple of 1M; 8M if not said");
+  AddChoice(app, "--physical-sector", arguments.physical_sector, {"512", "4096"},
+            "what the disk says of its physical sectors");
+  AddFlag(app, "--preallocate", arguments.preallocate,
+          "leaves no hole in the file: Hyper-V refuses sparse files");
+  AddText(app, "--creator", arguments.creator, "who made it, for people");
+  AddFlag(app, "--reproducible", arguments.reproducible,
+          "the same input gives the same bytes: no GUID is random");
+  AddText(app, "--seed", arguments.seed, "with --reproducible: tells images apart that are alike");
+}
+
+void AddBaseDiskOptions(CLI::App& app, NewImageArguments& arguments) {
+  AddFlag(app, "--fixed", arguments.fixed, "every block is allocated from the start");
+  AddChoice(app, "--logical-sector", arguments.logical_sector, {"512", "4096"},
+            "the unit in which a guest addresses the disk");
+}
+
+CreateOptions ToCreateOptions(const NewImageArguments& arguments, Subformat subformat,
+                              const std::string& contents) {
+  CreateOptions options{.subformat = subformat,
+                        .block_size_bytes = arguments.block_size,
+                        .log_size_bytes = arguments.log_size,
+                        .logical_sector_size = SectorSize(arguments.logical_sector),
+                        .physical_sector_size = SectorSize(arguments.physical_sector),
+                        .preallocate = arguments.preallocate,
+                        .disk_id = arguments.disk_id,
+                        .creator = arguments.creator};
+  if (arguments.reproducible) {
+    options.random = ReproducibleBytes(Describe(arguments, options, contents));
+  }
+  return options;
+}
+
+}  // namespace vhdx::cli

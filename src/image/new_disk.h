@@ -1,0 +1,102 @@
+// NewDisk: the contents of an image that is being made, in a new, empty file that nobody else
+// knows.
+//
+// Blocks are placed behind each other as they are first written, their entries are kept in memory,
+// and Finish writes all structures. So there is no log to write, nothing to sync, and a block that
+// is never written takes no space. What is written twice costs nothing but the write. Any number of
+// threads may write; Begin and Finish are called by one.
+
+#ifndef VHDXKIT_IMAGE_NEW_DISK_H_
+#define VHDXKIT_IMAGE_NEW_DISK_H_
+
+#include <vhdxkit/block_device.h>
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bytes/mutex.h"
+#include "format/bat.h"
+#include "image/new_image.h"
+
+namespace vhdx {
+
+class NewDisk final : public BlockDevice {
+ public:
+  /// Sets the length of the file, which outlives the disk, and fills the log with zeros that the
+  /// host has really allocated: writing it later needs no space. A size of 0 in `image` means that
+  /// it is not known yet: then SetSize says it before Finish, and the BAT stands behind the blocks.
+  /// Errors: kInvalidArgument (see CheckNewImage); those of File::Resize and WriteAt.
+  static Result<std::unique_ptr<NewDisk>> Begin(File& file, NewImage image);
+
+  /// Allocates blocks of a fixed disk as zeros; all of them must be before anything is written.
+  /// Errors: those of File::ZeroRange.
+  Result<void> Allocate(DiskRange range);
+  /// The size of a disk that was begun without. Nothing may stand behind it.
+  void SetSize(uint64_t size_bytes);
+  /// Writes all structures; nothing may be called afterwards. Errors: those of File.
+  Result<void> Finish(WriteOrder order);
+
+  const std::string& name() const override { return file_.name(); }
+  uint64_t size_bytes() const override { return geometry_.virtual_disk_size(); }
+  uint32_t logical_sector_size() const override { return geometry_.logical_sector_size(); }
+  uint32_t physical_sector_size() const override { return image_.parameters.physical_sector_size; }
+  bool writable() const override { return true; }
+  Result<void> Write(uint64_t disk_offset, ByteSpan buffer) override;
+  Result<void> WriteZeroes(DiskRange range) override;
+  Result<void> Trim(DiskRange range) override { return WriteZeroes(range); }
+  /// Nothing can be durable before Finish.
+  Result<void> Flush() override { return {}; }
+  bool Uses(const FileIdentity& file) const override { return file == file_.identity(); }
+  /// Blocks of which `source` has nothing but zeros are left out, as if they had been copied.
+  Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) override;
+
+  // It can only be written: kUnsupported.
+  Result<void> Read(uint64_t disk_offset, MutableByteSpan buffer) override;
+  Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) override;
+
+ private:
+  // A part of one block.
+  struct Piece {
+    uint64_t block = 0;
+    uint64_t offset_in_block = 0;
+    uint64_t length_bytes = 0;
+  };
+  using BatPage = std::array<uint64_t, format::kBatEntriesPerPage>;
+
+  NewDisk(File& file, NewImage image, bool size_is_known);
+
+  bool is_fixed() const { return image_.parameters.leave_blocks_allocated; }
+  Result<void> CheckInside(DiskRange range) const;
+  Piece PieceAt(DiskRange range) const;
+  uint64_t FixedPlace(uint64_t block) const {
+    return first_block_offset_ + geometry_.BlockStart(block);
+  }
+  /// Where a block stands; 0: nowhere yet.
+  uint64_t FindPlace(uint64_t block) VHDX_EXCLUDES(mutex_);
+  /// The same; it gets a place if it has none.
+  uint64_t TakePlace(uint64_t block) VHDX_EXCLUDES(mutex_);
+  BatPage& PageOf(uint64_t index) VHDX_REQUIRES(mutex_);
+  Result<void> WriteBat(FileRange bat) VHDX_EXCLUDES(mutex_);
+  Result<void> WriteFixedBat(FileRange bat);
+  uint64_t FixedEntry(uint64_t index) const;
+
+  File& file_;
+  NewImage image_;
+  const bool size_is_known_;
+  format::BatGeometry geometry_;
+  NewImageLayout layout_;
+  uint64_t first_block_offset_ = 0;
+  Mutex mutex_;
+  uint64_t next_offset_ VHDX_GUARDED_BY(mutex_) = 0;  // where the next block goes
+  // Raw entries, page by page; pages without a block are not there.
+  std::vector<std::unique_ptr<BatPage>> pages_ VHDX_GUARDED_BY(mutex_);
+};
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IMAGE_NEW_DISK_H_

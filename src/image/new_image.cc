@@ -1,0 +1,124 @@
+#include "image/new_image.h"
+
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "bytes/arithmetic.h"
+#include "format/file_identifier.h"
+#include "format/header.h"
+#include "format/layout.h"
+#include "format/metadata.h"
+#include "format/parent_locator.h"
+#include "format/region_table.h"
+
+namespace vhdx {
+namespace {
+
+// Both headers say the same; the second, with the greater number, is current, as in files of
+// Windows.
+constexpr uint64_t kFirstSequenceNumber = 1;
+
+Result<std::vector<std::byte>> EncodeMetadataRegion(const NewImage& image) {
+  std::optional<std::vector<std::byte>> locator;
+  if (image.parameters.has_parent) {
+    auto encoded = format::EncodeParentLocator(image.locator_entries);
+    if (!encoded) return encoded;
+    locator = *std::move(encoded);
+  }
+  auto items = format::EncodeDiskParameters(image.parameters, std::move(locator));
+  if (!items) return std::unexpected(std::move(items.error()));
+  return format::EncodeMetadata(*items, kMetadataRegionLength);
+}
+
+Result<void> WriteMetadata(File& file, const NewImage& image, const NewImageLayout& layout) {
+  auto region = EncodeMetadataRegion(image);
+  if (!region) return std::unexpected(std::move(region.error()));
+  return file.WriteAt(layout.metadata.file_offset, ByteSpan(*region));
+}
+
+Result<void> WriteRegionTables(File& file, const NewImageLayout& layout) {
+  const auto region = [](const Guid& guid, FileRange range) {
+    return RegionInfo{.guid = guid,
+                      .file_offset = range.file_offset,
+                      .length_bytes = static_cast<uint32_t>(range.length_bytes),
+                      .required = 1};
+  };
+  auto table = format::EncodeRegionTable({region(format::kBatRegionGuid, layout.bat),
+                                          region(format::kMetadataRegionGuid, layout.metadata)});
+  if (!table) return std::unexpected(std::move(table.error()));
+  for (const uint64_t file_offset : format::kRegionTableOffsets) {
+    if (auto written = file.WriteAt(file_offset, ByteSpan(*table)); !written) return written;
+  }
+  return {};
+}
+
+HeaderInfo HeaderOf(const NewImage& image, FileRange log, uint64_t sequence_number) {
+  return {.sequence_number = sequence_number,
+          .file_write_guid = image.file_write_guid,
+          .data_write_guid = image.data_write_guid,
+          .log_version = format::kLogVersion,
+          .version = format::kVersion,
+          .log_length_bytes = static_cast<uint32_t>(log.length_bytes),
+          .log_offset = log.file_offset};
+}
+
+Result<void> WriteHeaders(File& file, const NewImage& image, FileRange log) {
+  uint64_t sequence_number = kFirstSequenceNumber;
+  for (const uint64_t file_offset : format::kHeaderOffsets) {
+    auto header = format::EncodeHeader(HeaderOf(image, log, sequence_number++));
+    if (!header) return std::unexpected(std::move(header.error()));
+    const ByteSpan bytes = std::as_bytes(std::span(&*header, 1));
+    if (auto written = file.WriteAt(file_offset, bytes); !written) return written;
+  }
+  return {};
+}
+
+Result<void> WriteIdentifier(File& file, const NewImage& image) {
+  auto identifier = format::EncodeFileIdentifier(image.creator);
+  if (!identifier) return std::unexpected(std::move(identifier.error()));
+  return file.WriteAt(format::kFileIdentifierOffset, std::as_bytes(std::span(&*identifier, 1)));
+}
+
+}  // namespace
+
+uint64_t BatRegionLength(const format::BatGeometry& geometry) {
+  return AlignUp(geometry.EntryCountWithParent() * format::kBatEntrySize, format::kAlignment);
+}
+
+NewImageLayout PlaceStructures(const format::BatGeometry& geometry, uint64_t log_length_bytes) {
+  uint64_t end = format::kHeaderSectionSize;
+  const auto place = [&](uint64_t length_bytes) {
+    return FileRange{std::exchange(end, end + length_bytes), length_bytes};
+  };
+  NewImageLayout layout;
+  layout.log = place(log_length_bytes);
+  layout.metadata = place(kMetadataRegionLength);
+  layout.bat = place(BatRegionLength(geometry));
+  layout.end = end;
+  return layout;
+}
+
+Result<void> CheckNewImage(const NewImage& image) {
+  auto region = EncodeMetadataRegion(image);
+  if (!region) return std::unexpected(std::move(region.error()));
+  const FileRange log{format::kHeaderSectionSize, image.log_length_bytes};
+  auto header = format::EncodeHeader(HeaderOf(image, log, kFirstSequenceNumber));
+  if (!header) return std::unexpected(std::move(header.error()));
+  auto identifier = format::EncodeFileIdentifier(image.creator);
+  if (!identifier) return std::unexpected(std::move(identifier.error()));
+  return {};
+}
+
+Result<void> WriteStructures(File& file, const NewImage& image, const NewImageLayout& layout,
+                             WriteOrder order) {
+  auto done = WriteMetadata(file, image, layout);
+  if (done) done = WriteRegionTables(file, layout);
+  if (done && order == WriteOrder::kDurable) done = file.Sync();
+  if (done) done = WriteHeaders(file, image, layout.log);
+  if (done) done = WriteIdentifier(file, image);
+  if (done && order == WriteOrder::kDurable) done = file.Sync();
+  return done;
+}
+
+}  // namespace vhdx

@@ -1,0 +1,63 @@
+#include "ops/fill_holes.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "bytes/arithmetic.h"
+#include "ops/progress_meter.h"
+
+namespace vhdx {
+namespace {
+
+constexpr uint64_t kPiece = kMiB;
+
+class HoleFiller {
+ public:
+  HoleFiller(File& file, uint64_t size_bytes, const OperationControl& control)
+      : file_(file), size_bytes_(size_bytes), control_(control), progress_(control, size_bytes) {}
+
+  Result<void> Run() {
+    for (uint64_t position = 0; position < size_bytes_;) {
+      auto hole = file_.NextHole(position);
+      if (!hole) return std::unexpected(std::move(hole.error()));
+      progress_.Add(std::min(*hole, size_bytes_) - position);
+      if (*hole >= size_bytes_) return {};
+      auto data = file_.NextData(*hole);
+      if (!data) return std::unexpected(std::move(data.error()));
+      // A hole of no length would be an answer that leads nowhere.
+      position = std::clamp(*data, *hole + 1, size_bytes_);
+      if (auto filled = FillOne({*hole, position - *hole}); !filled) return filled;
+    }
+    return {};
+  }
+
+ private:
+  Result<void> FillOne(FileRange hole) {
+    for (uint64_t done = 0; done < hole.length_bytes;) {
+      if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
+      const uint64_t length = std::min(kPiece, hole.length_bytes - done);
+      auto written = file_.WriteAt(hole.file_offset + done, ByteSpan(zeros_).first(length));
+      if (!written) return written;
+      done += length;
+      progress_.Add(length);
+    }
+    return {};
+  }
+
+  File& file_;
+  const uint64_t size_bytes_;
+  const OperationControl& control_;
+  ProgressMeter progress_;
+  const std::vector<std::byte> zeros_ = std::vector<std::byte>(kPiece);
+};
+
+}  // namespace
+
+Result<void> FillHoles(File& file, const OperationControl& control) {
+  auto size = file.Size();
+  if (!size) return std::unexpected(std::move(size.error()));
+  return HoleFiller(file, *size, control).Run();
+}
+
+}  // namespace vhdx

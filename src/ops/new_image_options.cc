@@ -1,0 +1,115 @@
+#include "ops/new_image_options.h"
+
+#include <bit>
+#include <string>
+#include <utility>
+
+#include "bytes/arithmetic.h"
+#include "format/layout.h"
+
+namespace vhdx {
+namespace {
+
+constexpr uint64_t kDynamicBlockSize = 32 * kMiB;
+constexpr uint64_t kOtherBlockSize = 2 * kMiB;
+constexpr uint32_t kLogicalSectorSize = 512;
+constexpr uint32_t kPhysicalSectorSize = 4096;
+
+std::unexpected<Error> Refuse(std::string sentence) {
+  return Fail(ErrorCode::kInvalidArgument, std::move(sentence));
+}
+
+Result<uint32_t> SectorSizeFor(std::string_view which, uint32_t wanted, uint32_t inherited,
+                               uint32_t usual) {
+  const uint32_t size = wanted != 0 ? wanted : inherited != 0 ? inherited : usual;
+  if (size == 512 || size == 4096) return size;
+  return Refuse("a " + std::string(which) + " sector has 512 or 4096 bytes, and not " +
+                std::to_string(size));
+}
+
+Result<void> CheckSize(uint64_t size_bytes, uint32_t sector_size) {
+  const std::string size = std::to_string(size_bytes);
+  if (size_bytes == 0)
+    return Refuse("a disk of no bytes cannot be made; say its size, such as 40G");
+  if (size_bytes > format::kMaxVirtualDiskSize) {
+    return Refuse("a VHDX has at most 64 TiB, and " + size + " bytes are more; say 64T or less");
+  }
+  if (!IsAligned(size_bytes, sector_size)) {
+    return Refuse("a size of " + size + " bytes is no multiple of the sector of " +
+                  std::to_string(sector_size) + "; the next one is " +
+                  std::to_string(AlignUp(size_bytes, sector_size)));
+  }
+  return {};
+}
+
+Result<Guid> RandomGuid(const CreateOptions& options, File& host) {
+  Guid guid;
+  const auto bytes = std::as_writable_bytes(std::span(guid.bytes));
+  if (auto filled = options.random ? options.random(bytes) : host.FillRandom(bytes); !filled) {
+    return std::unexpected(std::move(filled.error()));
+  }
+  // Version 4 and variant 1 of RFC 4122, where the order of Windows has them.
+  guid.bytes[7] = static_cast<uint8_t>((guid.bytes[7] & 0x0F) | 0x40);
+  guid.bytes[8] = static_cast<uint8_t>((guid.bytes[8] & 0x3F) | 0x80);
+  return guid;
+}
+
+}  // namespace
+
+Result<uint32_t> BlockSizeFor(Subformat subformat, uint64_t block_size_bytes) {
+  const uint64_t usual = subformat == Subformat::kDynamic ? kDynamicBlockSize : kOtherBlockSize;
+  const uint64_t size = block_size_bytes == 0 ? usual : block_size_bytes;
+  if (std::has_single_bit(size) && size >= format::kMinBlockSize && size <= format::kMaxBlockSize) {
+    return static_cast<uint32_t>(size);
+  }
+  return Refuse("a block size of " + std::to_string(size) +
+                " bytes is no power of two from 1 MiB to 256 MiB; say 2M or 32M, for example");
+}
+
+Result<uint64_t> LogLengthFor(uint64_t log_size_bytes) {
+  const uint64_t size = log_size_bytes == 0 ? kDefaultLogLength : log_size_bytes;
+  if (IsAligned(size, format::kAlignment) && size <= format::kMaxLogLength) return size;
+  return Refuse("a log size of " + std::to_string(size) +
+                " bytes is no multiple of 1 MiB up to 1 GiB; say 8M, for example");
+}
+
+Result<DiskParameters> ParametersFor(const CreateOptions& options,
+                                     const InheritedParameters& inherited) {
+  auto block_size = BlockSizeFor(options.subformat, options.block_size_bytes);
+  if (!block_size) return std::unexpected(std::move(block_size.error()));
+  auto logical = SectorSizeFor("logical", options.logical_sector_size,
+                               inherited.logical_sector_size, kLogicalSectorSize);
+  if (!logical) return std::unexpected(std::move(logical.error()));
+  auto physical = SectorSizeFor("physical", options.physical_sector_size,
+                                inherited.physical_sector_size, kPhysicalSectorSize);
+  if (!physical) return std::unexpected(std::move(physical.error()));
+  const uint64_t size_bytes = options.size_bytes != 0 ? options.size_bytes : inherited.size_bytes;
+  if (auto checked = CheckSize(size_bytes, *logical); !checked) {
+    return std::unexpected(std::move(checked.error()));
+  }
+  return DiskParameters{.block_size_bytes = *block_size,
+                        .leave_blocks_allocated = options.subformat == Subformat::kFixed,
+                        .has_parent = options.subformat == Subformat::kDifferencing,
+                        .virtual_disk_size_bytes = size_bytes,
+                        .logical_sector_size = *logical,
+                        .physical_sector_size = *physical,
+                        .virtual_disk_id = options.disk_id.value_or(Guid{})};
+}
+
+Result<NewImage> MakeNewImage(const CreateOptions& options, const DiskParameters& parameters,
+                              File& host) {
+  auto log_length = LogLengthFor(options.log_size_bytes);
+  if (!log_length) return std::unexpected(std::move(log_length.error()));
+  NewImage image{
+      .parameters = parameters, .log_length_bytes = *log_length, .creator = options.creator};
+  std::vector<Guid*> wanted = {&image.file_write_guid, &image.data_write_guid};
+  if (parameters.virtual_disk_id.IsZero()) wanted.push_back(&image.parameters.virtual_disk_id);
+  for (Guid* const guid : wanted) {
+    auto random = RandomGuid(options, host);
+    if (!random) return std::unexpected(std::move(random.error()));
+    *guid = *random;
+  }
+  return image;
+}
+
+}  // namespace vhdx

@@ -1,0 +1,119 @@
+#include "ops/parent_link.h"
+
+#include <vhdxkit/check.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "format/parent_locator.h"
+
+namespace vhdx {
+namespace {
+
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::vector<std::string_view> NamesIn(std::string_view host_path) {
+  std::vector<std::string_view> names;
+  while (!host_path.empty()) {
+    const size_t end = std::min(host_path.find('/'), host_path.size());
+    if (end > 0) names.push_back(host_path.substr(0, end));
+    host_path.remove_prefix(std::min(end + 1, host_path.size()));
+  }
+  return names;
+}
+
+Result<void> CheckParent(FileSystem& files, const std::string& path, const OpenOptions& options,
+                         const OperationControl& control) {
+  auto report = Check(files, path, options, {.cancel = control.cancel});
+  if (!report) return std::unexpected(std::move(report.error()));
+  if (report->verdict != CheckVerdict::kCorrupt) return {};
+  const auto worst = std::ranges::min_element(
+      report->findings, {}, [](const Finding& finding) { return finding.rule->severity; });
+  return std::unexpected(
+      Error{.code = ErrorCode::kCorrupt,
+            .rule = std::string(worst->rule->id),
+            .file = worst->file,
+            .file_offset = worst->file_offset,
+            .found = worst->found,
+            .expected = worst->expected,
+            .sentence = "the parent is broken, and so would its child be: " + worst->sentence});
+}
+
+// Its own descriptor, because a Disk does not give away its files.
+Result<std::unique_ptr<File>> HoldParent(FileSystem& files, const std::string& path,
+                                         const OpenOptions& options) {
+  auto file = files.Open(path, {});
+  if (!file) return file;
+  if (options.lock == LockPolicy::kLock) {
+    auto locked = (*file)->Lock(LockMode::kShared);
+    if (!locked && locked.error().code != ErrorCode::kUnsupported) {
+      return std::unexpected(std::move(locked.error()));
+    }
+  }
+  if (auto synced = (*file)->Sync(); !synced) return std::unexpected(std::move(synced.error()));
+  return file;
+}
+
+Result<std::vector<LocatorEntryInfo>> DescribeParent(FileSystem& files, const ParentLink& parent,
+                                                     const std::string& child_path) {
+  auto folder = files.RealPath(FolderOf(child_path));
+  if (!folder) return std::unexpected(std::move(folder.error()));
+  auto path = parent.file->RealPath();
+  if (!path) return std::unexpected(std::move(path.error()));
+  if (path->find('\\') != std::string::npos) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "a name with a backslash cannot be written into a child; rename the parent", *path);
+  }
+  // Interop: Hyper-V writes a path of Windows as the absolute one. There is none to know here; one
+  // of this host finds the parent again on it, and is passed over by Windows for the relative one.
+  return std::vector<LocatorEntryInfo>{
+      {std::string(format::kParentLinkageKey),
+       "{" + parent.image().header().data_write_guid.ToString() + "}"},
+      {std::string(format::kAbsoluteWin32PathKey), *path},
+      {std::string(format::kRelativePathKey), RelativeWindowsPath(*folder, *path)}};
+}
+
+}  // namespace
+
+std::string RelativeWindowsPath(const std::string& folder, const std::string& target) {
+  const auto from = NamesIn(folder);
+  const auto to = NamesIn(target);
+  const auto [up, down] = std::ranges::mismatch(from, to);
+  std::string path = up == from.end() ? "." : "..";
+  for (auto name = up; name != from.end(); ++name) {
+    if (name != up) path += "\\..";
+  }
+  for (auto name = down; name != to.end(); ++name) path.append("\\").append(*name);
+  return path;
+}
+
+Result<ParentLink> OpenParentLink(FileSystem& files, const std::string& parent_path,
+                                  const OpenOptions& options, const std::string& child_path,
+                                  const OperationControl& control) {
+  OpenOptions reading = options;
+  reading.access = DiskAccess::kReadOnly;
+  ParentLink parent;
+  auto disk = Disk::Open(files, parent_path, reading);
+  if (!disk) return std::unexpected(std::move(disk.error()));
+  parent.disk = *std::move(disk);
+  auto file = HoldParent(files, parent_path, reading);
+  if (!file) return std::unexpected(std::move(file.error()));
+  parent.file = *std::move(file);
+  if (!parent.disk->Uses(parent.file->identity())) {
+    return Fail(ErrorCode::kBusy, "the parent was replaced while it was being opened", parent_path);
+  }
+  if (auto checked = CheckParent(files, parent_path, reading, control); !checked) {
+    return std::unexpected(std::move(checked.error()));
+  }
+  auto entries = DescribeParent(files, parent, child_path);
+  if (!entries) return std::unexpected(std::move(entries.error()));
+  parent.locator_entries = *std::move(entries);
+  return parent;
+}
+
+}  // namespace vhdx

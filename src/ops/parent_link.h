@@ -1,0 +1,42 @@
+// The parent of a differencing image that is to be made: held, so that nobody writes it meanwhile,
+// and described for the child ([MS-VHDX] 2.6.2.6).
+
+#ifndef VHDXKIT_OPS_PARENT_LINK_H_
+#define VHDXKIT_OPS_PARENT_LINK_H_
+
+#include <vhdxkit/disk.h>
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+#include <vhdxkit/image_info.h>
+#include <vhdxkit/operation.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vhdx {
+
+struct ParentLink {
+  std::unique_ptr<Disk> disk;  ///< the whole chain, locked and read-only
+  std::unique_ptr<File> file;  ///< the parent's own
+  /// The locator of a child in the folder that was named, in the order in which Hyper-V writes it.
+  std::vector<LocatorEntryInfo> locator_entries;
+
+  const ImageInfo& image() const { return disk->image(0); }
+};
+
+/// Opens the parent, checks it and its own parents, and makes it durable: a child must not outlive
+/// the identity that it names. `child_path` says in which folder the child will lie.
+/// Errors: those of Disk::Open; kCorrupt for a parent that `check` would call so; kInvalidArgument
+/// for a path that no locator can carry.
+Result<ParentLink> OpenParentLink(FileSystem& files, const std::string& parent_path,
+                                  const OpenOptions& options, const std::string& child_path,
+                                  const OperationControl& control);
+
+/// The path of `target` as seen from `folder`, both absolute host paths without links, in the form
+/// of Hyper-V: ".\base.vhdx", "..\images\base.vhdx".
+std::string RelativeWindowsPath(const std::string& folder, const std::string& target);
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_OPS_PARENT_LINK_H_

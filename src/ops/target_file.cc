@@ -1,0 +1,37 @@
+#include "ops/target_file.h"
+
+#include <utility>
+
+namespace vhdx {
+
+Result<std::optional<ExistingFile>> LookAtTarget(
+    FileSystem& files, const std::string& path,
+    const std::function<bool(const FileIdentity&)>& is_source) {
+  auto file = files.Open(path, {});
+  if (!file) {
+    if (file.error().code == ErrorCode::kNotFound) return std::nullopt;
+    return std::unexpected(std::move(file.error()));
+  }
+  if (is_source((*file)->identity())) {
+    return Fail(ErrorCode::kInvalidArgument, "the target is (part of) the source", path);
+  }
+  // Whoever uses the file would lose it.
+  if (auto locked = (*file)->Lock(LockMode::kExclusive);
+      !locked && locked.error().code != ErrorCode::kUnsupported) {
+    return std::unexpected(std::move(locked.error()));
+  }
+  return ExistingFile{(*file)->identity(), (*file)->capabilities().block_device};
+}
+
+Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path) {
+  auto staged = StagedFile::Create(files, path);
+  if (!staged) staged.error().file = path;
+  return staged;
+}
+
+Error NamingTarget(Error error, StagedFile& staged, const std::string& path) {
+  if (error.file == staged.file().name()) error.file = path;
+  return error;
+}
+
+}  // namespace vhdx

@@ -1,0 +1,40 @@
+// The file that an operation is to make: what stands under its name before, and what a person calls
+// it while it has a temporary one.
+
+#ifndef VHDXKIT_OPS_TARGET_FILE_H_
+#define VHDXKIT_OPS_TARGET_FILE_H_
+
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "io/staged_file.h"
+
+namespace vhdx {
+
+/// What stands under the target's name before we begin.
+struct ExistingFile {
+  FileIdentity identity;
+  bool block_device = false;
+};
+
+/// Looks at it; nothing if nothing is there. `is_source` tells of the files that must stay.
+/// Errors: kInvalidArgument (it is one of those); kBusy (somebody uses it, and would lose it);
+/// those of FileSystem::Open.
+Result<std::optional<ExistingFile>> LookAtTarget(
+    FileSystem& files, const std::string& path,
+    const std::function<bool(const FileIdentity&)>& is_source);
+
+/// A StagedFile whose errors name the target.
+Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path);
+
+/// The error of an operation on a staged file, for people: they know the name that was asked for,
+/// not the temporary one.
+Error NamingTarget(Error error, StagedFile& staged, const std::string& path);
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_OPS_TARGET_FILE_H_
