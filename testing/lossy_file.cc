@@ -252,6 +252,20 @@ Result<Loss> LossyFile::CutPower() {
   return loss;
 }
 
+// -- All files --
+
+size_t LossyFile::UnsyncedChanges() {
+  const MutexLock lock(mutex_);
+  return unsynced_.size();
+}
+
+size_t PowerSwitch::UnsyncedChanges() {
+  const MutexLock lock(mutex_);
+  size_t changes = 0;
+  for (LossyFile* file : files_) changes += file->UnsyncedChanges();
+  return changes;
+}
+
 Result<std::vector<Loss>> PowerSwitch::Cut() {
   const MutexLock lock(mutex_);
   std::vector<Loss> losses;

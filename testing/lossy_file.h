@@ -54,6 +54,8 @@ class LossyFile;
 /// Files whose power goes at the same moment.
 class PowerSwitch {
  public:
+  /// Of all that are open: changes that no sync has made durable yet.
+  size_t UnsyncedChanges();
   /// Cuts the power of all that are open.
   Result<std::vector<Loss>> Cut();
 
@@ -105,6 +107,7 @@ class LossyFile final : public ForwardingFile {
   Result<Piece> ReadPiece(FileRange range, uint64_t length);
   Result<std::vector<Piece>> ReadAll(FileRange range, uint64_t length);
   Result<std::vector<Piece>> ReadData(FileRange range, uint64_t length);
+  size_t UnsyncedChanges() VHDX_EXCLUDES(mutex_);
   Result<Loss> CutPower() VHDX_EXCLUDES(mutex_);
   uint64_t LengthAfterCut(uint64_t length_now) VHDX_REQUIRES(mutex_);
   std::unexpected<Error> NoPower() const;

@@ -71,6 +71,7 @@ TEST(LossyFile, AnUnsyncedWriteIsThereOrNotOrTornAtSectors) {
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {
     Trial trial({.seed = seed});
     trial.Write(0, kSectors);
+    EXPECT_EQ(trial.power().UnsyncedChanges(), 1U);
     const Loss loss = trial.Cut();
     EXPECT_EQ(loss.unsynced_changes, 1U);
     EXPECT_EQ(loss.unsynced_sectors, kSectors);

@@ -1,5 +1,5 @@
-// nbdkit-crash-plugin: a .vhdx on a LossyFile. On SIGUSR1 the power goes: the file becomes what a
-// disk may hold after a power cut, and the server ends at once, by SIGKILL.
+// nbdkit-crash-plugin: a .vhdx on a LossyFile. Soon after SIGUSR1 the power goes: the file becomes
+// what a disk may hold after a power cut, and the server ends at once, by SIGKILL.
 //
 //   nbdkit -f ./nbdkit-crash-plugin.so file=DISK.vhdx seed=N ignore-syncs=0|1
 //
@@ -13,10 +13,12 @@
 #include <vhdxkit/disk.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -26,7 +28,10 @@
 namespace vhdx::testing {
 namespace {
 
-constexpr std::chrono::milliseconds kLongestSync(4);  // as long as a disk's, more or less
+constexpr std::chrono::milliseconds kLongestSync(20);  // as on a disk that turns
+
+constexpr size_t kMostAwaited = 60;  // changes
+constexpr std::chrono::seconds kLongestWait(5);
 
 /// What one process of nbdkit serves.
 struct Served {
@@ -67,9 +72,21 @@ void PrintLoss(const Loss& loss) {
                static_cast<unsigned long long>(loss.length_after));
 }
 
+/// A guest's kernel keeps what it writes until just before a flush, so that at most moments nothing
+/// is there to be lost. The power goes at one where something is: how much is random.
+void AwaitUnsyncedChanges() {
+  PowerSwitch& power = served().files->power();
+  const size_t enough = 1 + std::mt19937_64(served().options.seed)() % kMostAwaited;
+  const auto deadline = std::chrono::steady_clock::now() + kLongestWait;
+  while (power.UnsyncedChanges() < enough && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
 [[noreturn]] void AwaitPowerCut() {
   while (::sem_wait(&power_goes) != 0) {
   }
+  AwaitUnsyncedChanges();
   const Result<std::vector<Loss>> losses = served().files->power().Cut();
   if (!losses) {
     std::fprintf(stderr, "power cut: %s\n", ToString(losses.error()).c_str());

@@ -10,7 +10,7 @@
 //
 // Standard output, a line each, in the order in which it happened:
 //   BEGIN NAME SECTORS VERSION    a rewrite of a file starts
-//   SYNCED NAME SECTORS VERSION   fsync of the file, and of its folder where it is new, succeeded
+//   SYNCED NAME SECTORS VERSION   fsync of the file and its folder, or syncfs, succeeded
 //   UNLINK NAME                   its removal starts
 //   REMOVED NAME                  fsync of the folder succeeded
 // LIST has lines of two kinds:
@@ -49,6 +49,8 @@ constexpr size_t kWorkers = 4;
 /// A worker writes in pieces of this size, so that a kill finds it in the middle.
 constexpr size_t kPieceSectors = 256;
 constexpr size_t kMaxFileSectors = 8192;
+/// Files that a worker writes before it syncs them.
+constexpr uint64_t kMostUnsynced = 12;
 
 using Sector = std::array<uint64_t, kSectorWords>;
 
@@ -215,21 +217,24 @@ class Worker {
 
   [[noreturn]] void Run() {
     for (;;) {
-      const uint64_t choice = Below(10);
-      if (IsNearlyFull()) {
-        Remove();
-      } else if (files_.empty() || choice < 6) {
-        Create();
-      } else if (choice < 9) {
-        Rewrite();
-      } else {
-        Remove();
-      }
+      for (uint64_t changes = 1 + Below(kMostUnsynced); changes > 0; --changes) Change();
+      SyncPending();
     }
   }
 
  private:
   uint64_t Below(uint64_t end) { return random_() % end; }
+
+  void Change() {
+    const uint64_t choice = Below(10);
+    if (IsNearlyFull() || choice == 9) {
+      Remove();
+    } else if (files_.empty() || choice < 5) {
+      Create();
+    } else {
+      Rewrite();
+    }
+  }
 
   bool IsNearlyFull() const {
     struct statvfs space = {};
@@ -247,13 +252,16 @@ class Worker {
     return 1 + Below(limit);
   }
 
-  void SyncFolder() {
-    const Descriptor folder(folder_, O_RDONLY | O_DIRECTORY);
-    if (::fsync(folder.get()) != 0) Fail("fsync " + folder_);
+  std::string PathOf(const std::string& name) const { return folder_ + "/" + name; }
+
+  static void SyncPath(const std::string& path) {
+    const Descriptor file(path, O_RDONLY);
+    if (::fsync(file.get()) != 0) Fail("fsync " + path);
   }
 
+  /// Leaves it to the disk when the bytes become durable.
   void WriteVersion(const std::string& name, uint64_t sectors, uint64_t version) {
-    const Descriptor file(folder_ + "/" + name, O_WRONLY | O_CREAT);
+    const Descriptor file(PathOf(name), O_WRONLY | O_CREAT);
     if (!file.is_open()) Fail("open " + name);
     const uint64_t key = NameKey(name);
     std::vector<Sector> piece;
@@ -266,17 +274,17 @@ class Worker {
       if (::write(file.get(), piece.data(), bytes) != static_cast<ssize_t>(bytes)) {
         Fail("write " + name);
       }
+      // Otherwise the kernel would keep them until just before the flush, and no kill would find
+      // many writes that the disk has and that no flush has covered.
+      ::sync_file_range(file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
     }
-    if (::fsync(file.get()) != 0) Fail("fsync " + name);
   }
 
   void Create() {
     const std::string name = prefix_ + std::to_string(created_++);
     const Versions versions = {.sectors = AnySectors(), .oldest = 1, .newest = 1};
     WriteVersion(name, versions.sectors, versions.newest);
-    SyncFolder();
-    ReportFile("SYNCED", name, versions.sectors, versions.newest);
-    files_[name] = versions;
+    pending_[name] = versions;
   }
 
   void Rewrite() {
@@ -284,22 +292,40 @@ class Worker {
     ++versions.newest;
     ReportFile("BEGIN", name, versions.sectors, versions.newest);
     WriteVersion(name, versions.sectors, versions.newest);
-    ReportFile("SYNCED", name, versions.sectors, versions.newest);
+    pending_[name] = versions;
   }
 
   void Remove() {
     if (files_.empty()) return;
-    const auto file = AnyFile();
-    Report("UNLINK " + file->first);
-    if (::unlink((folder_ + "/" + file->first).c_str()) != 0) Fail("unlink " + file->first);
-    SyncFolder();
-    Report("REMOVED " + file->first);
-    files_.erase(file);
+    const auto [name, versions] = *AnyFile();
+    Report("UNLINK " + name);
+    if (::unlink(PathOf(name).c_str()) != 0) Fail("unlink " + name);
+    files_.erase(name);
+    pending_.erase(name);
+    SyncPath(folder_);
+    Report("REMOVED " + name);
+  }
+
+  /// All at once, or one by one.
+  void SyncPending() {
+    if (Below(4) == 0) {
+      const Descriptor folder(folder_, O_RDONLY);
+      if (::syncfs(folder.get()) != 0) Fail("syncfs");
+    } else {
+      for (const auto& [name, versions] : pending_) SyncPath(PathOf(name));
+      SyncPath(folder_);
+    }
+    for (const auto& [name, versions] : pending_) {
+      ReportFile("SYNCED", name, versions.sectors, versions.newest);
+      files_[name] = versions;
+    }
+    pending_.clear();
   }
 
   const std::string folder_;
   const std::string prefix_;
-  Files files_;
+  Files files_;    // synced at least once
+  Files pending_;  // created or rewritten since the last sync
   std::mt19937_64 random_;
   uint64_t created_ = 0;
 };
