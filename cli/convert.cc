@@ -1,7 +1,9 @@
-// vhdx convert: the contents of a disk into a raw file, a block device, or a pipe.
+// vhdx convert: the contents of a disk into a VHDX, a raw file, a block device, or a pipe.
 
 #include <fmt/format.h>
+#include <unistd.h>
 #include <vhdxkit/convert.h>
+#include <vhdxkit/image_format.h>
 
 #include <chrono>
 #include <memory>
@@ -11,8 +13,10 @@
 #include "cli/commands.h"
 #include "cli/disk_source.h"
 #include "cli/json_text.h"
+#include "cli/new_image_arguments.h"
 #include "cli/printable.h"
 #include "cli/size_text.h"
+#include "cli/standard_input.h"
 #include "cli/standard_output_file.h"
 
 namespace vhdx::cli {
@@ -24,11 +28,15 @@ struct ConvertArguments {
   SourceArguments source;
   std::string target;
   std::string target_format;  // empty: not said
+  NewImageArguments image;
   bool force = false;
   bool into_existing = false;
+  bool orphan_children = false;
+  bool no_lock = false;
   bool sync = false;
   uint64_t threads = 0;
 
+  bool from_standard_input() const { return source.path == "-"; }
   bool to_standard_output() const { return target == "-"; }
 };
 
@@ -54,37 +62,72 @@ Result<ConvertReport> Stream(const Invocation& invocation, const ConvertArgument
                        .target_size_bytes = source.size_bytes()};
 }
 
+ConvertOptions OptionsFor(const Invocation& invocation, const ConvertArguments& arguments) {
+  return {.existing = arguments.into_existing ? ExistingTarget::kInto
+                      : arguments.force       ? ExistingTarget::kReplace
+                                              : ExistingTarget::kRefuse,
+          .sync = arguments.sync,
+          .threads = static_cast<unsigned>(arguments.threads),
+          .open = invocation.open_options({.force_share = arguments.no_lock}),
+          .orphan_children = arguments.orphan_children};
+}
+
+// Of the image to be made.
+CreateOptions ImageFor(const ConvertArguments& arguments) {
+  const Subformat subformat = arguments.image.fixed ? Subformat::kFixed : Subformat::kDynamic;
+  CreateOptions image = ToCreateOptions(arguments.image, subformat, "");
+  image.sync = arguments.sync;
+  return image;
+}
+
 Result<ConvertReport> ConvertToFile(const Invocation& invocation, const ConvertArguments& arguments,
-                                    BlockDevice& source) {
-  const ConvertOptions options{.existing = arguments.into_existing ? ExistingTarget::kInto
-                                           : arguments.force       ? ExistingTarget::kReplace
-                                                                   : ExistingTarget::kRefuse,
-                               .sync = arguments.sync,
-                               .threads = static_cast<unsigned>(arguments.threads)};
+                                    std::string_view format, BlockDevice& source) {
+  const ConvertOptions options = OptionsFor(invocation, arguments);
   Progress progress(invocation.options.progress, invocation.error_fd);
-  return ConvertToRaw(invocation.files, source, arguments.target, options,
-                      invocation.control(progress));
+  const OperationControl control = invocation.control(progress);
+  if (format == kRaw) {
+    return ConvertToRaw(invocation.files, source, arguments.target, options, control);
+  }
+  return ConvertToVhdx(invocation.files, source, arguments.target, ImageFor(arguments), options,
+                       control);
+}
+
+Result<ConvertReport> ConvertStream(const Invocation& invocation, const ConvertArguments& arguments,
+                                    StandardInput& input) {
+  Progress progress(invocation.options.progress, invocation.error_fd);
+  return ConvertStreamToVhdx(
+      invocation.files, [&](MutableByteSpan buffer) { return input.Read(buffer); },
+      arguments.target, ImageFor(arguments), OptionsFor(invocation, arguments),
+      invocation.control(progress));
 }
 
 Result<ConvertReport> Convert(const Invocation& invocation, const ConvertArguments& arguments,
-                              BlockDevice& source) {
-  if (!arguments.to_standard_output()) return ConvertToFile(invocation, arguments, source);
+                              std::string_view format, BlockDevice& source) {
+  if (!arguments.to_standard_output()) {
+    return ConvertToFile(invocation, arguments, format, source);
+  }
   auto stream = StandardOutputFile::Open(invocation.out.stream());
   if (!stream) return std::unexpected(std::move(stream.error()));
   return Stream(invocation, arguments, **stream, source);
 }
 
+// What is converted into what, for messages.
+struct Conversion {
+  std::string_view source_format;
+  std::string_view target_format;
+};
+
 std::string TargetName(const ConvertArguments& arguments) {
   return arguments.to_standard_output() ? std::string(kStandardOutputName) : arguments.target;
 }
 
-Json ToJson(const ConvertArguments& arguments, std::string_view source_format,
+Json ToJson(const ConvertArguments& arguments, const Conversion& conversion,
             const Outcome& outcome) {
   const CopyReport& copy = outcome.report.copy;
   return {{"source", arguments.source.path},
-          {"source-format", source_format},
+          {"source-format", conversion.source_format},
           {"target", TargetName(arguments)},
-          {"target-format", "raw"},
+          {"target-format", conversion.target_format},
           {"virtual-size", outcome.report.source_size_bytes},
           {"target-size", outcome.report.target_size_bytes},
           {"copied", copy.copied_bytes},
@@ -106,68 +149,135 @@ std::string ToText(const ConvertArguments& arguments, const Outcome& outcome) {
       fmt::format("{}: {} written ({}) in {:.2f} s", Printable(TargetName(arguments)),
                   FormatSize(report.source_size_bytes), parts, outcome.seconds);
   const uint64_t rest = report.target_size_bytes - report.source_size_bytes;
-  if (rest > 0) text += fmt::format("; the {} behind that stay as they were", FormatSize(rest));
+  const bool has_rest = rest > 0 && !arguments.from_standard_input();
+  if (has_rest) text += fmt::format("; the {} behind that stay as they were", FormatSize(rest));
   return text + "\n";
 }
 
 void Print(const Invocation& invocation, const ConvertArguments& arguments,
-           std::string_view source_format, const Outcome& outcome) {
+           const Conversion& conversion, const Outcome& outcome) {
   const bool json = invocation.options.json;
   if (!json && invocation.options.quiet) return;
   if (!arguments.to_standard_output()) {
-    invocation.out.Write(json ? ToDocument(ToJson(arguments, source_format, outcome))
+    invocation.out.Write(json ? ToDocument(ToJson(arguments, conversion, outcome))
                               : ToText(arguments, outcome));
     return;
   }
   // Standard output carries the disk; what was done is told on standard error.
   TextOutput errors({.fd = invocation.error_fd, .interrupted = nullptr});
-  errors.Write(json ? ToLine(ToJson(arguments, source_format, outcome)) + "\n"
+  errors.Write(json ? ToLine(ToJson(arguments, conversion, outcome)) + "\n"
                     : ToText(arguments, outcome));
   (void)errors.Finish();
 }
 
-// Who names a target so and says no format may expect another one.
-Result<void> CheckTargetName(const ConvertArguments& arguments) {
-  const std::string_view name = arguments.target;
-  if (!arguments.target_format.empty()) return {};
-  if (!name.ends_with(".vhdx") && !name.ends_with(".avhdx")) return {};
-  return Fail(ErrorCode::kInvalidArgument,
-              "the name says VHDX, but a raw disk would be written; say -O raw if that is meant",
-              arguments.target);
+// Said, or told by the target: by what is there if that is to be written into, else by its name.
+Result<std::string_view> DecideTargetFormat(const Invocation& invocation,
+                                            const ConvertArguments& arguments) {
+  if (!arguments.target_format.empty()) return arguments.target_format == kRaw ? kRaw : kVhdx;
+  if (arguments.into_existing && !arguments.to_standard_output()) {
+    auto file = invocation.files.Open(arguments.target, {});
+    if (!file) return std::unexpected(std::move(file.error()));
+    auto format = RecognizeFormat(**file);
+    if (!format) return std::unexpected(std::move(format.error()));
+    const bool is_vhdx = *format != nullptr && (*format)->kind == ImageFormat::Kind::kVhdx;
+    return is_vhdx ? kVhdx : kRaw;
+  }
+  return IsNamedAsVhdx(arguments.target) ? kVhdx : kRaw;
+}
+
+Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view target_format) {
+  const auto refuse = [&](std::string sentence) {
+    return Fail(ErrorCode::kInvalidArgument, std::move(sentence), TargetName(arguments));
+  };
+  if (target_format == kVhdx && arguments.to_standard_output()) {
+    return refuse("a VHDX is not written front to back; name a file, or say -O raw");
+  }
+  if (target_format == kRaw && arguments.from_standard_input()) {
+    return refuse("what comes from a pipe can only become a VHDX: say -O vhdx, or use dd for raw");
+  }
+  if (target_format == kRaw && (arguments.image.fixed || arguments.image.block_size != 0)) {
+    return refuse("--fixed and --block-size are for a VHDX; say -O vhdx, or leave them out");
+  }
+  return {};
+}
+
+void ReportOutcome(const Invocation& invocation, const ConvertArguments& arguments,
+                   const Conversion& conversion, const ConvertReport& report,
+                   std::chrono::steady_clock::time_point start) {
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  Print(invocation, arguments, conversion, {.report = report, .seconds = elapsed.count()});
+}
+
+Result<ExitStatus> RunFromStandardInput(const Invocation& invocation,
+                                        const ConvertArguments& arguments,
+                                        std::string_view target_format) {
+  const auto start = std::chrono::steady_clock::now();
+  StandardInput input(STDIN_FILENO, invocation.interrupted);
+  if (auto fine = CheckStandardInput(input, arguments.source); !fine) {
+    return std::unexpected(std::move(fine.error()));
+  }
+  auto report = ConvertStream(invocation, arguments, input);
+  if (!report) return std::unexpected(std::move(report.error()));
+  if (const uint64_t padding = report->target_size_bytes - report->source_size_bytes;
+      padding != 0) {
+    invocation.messages.Note(
+        kStandardInputName,
+        fmt::format("its {} bytes are no multiple of a sector; the disk ends with {} bytes of "
+                    "zeros more",
+                    report->source_size_bytes, padding));
+  }
+  ReportOutcome(invocation, arguments, {kRaw, target_format}, *report, start);
+  return ExitStatus::kDone;
 }
 
 Result<ExitStatus> RunConvert(const Invocation& invocation, const ConvertArguments& arguments) {
-  if (auto checked = CheckTargetName(arguments); !checked) {
+  auto target_format = DecideTargetFormat(invocation, arguments);
+  if (!target_format) return std::unexpected(std::move(target_format.error()));
+  if (auto checked = CheckFormats(arguments, *target_format); !checked) {
     return std::unexpected(std::move(checked.error()));
+  }
+  if (arguments.from_standard_input()) {
+    return RunFromStandardInput(invocation, arguments, *target_format);
   }
   auto source = OpenDiskSource(invocation, arguments.source);
   if (!source) return std::unexpected(std::move(source.error()));
   const auto start = std::chrono::steady_clock::now();
-  auto report = Convert(invocation, arguments, *source->device);
+  auto report = Convert(invocation, arguments, *target_format, *source->device);
   if (!report) return std::unexpected(std::move(report.error()));
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  Print(invocation, arguments, source->format, {.report = *report, .seconds = elapsed.count()});
+  ReportOutcome(invocation, arguments, {source->format, *target_format}, *report, start);
   return ExitStatus::kDone;
+}
+
+void AddTargetOptions(CLI::App& app, ConvertArguments& arguments) {
+  AddFlag(app, "--force", arguments.force, "replaces DST if it exists, once the new one is whole");
+  AddFlag(app, "-n,--no-create", arguments.into_existing,
+          "writes into DST, which exists and is large enough; the rest of it stays");
+  AddFlag(app, "--orphan-children", arguments.orphan_children,
+          "also if DST is the parent of other images, which cannot be read any more then");
+  AddFlag(app, "--no-lock", arguments.no_lock,
+          "with -n: writes to a VHDX without locks, where the file system has none");
+  AddFlag(app, "--sync", arguments.sync, "makes DST durable before it gets its name");
 }
 
 }  // namespace
 
 Command AddConvert(CLI::App& root) {
   auto arguments = std::make_shared<ConvertArguments>();
-  CLI::App& app =
-      AddCommand(root, "convert",
-                 "Copies the contents of a disk, parents included, to raw. What is zero becomes "
-                 "holes. A new file gets its name when it is whole.");
-  AddFile(app, "SRC", arguments->source.path, "a VHDX image, or a raw disk");
+  CLI::App& app = AddCommand(
+      root, "convert",
+      "Copies the contents of a disk, parents included, to a VHDX or to raw. What is zero becomes "
+      "holes. A new file gets its name when it is whole.");
+  AddFile(app, "SRC", arguments->source.path, "a VHDX image, a raw disk, or - for standard input");
   AddFile(app, "DST", arguments->target, "a file, a block device, or - for standard output");
   AddFormat(app, "-f,--format", arguments->source);
-  AddChoice(app, "-O,--output-format", arguments->target_format, {"raw"}, "the format of DST");
-  AddFlag(app, "--force", arguments->force, "replaces DST if it exists, once the new one is whole");
-  AddFlag(app, "-n,--no-create", arguments->into_existing,
-          "writes into DST, which exists and is large enough; the rest of it stays");
+  AddChoice(app, "-O,--output-format", arguments->target_format, {"raw", "vhdx"},
+            "the format of DST; if not said, its name tells");
+  AddBaseDiskOptions(app, arguments->image);
+  AddNewImageOptions(app, arguments->image);
+  AddGuid(app, "--disk-id", arguments->image.disk_id, "the new disk's own id");
+  AddTargetOptions(app, *arguments);
   AddCount(app, "-j,--threads", arguments->threads, {.least = 1, .most = kMaxThreads},
            "this many threads copy");
-  AddFlag(app, "--sync", arguments->sync, "makes DST durable before it gets its name");
   AddForceShare(app, arguments->source.read);
   return {&app,
           [arguments](const Invocation& invocation) { return RunConvert(invocation, *arguments); }};

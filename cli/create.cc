@@ -24,6 +24,7 @@ struct CreateArguments {
   std::string parent;  // empty: none
   NewImageArguments image;
   bool force = false;
+  bool orphan_children = false;
   bool sync = false;
 
   Subformat subformat() const {
@@ -105,6 +106,7 @@ Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments
   options.parent_path = arguments.parent;
   options.open = invocation.open_options({});
   options.replace_existing = arguments.force;
+  options.orphan_children = arguments.orphan_children;
   options.sync = arguments.sync;
   Progress progress(invocation.options.progress, invocation.error_fd);
   auto report = Create(invocation.files, arguments.path, options, invocation.control(progress));
@@ -122,6 +124,8 @@ Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments
 
 void AddTargetOptions(CLI::App& app, CreateArguments& arguments) {
   AddFlag(app, "--force", arguments.force, "replaces the file if it exists");
+  AddFlag(app, "--orphan-children", arguments.orphan_children,
+          "also if it is the parent of other images, which cannot be read any more then");
   AddFlag(app, "--sync", arguments.sync, "makes the file durable before it gets its name");
 }
 

@@ -12,8 +12,6 @@
 namespace vhdx::cli {
 namespace {
 
-constexpr std::string_view kRaw = "raw";
-constexpr std::string_view kVhdx = "vhdx";
 constexpr std::string_view kWithoutLocks =
     "another program may write this file meanwhile, and what is read may be a mixture of old and "
     "new";
@@ -34,11 +32,6 @@ Error WrongFormat(const ImageFormat& format, const std::string& path) {
   error.expected = "a VHDX image";
   error.sentence = fmt::format("this is {}{}; {}", format.title, reads, Advice(format, path));
   return error;
-}
-
-bool IsNamedAsVhdx(std::string_view path) {
-  return path.ends_with(".vhdx") || path.ends_with(".avhdx") || path.ends_with(".VHDX") ||
-         path.ends_with(".AVHDX");
 }
 
 std::string OrAsRaw(const SourceArguments& source) {
@@ -120,6 +113,11 @@ Result<DiskSource> OpenRaw(const Invocation& invocation, const SourceArguments& 
 
 }  // namespace
 
+bool IsNamedAsVhdx(std::string_view path) {
+  return path.ends_with(".vhdx") || path.ends_with(".avhdx") || path.ends_with(".VHDX") ||
+         path.ends_with(".AVHDX");
+}
+
 void AddFormat(CLI::App& app, const std::string& names, SourceArguments& source) {
   AddChoice(app, names, source.format, {"raw", "vhdx"},
             "its format, whatever its contents look like");
@@ -164,6 +162,27 @@ Error ExplainWrongFormat(FileSystem& files, Error error) {
   error.expected = wrong.expected;
   error.sentence = wrong.sentence + " [file.signature]";
   return error;
+}
+
+Result<void> CheckStandardInput(StandardInput& input, const SourceArguments& source) {
+  const std::string name(kStandardInputName);
+  const auto seek_needed = [&] {
+    return Fail(ErrorCode::kUnsupported,
+                "a VHDX cannot be read front to back; save it to a file first", name);
+  };
+  if (source.format == kVhdx) return seek_needed();
+  if (!source.format.empty()) return {};
+  auto format = input.Recognize();
+  if (!format) return std::unexpected(std::move(format.error()));
+  if (*format == nullptr) return {};
+  if ((*format)->kind == ImageFormat::Kind::kVhdx) {
+    auto error = seek_needed();
+    error.error().sentence += OrAsRaw(source);
+    return error;
+  }
+  Error error = WrongFormat(**format, name);
+  error.sentence += OrAsRaw(source);
+  return std::unexpected(std::move(error));
 }
 
 Result<DiskSource> OpenDiskSource(const Invocation& invocation, const SourceArguments& source) {

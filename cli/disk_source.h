@@ -15,12 +15,19 @@
 #include <vector>
 
 #include "cli/invocation.h"
+#include "cli/standard_input.h"
 
 namespace CLI {
 class App;
 }  // namespace CLI
 
 namespace vhdx::cli {
+
+inline constexpr std::string_view kRaw = "raw";
+inline constexpr std::string_view kVhdx = "vhdx";
+
+/// Whether a file's name ends as those of VHDX images do.
+bool IsNamedAsVhdx(std::string_view path);
 
 /// What the user says of a source.
 struct SourceArguments {
@@ -44,6 +51,10 @@ struct DiskSource {
 /// Opens it read-only and warns of what the user should know. Errors: those of FileSystem::Open,
 /// File::Lock and Disk::Open; kUnsupported for another format, with what helps.
 Result<DiskSource> OpenDiskSource(const Invocation& invocation, const SourceArguments& source);
+
+/// Whether a raw disk may be taken from there: refuses what begins like an image, unless the user
+/// says that it is raw. Errors: kUnsupported; those of StandardInput.
+Result<void> CheckStandardInput(StandardInput& input, const SourceArguments& source);
 
 /// Warns if the user asked for reading without locks.
 void WarnOfForceShare(const Invocation& invocation, const std::string& path,

@@ -37,6 +37,10 @@ install(FILES "${PROJECT_BINARY_DIR}/vhdxkit.pc" DESTINATION "${CMAKE_INSTALL_LI
 if(TARGET vhdx)
   install(TARGETS vhdx RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()
+# Where nbdkit looks for plugins, and the command too.
+if(TARGET nbdkit-vhdx-plugin)
+  install(TARGETS nbdkit-vhdx-plugin LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/nbdkit/plugins")
+endif()
 foreach(section 1 3 5 7)
   file(GLOB pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/man/*.${section}")
   if(pages)

@@ -98,8 +98,12 @@ Result<void> MemoryFile::PunchHole(FileRange range) {
   return {};
 }
 
-Result<void> MemoryFile::CloneRange(uint64_t, File&, FileRange) {
-  return Fail(ErrorCode::kUnsupported, "files in memory share no bytes", name());
+Result<void> MemoryFile::CloneRange(uint64_t file_offset, File& source, FileRange source_range) {
+  if (!capabilities().clone_range) {
+    return Fail(ErrorCode::kUnsupported, "this file shares no bytes", name());
+  }
+  // Nobody can tell a copy from what a host would share.
+  return CopyRange(file_offset, source, source_range);
 }
 
 Result<void> MemoryFile::CopyRange(uint64_t file_offset, File& source, FileRange source_range) {

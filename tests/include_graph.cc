@@ -68,9 +68,10 @@ const std::vector<Library>& Libraries() {
        {"bytes", "format", "io", "log", "image", "disk", "media", "ops", "cli", "testing"},
        Where::kSourcesOnly},
       {"utf8", {"bytes"}, Where::kSourcesOnly},
-      {"openssl/", {"testing"}, Where::kSourcesOnly},
+      {"openssl/", {"cli", "testing"}, Where::kSourcesOnly},
       // Fixtures; make_sample, which quickstart builds, needs no GoogleTest.
       {"gtest/", {"testing"}, Where::kHeadersOnly},
+      {"nbdkit-", {"nbdkit"}, Where::kSourcesOnly},
       {"gmock/", {}},
       {"rapidcheck", {}},
       {"isa-l", {}},

@@ -4,11 +4,14 @@
 #define VHDXKIT_CONVERT_H_
 
 #include <vhdxkit/block_device.h>
+#include <vhdxkit/create.h>
+#include <vhdxkit/disk.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/operation.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace vhdx {
@@ -46,6 +49,10 @@ struct ConvertOptions {
   ExistingTarget existing = ExistingTarget::kRefuse;
   bool sync = false;     ///< make the result durable before it gets its name
   unsigned threads = 0;  ///< as CopyOptions::threads
+  /// Of a VHDX that is there: where its children and parents may lie, and whether to lock it.
+  OpenOptions open = {};
+  /// Writes to or replaces a VHDX even if it is the parent of other images.
+  bool orphan_children = false;
 };
 
 struct ConvertReport {
@@ -62,6 +69,24 @@ struct ConvertReport {
 Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const std::string& path,
                                    const ConvertOptions& options,
                                    const OperationControl& control = {});
+
+/// The same into a new VHDX, of which `image` says all but what the source does: a size of 0 is the
+/// source's, as are the sector sizes. Blocks of zeros are left out. With kInto the contents of a
+/// VHDX that is there are overwritten, and of `image` nothing counts. Errors: as above; those of
+/// Create and, with kInto, of Disk::Open; kBusy for a parent of other images.
+Result<ConvertReport> ConvertToVhdx(FileSystem& files, BlockDevice& source, const std::string& path,
+                                    const CreateOptions& image, const ConvertOptions& options,
+                                    const OperationControl& control = {});
+
+/// Gives the next bytes of a stream: fewer than asked only at its end.
+using ReadStream = std::function<Result<size_t>(MutableByteSpan)>;
+
+/// The same from what can only be read once, front to back, and has an end that nobody knows
+/// before. The disk is padded with zeros to a whole sector; source_size_bytes is what came.
+Result<ConvertReport> ConvertStreamToVhdx(FileSystem& files, const ReadStream& source,
+                                          const std::string& path, const CreateOptions& image,
+                                          const ConvertOptions& options,
+                                          const OperationControl& control = {});
 
 /// Writes the contents of `source` front to back into a file that cannot seek, zeros included.
 Result<CopyReport> StreamContents(BlockDevice& source, File& stream,

@@ -41,13 +41,16 @@ struct CreateOptions {
   std::string creator = "vhdxkit";
   /// Differencing: the parent's path. It is opened, checked and locked like any image.
   std::string parent_path = {};
-  /// Where the parents of the parent may lie, and whether to lock.
+  /// Where the parents of the parent may lie, and whether to lock; where children may lie of a file
+  /// that is to be replaced.
   OpenOptions open = {};
   /// Where the random bytes of GUIDs come from; empty: from the host. For images that are to come
   /// out the same every time.
   std::function<Result<void>(MutableByteSpan)> random = {};
   /// Replaces a file that is there already, once the new one is whole.
   bool replace_existing = false;
+  /// Replaces it even if it is the parent of other images, which then cannot be read any more.
+  bool orphan_children = false;
   /// Makes the file and its name durable before it returns.
   bool sync = false;
 };
@@ -58,8 +61,9 @@ struct CreateReport {
   uint64_t file_size_bytes = 0;
 };
 
-/// Errors: kInvalidArgument (options that no disk can have); kExists; kNoSpace; kCancelled; for a
-/// differencing disk those of Disk::Open on its parent.
+/// Errors: kInvalidArgument (options that no disk can have); kExists; kBusy (the file to be
+/// replaced is in use, or is a parent); kNoSpace; kCancelled; for a differencing disk those of
+/// Disk::Open on its parent, and kCorrupt for a parent that Check would call so.
 Result<CreateReport> Create(FileSystem& files, const std::string& path,
                             const CreateOptions& options, const OperationControl& control = {});
 

@@ -30,6 +30,9 @@ struct ImageFormat {
 /// 1 KiB. Errors: kIo.
 Result<const ImageFormat*> RecognizeFormat(File& file);
 
+/// The same, as far as the first bytes of a file tell.
+const ImageFormat* RecognizeFormatOfFront(ByteSpan front);
+
 }  // namespace vhdx
 
 #endif  // VHDXKIT_IMAGE_FORMAT_H_

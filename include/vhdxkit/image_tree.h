@@ -42,6 +42,17 @@ Result<std::vector<ImageNode>> FindImageTree(FileSystem& files,
                                              const std::vector<std::string>& paths,
                                              const OpenOptions& options = {});
 
+/// The images directly in the folder of the image at `path`, and in OpenOptions::parent_folders,
+/// that name it as their parent by its DataWriteGuid. Errors: those of FileSystem::Open and List;
+/// kCorrupt, if the image at `path` has no valid header.
+Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::string& path,
+                                              const OpenOptions& options = {});
+
+/// What every program should ask before it writes to an image or replaces it: kBusy if it has
+/// children, which a visible change would make unreadable. A file that is no VHDX has none.
+Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
+                            const OpenOptions& options = {});
+
 }  // namespace vhdx
 
 #endif  // VHDXKIT_IMAGE_TREE_H_

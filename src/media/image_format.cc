@@ -75,21 +75,30 @@ bool Stands(std::string_view bytes, uint64_t offset, std::string_view signature)
   return offset <= bytes.size() && bytes.substr(offset).starts_with(signature);
 }
 
+std::string_view TextOf(ByteSpan bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};  // bytes as text
+}
+
 Result<std::string_view> ReadPart(File& file, uint64_t file_offset, MutableByteSpan buffer) {
   auto count = file.ReadAt(file_offset, buffer);
   if (!count) return std::unexpected(std::move(count.error()));
-  return std::string_view(reinterpret_cast<const char*>(buffer.data()), *count);  // bytes as text
+  return TextOf(buffer.first(*count));
 }
 
 }  // namespace
 
+const ImageFormat* RecognizeFormatOfFront(ByteSpan front) {
+  for (const Signature& signature : kFrontSignatures) {
+    if (Stands(TextOf(front), signature.offset, signature.bytes)) return signature.format;
+  }
+  return nullptr;
+}
+
 Result<const ImageFormat*> RecognizeFormat(File& file) {
   std::array<std::byte, kFrontBytes> buffer{};
-  auto front = ReadPart(file, 0, buffer);
+  auto front = file.ReadAt(0, MutableByteSpan(buffer));
   if (!front) return std::unexpected(std::move(front.error()));
-  for (const Signature& signature : kFrontSignatures) {
-    if (Stands(*front, signature.offset, signature.bytes)) return signature.format;
-  }
+  if (const auto* format = RecognizeFormatOfFront(ByteSpan(buffer).first(*front))) return format;
   auto size = file.Size();
   if (!size) return std::unexpected(std::move(size.error()));
   const uint64_t footer_bytes = std::min(*size, kFooterBytes);

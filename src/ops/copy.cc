@@ -10,7 +10,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/mutex.h"
-#include "bytes/zeros.h"
+#include "ops/zero_runs.h"
 
 namespace vhdx {
 namespace {
@@ -20,8 +20,6 @@ namespace {
 constexpr uint64_t kCopyPiece = 256 * kKiB;
 constexpr uint64_t kClonePiece = 256 * kMiB;
 constexpr uint64_t kZeroPiece = kGiB;
-// What reads as zeros becomes a hole in units of this, the block of most file systems.
-constexpr uint64_t kHoleUnit = 4 * kKiB;
 constexpr size_t kExtentsAtATime = 1024;
 constexpr unsigned kMaxThreads = 4;
 
@@ -203,29 +201,13 @@ class Copier {
     return bytes.size();
   }
 
-  // Writes what is not zero, in as few writes as that takes.
   Result<void> Put(uint64_t disk_offset, ByteSpan bytes) {
-    while (!bytes.empty()) {
-      const bool zero = IsAllZero(FirstUnit(disk_offset, bytes));
-      uint64_t length = FirstUnit(disk_offset, bytes).size();
-      while (length < bytes.size()) {
-        const ByteSpan next = FirstUnit(disk_offset + length, bytes.subspan(length));
-        if (IsAllZero(next) != zero) break;
-        length += next.size();
-      }
-      const ByteSpan run = bytes.first(length);
-      auto done = zero ? PutZeros({disk_offset, length}) : target_.Write(disk_offset, run);
-      if (!done) return done;
-      if (!zero) copied_ += length;
-      disk_offset += length;
-      bytes = bytes.subspan(length);
-    }
-    return {};
-  }
-
-  static ByteSpan FirstUnit(uint64_t disk_offset, ByteSpan bytes) {
-    const uint64_t to_boundary = kHoleUnit - disk_offset % kHoleUnit;
-    return bytes.first(std::min<uint64_t>(to_boundary, bytes.size()));
+    return ForEachRun(disk_offset, bytes, [this](const ByteRun& run) -> Result<void> {
+      if (run.is_zero) return PutZeros({run.disk_offset, run.bytes.size()});
+      auto written = target_.Write(run.disk_offset, run.bytes);
+      if (written) copied_ += run.bytes.size();
+      return written;
+    });
   }
 
   Result<void> PutZeros(DiskRange range) {

@@ -1,24 +1,19 @@
 #include <vhdxkit/create.h>
+#include <vhdxkit/image_tree.h>
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "bytes/arithmetic.h"
-#include "image/new_disk.h"
 #include "io/staged_file.h"
-#include "ops/fill_holes.h"
+#include "ops/fill_new_disk.h"
 #include "ops/new_image_options.h"
 #include "ops/parent_link.h"
-#include "ops/progress_meter.h"
 #include "ops/target_file.h"
 
 namespace vhdx {
 namespace {
-
-// The host allocates so much at a time: seldom enough to cost nothing, often enough to be stopped.
-constexpr uint64_t kAllocationPiece = 256 * kMiB;  // whole blocks of every size
 
 Result<std::optional<ParentLink>> OpenParentIfAny(FileSystem& files, const std::string& path,
                                                   const CreateOptions& options,
@@ -67,55 +62,24 @@ Result<DiskParameters> DecideParameters(const CreateOptions& options,
   return parameters;
 }
 
-Result<void> AllocateFixed(NewDisk& disk, const OperationControl& control) {
-  ProgressMeter progress(control, disk.size_bytes());
-  for (uint64_t position = 0; position < disk.size_bytes();) {
-    if (control.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
-    const uint64_t length = std::min(kAllocationPiece, disk.size_bytes() - position);
-    if (auto allocated = disk.Allocate({position, length}); !allocated) return allocated;
-    position += length;
-    progress.Add(length);
-  }
-  return {};
-}
-
-Result<void> FillNewImage(File& file, const NewImage& image, const CreateOptions& options,
-                          const OperationControl& control) {
-  auto disk = NewDisk::Begin(file, image);
-  if (!disk) return std::unexpected(std::move(disk.error()));
-  Result<void> done;
-  if (image.parameters.leave_blocks_allocated) done = AllocateFixed(**disk, control);
-  // Its last write names the file's kind; holes are filled before that.
-  if (done && options.preallocate) done = FillHoles(file, control);
-  if (done) done = (*disk)->Finish(options.sync ? WriteOrder::kDurable : WriteOrder::kAny);
-  return done;
-}
-
 // An error that no other file has to answer for.
 Error About(const std::string& path, Error error) {
   if (error.file.empty()) error.file = path;
   return error;
 }
 
-// What a person can do about a host that is full; the host itself only says so.
-Error ExplainNoSpace(Error error, const NewImage& image) {
-  if (error.code != ErrorCode::kNoSpace) return error;
-  error.sentence += image.parameters.leave_blocks_allocated
-                        ? "; a fixed disk takes all its space now: free some, or make it dynamic"
-                        : "; free some, or make the image elsewhere";
-  return error;
-}
-
-Result<void> RefuseExisting(const ExistingFile& existing, const CreateOptions& options,
-                            const std::string& path) {
+Result<void> RefuseExisting(FileSystem& files, const ExistingFile& existing,
+                            const CreateOptions& options, const std::string& path) {
   if (existing.block_device) {
     return Fail(ErrorCode::kUnsupported,
                 "a VHDX needs a file that can grow, not a block device; convert to raw to write "
                 "onto one",
                 path);
   }
-  if (options.replace_existing) return {};
-  return Fail(ErrorCode::kExists, "the file exists already; --force replaces it", path);
+  if (!options.replace_existing) {
+    return Fail(ErrorCode::kExists, "the file exists already; --force replaces it", path);
+  }
+  return options.orphan_children ? Result<void>() : RefuseIfParent(files, path, options.open);
 }
 
 Result<CreateReport> ReportOn(File& file, const DiskParameters& parameters) {
@@ -126,21 +90,22 @@ Result<CreateReport> ReportOn(File& file, const DiskParameters& parameters) {
                       .file_size_bytes = *size};
 }
 
-Result<CreateReport> FillAndCommit(StagedFile& staged, const std::string& path,
-                                   const NewImage& image, const CreateOptions& options,
-                                   const OperationControl& control) {
-  if (auto filled = FillNewImage(staged.file(), image, options, control); !filled) {
-    Error error = About(path, ExplainNoSpace(std::move(filled.error()), image));
-    return std::unexpected(NamingTarget(std::move(error), staged, path));
+Result<CreateReport> FillFile(File& file, const DiskParameters& parameters,
+                              const CreateOptions& options,
+                              std::vector<LocatorEntryInfo> locator_entries,
+                              const OperationControl& control) {
+  auto disk = BeginNewDisk(file, options, parameters, control, std::move(locator_entries));
+  if (!disk) return std::unexpected(std::move(disk.error()));
+  if (auto finished = FinishNewDisk(file, **disk, options, control); !finished) {
+    return std::unexpected(std::move(finished.error()));
   }
-  auto report = ReportOn(staged.file(), image.parameters);
-  if (!report) return report;
-  const auto mode = options.replace_existing ? RenameMode::kReplace : RenameMode::kRefuseExisting;
-  const auto durability = options.sync ? Durability::kSync : Durability::kNone;
-  if (auto committed = staged.Commit(mode, durability); !committed) {
-    return std::unexpected(NamingTarget(std::move(committed.error()), staged, path));
-  }
-  return report;
+  return ReportOn(file, parameters);
+}
+
+Result<void> Commit(StagedFile& staged, const CreateOptions& options) {
+  return staged.Commit(
+      options.replace_existing ? RenameMode::kReplace : RenameMode::kRefuseExisting,
+      options.sync ? Durability::kSync : Durability::kNone);
 }
 
 }  // namespace
@@ -156,16 +121,22 @@ Result<CreateReport> Create(FileSystem& files, const std::string& path,
   });
   if (!existing) return std::unexpected(std::move(existing.error()));
   if (*existing) {
-    if (auto fine = RefuseExisting(**existing, options, path); !fine) {
+    if (auto fine = RefuseExisting(files, **existing, options, path); !fine) {
       return std::unexpected(std::move(fine.error()));
     }
   }
   auto staged = StageTarget(files, path);
   if (!staged) return std::unexpected(std::move(staged.error()));
-  auto image = MakeNewImage(options, *parameters, (*staged)->file());
-  if (!image) return std::unexpected(About(path, std::move(image.error())));
-  if (*parent) image->locator_entries = (*parent)->locator_entries;
-  return FillAndCommit(**staged, path, *image, options, control);
+  auto report =
+      FillFile((*staged)->file(), *parameters, options,
+               *parent ? (*parent)->locator_entries : std::vector<LocatorEntryInfo>(), control);
+  if (report) {
+    if (auto committed = Commit(**staged, options); !committed) {
+      report = std::unexpected(std::move(committed.error()));
+    }
+  }
+  if (report) return report;
+  return std::unexpected(About(path, NamingTarget(std::move(report.error()), **staged, path)));
 }
 
 }  // namespace vhdx

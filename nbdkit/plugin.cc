@@ -1,0 +1,271 @@
+// nbdkit-vhdx-plugin: serves a VHDX disk over NBD. It translates, and nothing else.
+
+#define NBDKIT_API_VERSION 2
+#include <nbdkit-plugin.h>
+#include <vhdxkit/disk.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <exception>
+#include <string>
+#include <string_view>
+
+#include "nbdkit/served_disk.h"
+
+#define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+
+namespace {
+
+using vhdx::Disk;
+using vhdx::Result;
+
+// A client asks again for what did not fit.
+constexpr size_t kExtentsAtATime = 1024;
+constexpr uint32_t kLargestRequest = 64U << 20;  // nbdkit's own limit
+constexpr uint32_t kPreferredRequest = 4096;
+
+// nbdkit's callbacks carry no context before the first connection, so this has no other place.
+vhdx::nbd::ServedDisk& Served() {
+  static vhdx::nbd::ServedDisk served;
+  return served;
+}
+
+// -- Errors --
+
+// The few that NBD can carry; everything else reaches a client as EIO.
+int ErrnoOf(const vhdx::Error& error) {
+  switch (error.code) {
+    case vhdx::ErrorCode::kInvalidArgument:
+      return EINVAL;
+    case vhdx::ErrorCode::kPermission:
+    case vhdx::ErrorCode::kReadOnly:
+      return EPERM;
+    case vhdx::ErrorCode::kUnsupported:
+      return ENOTSUP;
+    case vhdx::ErrorCode::kNoSpace:
+      return ENOSPC;
+    default:
+      return EIO;
+  }
+}
+
+void Report(const vhdx::Error& error) {
+  nbdkit_error("%s", vhdx::ToString(error).c_str());
+  nbdkit_set_error(ErrnoOf(error));
+}
+
+// What a callback answers; no exception may reach nbdkit, which is C.
+template <typename Work>
+int Answer(Work&& work) noexcept {
+  try {
+    const Result<void> done = work();
+    if (done) return 0;
+    Report(done.error());
+  } catch (const std::exception& failure) {
+    nbdkit_error("%s", failure.what());
+    nbdkit_set_error(ENOMEM);
+  }
+  return -1;
+}
+
+Result<void> Mistake(std::string sentence) {
+  return vhdx::Fail(vhdx::ErrorCode::kInvalidArgument, std::move(sentence));
+}
+
+// -- Configuration --
+
+// nbdkit changes its folder when it goes into the background.
+Result<std::string> AbsolutePath(const char* path) {
+  char* const absolute = nbdkit_absolute_path(path);
+  if (absolute == nullptr) {
+    return vhdx::Fail(vhdx::ErrorCode::kInvalidArgument, "this is no path", path);
+  }
+  std::string result = absolute;
+  std::free(absolute);
+  return result;
+}
+
+Result<bool> ParseBool(const char* value) {
+  const int parsed = nbdkit_parse_bool(value);
+  if (parsed >= 0) return parsed != 0;
+  return vhdx::Fail(vhdx::ErrorCode::kInvalidArgument,
+                    std::string("\"") + value + "\" is neither true nor false");
+}
+
+Result<void> SetFlag(bool& flag, const char* value) {
+  const auto parsed = ParseBool(value);
+  if (!parsed) return std::unexpected(parsed.error());
+  flag = *parsed;
+  return {};
+}
+
+Result<void> Configure(std::string_view key, const char* value) {
+  vhdx::nbd::ServedDisk& served = Served();
+  if (key == "orphan-children") return SetFlag(served.orphan_children, value);
+  if (key == "allow-any-parent") return SetFlag(served.open.allow_any_parent, value);
+  if (key == "no-lock") {
+    bool ignore = false;
+    auto set = SetFlag(ignore, value);
+    served.open.lock = ignore ? vhdx::LockPolicy::kIgnore : vhdx::LockPolicy::kLock;
+    return set;
+  }
+  if (key != "file" && key != "parent-dir") {
+    return Mistake("there is no parameter \"" + std::string(key) +
+                   "\"; see `nbdkit vhdx --help` for those that there are");
+  }
+  auto path = AbsolutePath(value);
+  if (!path) return std::unexpected(std::move(path.error()));
+  if (key == "parent-dir") {
+    served.open.parent_folders.push_back(*std::move(path));
+    return {};
+  }
+  if (!served.path.empty()) return Mistake("file= was given twice; one process serves one disk");
+  served.path = *std::move(path);
+  return {};
+}
+
+int Config(const char* key, const char* value) {
+  return Answer([&] { return Configure(key, value); });
+}
+
+int ConfigComplete() {
+  return Answer([]() -> Result<void> {
+    if (Served().path.empty()) return Mistake("file= is missing: say which image is to be served");
+    return {};
+  });
+}
+
+int GetReady() {
+  return Answer([] { return Served().Prepare(); });
+}
+
+void Cleanup() {
+  (void)Answer([] { return Served().Close(); });
+}
+
+// -- Connections --
+
+Disk& DiskOf(void* handle) { return *static_cast<Disk*>(handle); }
+
+void* Open(int readonly) {
+  Disk* disk = nullptr;
+  const int answer = Answer([&]() -> Result<void> {
+    auto connected = Served().Connect(readonly != 0);
+    if (!connected) return std::unexpected(std::move(connected.error()));
+    disk = *connected;
+    return {};
+  });
+  return answer == 0 ? disk : nullptr;
+}
+
+void Close(void*) { Served().Disconnect(); }
+
+int64_t GetSize(void* handle) { return static_cast<int64_t>(DiskOf(handle).size_bytes()); }
+
+int BlockSize(void* handle, uint32_t* minimum, uint32_t* preferred, uint32_t* maximum) {
+  const Disk& disk = DiskOf(handle);
+  *minimum = disk.logical_sector_size();
+  *preferred = std::max(disk.physical_sector_size(), kPreferredRequest);
+  *maximum = kLargestRequest;
+  return 0;
+}
+
+int CanWrite(void* handle) { return DiskOf(handle).writable() ? 1 : 0; }
+int Yes(void*) { return 1; }
+int No(void*) { return 0; }
+// nbdkit then flushes after the request: a flush is what FUA costs here too.
+int CanFua(void*) { return NBDKIT_FUA_EMULATE; }
+
+// -- Requests --
+
+int Read(void* handle, void* buffer, uint32_t count, uint64_t offset, uint32_t) {
+  return Answer(
+      [&] { return DiskOf(handle).Read(offset, {static_cast<std::byte*>(buffer), count}); });
+}
+
+int Write(void* handle, const void* buffer, uint32_t count, uint64_t offset, uint32_t) {
+  return Answer(
+      [&] { return DiskOf(handle).Write(offset, {static_cast<const std::byte*>(buffer), count}); });
+}
+
+int Trim(void* handle, uint32_t count, uint64_t offset, uint32_t) {
+  return Answer([&] { return DiskOf(handle).Trim({offset, count}); });
+}
+
+int Zero(void* handle, uint32_t count, uint64_t offset, uint32_t flags) {
+  return Answer([&] {
+    const vhdx::DiskRange range{offset, count};
+    const bool may_trim = (flags & NBDKIT_FLAG_MAY_TRIM) != 0;
+    return may_trim ? DiskOf(handle).Trim(range) : DiskOf(handle).WriteZeroes(range);
+  });
+}
+
+int Flush(void* handle, uint32_t) {
+  return Answer([&] { return DiskOf(handle).Flush(); });
+}
+
+Result<void> AddExtents(Disk& disk, vhdx::DiskRange range, size_t most, nbdkit_extents* answers) {
+  const auto extents = disk.Extents(range, most);
+  if (!extents) return std::unexpected(extents.error());
+  for (const vhdx::Extent& extent : *extents) {
+    const uint32_t type =
+        extent.kind == vhdx::ExtentKind::kData ? 0 : NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO;
+    if (nbdkit_add_extent(answers, extent.range.disk_offset, extent.range.length_bytes, type) < 0) {
+      return vhdx::Fail(vhdx::ErrorCode::kNoSpace, "there is no memory for a list of extents");
+    }
+  }
+  return {};
+}
+
+int Extents(void* handle, uint32_t count, uint64_t offset, uint32_t flags,
+            nbdkit_extents* answers) {
+  return Answer([&] {
+    const size_t most = (flags & NBDKIT_FLAG_REQ_ONE) != 0 ? 1 : kExtentsAtATime;
+    return AddExtents(DiskOf(handle), {offset, count}, most, answers);
+  });
+}
+
+nbdkit_plugin Describe() {
+  nbdkit_plugin plugin = {};
+  plugin.name = "vhdx";
+  plugin.longname = "Hyper-V virtual disk (VHDX)";
+  plugin.version = VHDXKIT_VERSION;
+  plugin.description = "Serves a VHDX disk with all its parents.";
+  plugin.magic_config_key = "file";
+  plugin.config_help =
+      "file=IMAGE               (required) the image to be served\n"
+      "parent-dir=DIR           another folder in which parents may lie; repeatable\n"
+      "allow-any-parent=true    parents may lie anywhere\n"
+      "orphan-children=true     write to it even if it is the parent of other images\n"
+      "no-lock=true             where the file system has no locks, or others read it";
+  plugin.config = Config;
+  plugin.config_complete = ConfigComplete;
+  plugin.get_ready = GetReady;
+  plugin.cleanup = Cleanup;
+  plugin.open = Open;
+  plugin.close = Close;
+  plugin.get_size = GetSize;
+  plugin.block_size = BlockSize;
+  plugin.can_write = CanWrite;
+  plugin.can_flush = Yes;
+  plugin.can_trim = CanWrite;
+  plugin.can_zero = CanWrite;
+  plugin.can_fua = CanFua;
+  plugin.can_multi_conn = Yes;  // one Disk behind all of them: a flush is for all
+  plugin.can_extents = Yes;
+  plugin.is_rotational = No;
+  plugin.pread = Read;
+  plugin.pwrite = Write;
+  plugin.trim = Trim;
+  plugin.zero = Zero;
+  plugin.flush = Flush;
+  plugin.extents = Extents;
+  return plugin;
+}
+
+nbdkit_plugin plugin = Describe();
+
+}  // namespace
+
+NBDKIT_REGISTER_PLUGIN(plugin)

@@ -1,0 +1,46 @@
+// The one disk that this process serves, shared by all connections.
+
+#ifndef VHDXKIT_NBDKIT_SERVED_DISK_H_
+#define VHDXKIT_NBDKIT_SERVED_DISK_H_
+
+#include <vhdxkit/disk.h>
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace vhdx::nbd {
+
+class ServedDisk {
+ public:
+  // What the user says, before Prepare.
+  std::string path;
+  OpenOptions open;
+  bool orphan_children = false;
+
+  /// Tries whether the disk can be read, so that what is wrong is said before anybody connects.
+  Result<void> Prepare();
+
+  /// One more connection. The first opens the disk. One that may write finds it read-only if others
+  /// that may not are there already; if they have gone, it is opened again. Errors: those of
+  /// Disk::Open; kBusy for a parent.
+  Result<Disk*> Connect(bool read_only);
+  void Disconnect();
+
+  /// Ends writing. Errors: those of Disk::Close.
+  Result<void> Close();
+
+ private:
+  Result<void> Reopen(DiskAccess access);
+
+  HostFileSystem files_;
+  std::mutex mutex_;  // guards what follows
+  std::unique_ptr<Disk> disk_;
+  size_t connections_ = 0;
+};
+
+}  // namespace vhdx::nbd
+
+#endif  // VHDXKIT_NBDKIT_SERVED_DISK_H_

@@ -1,0 +1,49 @@
+#include "ops/convert_target.h"
+
+#include <vhdxkit/image_tree.h>
+
+#include <utility>
+
+namespace vhdx {
+
+Result<TargetKind> DecideTarget(FileSystem& files, const BlockDevice* source,
+                                const std::string& path, const ConvertOptions& options) {
+  const auto is_source = [&](const FileIdentity& file) {
+    return source != nullptr && source->Uses(file);
+  };
+  auto existing = LookAtTarget(files, path, is_source);
+  if (!existing) return std::unexpected(std::move(existing.error()));
+  const bool into_existing = options.existing == ExistingTarget::kInto;
+  if (into_existing && !*existing) {
+    return Fail(ErrorCode::kNotFound, "the target to write into does not exist", path);
+  }
+  if (!*existing) return TargetKind::kNewFile;
+  if ((*existing)->block_device) return TargetKind::kBlockDevice;
+  if (options.existing == ExistingTarget::kRefuse) {
+    return Fail(ErrorCode::kExists, "the target exists already; --force replaces it", path);
+  }
+  if (!options.orphan_children) {
+    if (auto fine = RefuseIfParent(files, path, options.open); !fine) {
+      return std::unexpected(std::move(fine.error()));
+    }
+  }
+  return into_existing ? TargetKind::kExistingFile : TargetKind::kNewFile;
+}
+
+Result<ConvertReport> FillNewFile(FileSystem& files, const std::string& path,
+                                  const ConvertOptions& options,
+                                  const std::function<Result<ConvertReport>(File&)>& fill) {
+  auto staged = StageTarget(files, path);
+  if (!staged) return std::unexpected(std::move(staged.error()));
+  auto report = fill((*staged)->file());
+  if (!report) return std::unexpected(NamingTarget(std::move(report.error()), **staged, path));
+  const auto rename = options.existing == ExistingTarget::kReplace ? RenameMode::kReplace
+                                                                   : RenameMode::kRefuseExisting;
+  const auto durability = options.sync ? Durability::kSync : Durability::kNone;
+  if (auto committed = (*staged)->Commit(rename, durability); !committed) {
+    return std::unexpected(NamingTarget(std::move(committed.error()), **staged, path));
+  }
+  return report;
+}
+
+}  // namespace vhdx

@@ -1,0 +1,34 @@
+// Where a conversion puts its result: into what is there, or into a new file.
+
+#ifndef VHDXKIT_OPS_CONVERT_TARGET_H_
+#define VHDXKIT_OPS_CONVERT_TARGET_H_
+
+#include <vhdxkit/convert.h>
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "io/staged_file.h"
+#include "ops/target_file.h"
+
+namespace vhdx {
+
+enum class TargetKind : uint8_t { kNewFile, kExistingFile, kBlockDevice };
+
+/// Looks at what stands under the target's name, and refuses it where the options do. `source` may
+/// be null. Errors: kNotFound, kExists, kBusy, kInvalidArgument; those of FileSystem::Open.
+Result<TargetKind> DecideTarget(FileSystem& files, const BlockDevice* source,
+                                const std::string& path, const ConvertOptions& options);
+
+/// Fills a new file with `fill` and gives it its name. Errors: those of StagedFile and `fill`,
+/// which name the target.
+Result<ConvertReport> FillNewFile(FileSystem& files, const std::string& path,
+                                  const ConvertOptions& options,
+                                  const std::function<Result<ConvertReport>(File&)>& fill);
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_OPS_CONVERT_TARGET_H_

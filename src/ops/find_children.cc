@@ -1,0 +1,107 @@
+#include <vhdxkit/image_tree.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "disk/open_image.h"
+#include "disk/windows_path.h"
+#include "image/image.h"
+
+namespace vhdx {
+namespace {
+
+// A bound of ours: more images than anybody keeps together.
+constexpr size_t kMaxNamesInFolder = 65536;
+
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string Join(const std::string& folder, const std::string& name) {
+  return folder.ends_with('/') ? folder + name : folder + "/" + name;
+}
+
+// Who is looked for: an image, by what its children call it.
+struct Parent {
+  FileIdentity file;
+  Guid data_write_guid;
+};
+
+// A child in use is a child too, so nothing is locked; and what cannot be read is nobody's child as
+// far as anybody can tell.
+bool IsChildOf(FileSystem& files, const std::string& path, const Parent& parent) {
+  auto file = files.Open(path, {});
+  if (!file || (*file)->identity() == parent.file) return false;
+  Findings findings;
+  const auto image = OpenImage(*std::move(file), {.lock = LockPolicy::kIgnore}, findings);
+  if (!image || !(*image)->info().parent_locator) return false;
+  const ParentLocatorInfo& locator = *(*image)->info().parent_locator;
+  return locator.parent_linkage == parent.data_write_guid ||
+         locator.parent_linkage2 == parent.data_write_guid;
+}
+
+Result<std::set<std::string>> FoldersToSearch(FileSystem& files, const File& parent,
+                                              const OpenOptions& options) {
+  std::set<std::string> folders;
+  auto path = parent.RealPath();
+  if (!path) return std::unexpected(std::move(path.error()));
+  folders.insert(FolderOf(*path));
+  for (const std::string& folder : options.parent_folders) {
+    auto real = files.RealPath(folder);
+    if (!real) return std::unexpected(std::move(real.error()));
+    folders.insert(*std::move(real));
+  }
+  return folders;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::string& path,
+                                              const OpenOptions& options) {
+  auto file = files.Open(path, {});
+  if (!file) return std::unexpected(std::move(file.error()));
+  auto header = ReadCurrentHeader(**file);
+  if (!header) return std::unexpected(std::move(header.error()));
+  auto folders = FoldersToSearch(files, **file, options);
+  if (!folders) return std::unexpected(std::move(folders.error()));
+  const Parent parent{(*file)->identity(), header->data_write_guid};
+  std::vector<std::string> children;
+  for (const std::string& folder : *folders) {
+    auto names = files.List(folder, kMaxNamesInFolder);
+    if (!names) return std::unexpected(std::move(names.error()));
+    for (const std::string& name : *names) {
+      std::string candidate = Join(folder, name);
+      if (IsImageName(name) && IsChildOf(files, candidate, parent)) {
+        children.push_back(std::move(candidate));
+      }
+    }
+  }
+  return children;
+}
+
+Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
+                            const OpenOptions& options) {
+  constexpr size_t kNamed = 3;
+  const auto children = FindChildren(files, path, options);
+  // What is no VHDX has no children.
+  if (!children && children.error().rule == "file.signature") return {};
+  if (!children) return std::unexpected(children.error());
+  if (children->empty()) return {};
+  std::string names;
+  for (size_t i = 0; i < std::min(children->size(), kNamed); ++i) {
+    names += (i == 0 ? "" : ", ") + (*children)[i];
+  }
+  if (children->size() > kNamed) {
+    names += " and " + std::to_string(children->size() - kNamed) + " more";
+  }
+  return Fail(ErrorCode::kBusy,
+              "the image is the parent of " + names +
+                  ", and could not be read through it any more; write to the child, or say "
+                  "--orphan-children to give it up",
+              path);
+}
+
+}  // namespace vhdx

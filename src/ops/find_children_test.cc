@@ -1,0 +1,65 @@
+#include <gtest/gtest.h>
+#include <vhdxkit/create.h>
+#include <vhdxkit/image_tree.h>
+
+#include <string>
+#include <vector>
+
+#include "bytes/arithmetic.h"
+#include "testing/image_builder.h"
+#include "testing/memory_file_system.h"
+
+namespace vhdx {
+namespace {
+
+using Paths = std::vector<std::string>;
+
+class FindChildrenOf : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    files_.AddFolder("/vm");
+    files_.AddFolder("/other");
+    ASSERT_TRUE(Create(files_, "/vm/base.vhdx", {.size_bytes = kGiB}));
+    MakeChild("/vm/a.avhdx");
+    MakeChild("/other/b.vhdx");
+    ASSERT_TRUE(Create(files_, "/vm/stranger.vhdx", {.size_bytes = kGiB}));
+    files_.AddFile("/vm/broken.vhdx");
+  }
+
+  void MakeChild(const std::string& path, const std::string& parent = "/vm/base.vhdx") {
+    ASSERT_TRUE(Create(files_, path,
+                       {.subformat = Subformat::kDifferencing,
+                        .parent_path = parent,
+                        .open = {.parent_folders = {"/vm", "/other"}}}));
+  }
+
+  testing::MemoryFileSystem files_;
+};
+
+TEST_F(FindChildrenOf, Folder_NamesThoseWhoNameIt) {
+  EXPECT_EQ(*FindChildren(files_, "/vm/base.vhdx"), Paths{"/vm/a.avhdx"});
+  EXPECT_EQ(*FindChildren(files_, "/vm/base.vhdx", {.parent_folders = {"/other"}}),
+            (Paths{"/other/b.vhdx", "/vm/a.avhdx"}));
+  EXPECT_EQ(*FindChildren(files_, "/vm/a.avhdx"), Paths{});
+  EXPECT_EQ(*FindChildren(files_, "/vm/stranger.vhdx"), Paths{});
+}
+
+TEST_F(FindChildrenOf, ChildInUse_IsFoundToo) {
+  auto child = *files_.Open("/vm/a.avhdx", {.access = FileAccess::kReadWrite});
+  ASSERT_TRUE(child->Lock(LockMode::kExclusive));
+  EXPECT_EQ(*FindChildren(files_, "/vm/base.vhdx"), Paths{"/vm/a.avhdx"});
+}
+
+TEST_F(FindChildrenOf, RefuseIfParent_NamesAFewOfThem) {
+  EXPECT_TRUE(RefuseIfParent(files_, "/vm/stranger.vhdx"));
+  EXPECT_TRUE(RefuseIfParent(files_, "/vm/broken.vhdx"));
+  for (const char* name : {"/vm/c.vhdx", "/vm/d.vhdx", "/vm/e.vhdx", "/vm/f.vhdx"}) MakeChild(name);
+  const auto refused = RefuseIfParent(files_, "/vm/base.vhdx");
+  EXPECT_EQ(refused.error().code, ErrorCode::kBusy);
+  EXPECT_NE(refused.error().sentence.find("/vm/a.avhdx, /vm/c.vhdx, /vm/d.vhdx and 2 more"),
+            std::string::npos)
+      << refused.error().sentence;
+}
+
+}  // namespace
+}  // namespace vhdx
