@@ -57,6 +57,9 @@ LossyFile::~LossyFile() {
 }
 
 std::unexpected<Error> LossyFile::NoPower() const {
+  while (options_.after_cut == AfterCut::kHangs) {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+  }
   return Fail(ErrorCode::kIo, "a test has cut the power", name());
 }
 

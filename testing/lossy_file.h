@@ -4,7 +4,7 @@
 // replaced is kept in memory until a Sync that began after them has ended. CutPower puts some of
 // that back, and the file below is then what a disk may hold after a power cut: of the changes that
 // were not synced each is there, or is not, or is torn at sectors; the length is one that the file
-// has had since the last sync. From then on every change and sync fails.
+// has had since the last sync. From then on every change and sync fails, or hangs.
 //
 // Unlike CrashFile, which keeps a whole history in memory and goes back to any point of it, this
 // one stands on a file of the host as large as one likes, and its power is cut once.
@@ -34,10 +34,17 @@ enum class SyncMode : uint8_t {
   kDoesNothing,  ///< the mutation that every test on a LossyFile must find
 };
 
+/// A change or a sync of a file without power ...
+enum class AfterCut : uint8_t {
+  kFails,
+  kHangs,  ///< never returns: where the power is gone, nobody hears of an error
+};
+
 struct LossyOptions {
   uint64_t seed = 1;
   SyncMode sync = SyncMode::kWorks;
   std::chrono::microseconds longest_sync = {};  ///< syncs take up to so long, as on a real disk
+  AfterCut after_cut = AfterCut::kFails;
 };
 
 /// What a power cut did.

@@ -24,9 +24,13 @@ class Server:
         """Makes the disk, all zeros."""
         raise NotImplementedError
 
-    def command(self, seed):
+    def command(self):
         """What to start."""
         raise NotImplementedError
+
+    def environment(self, seed):
+        """What it finds there besides ours."""
+        return {}
 
     def check(self):
         """Looks at the image as the kill left it, before anybody opens it; a short word on it."""
@@ -37,7 +41,10 @@ class Server:
         self.socket_path.unlink(missing_ok=True)
         # A group of its own, so that kill reaches nbdkit behind `vhdx serve` as well.
         self._process = subprocess.Popen(
-            self.command(seed), stdin=subprocess.DEVNULL, start_new_session=True
+            self.command(),
+            stdin=subprocess.DEVNULL,
+            env=os.environ | self.environment(seed),
+            start_new_session=True,
         )
         deadline = time.monotonic() + START_SECONDS
         while not self._listens():
@@ -90,7 +97,7 @@ class RawServer(Server):
         with open(self.image, "wb") as file:
             file.truncate(size_bytes)
 
-    def command(self, seed):
+    def command(self):
         return ["nbdkit", "-f", "-U", str(self.socket_path), "file", str(self.image)]
 
 
@@ -105,7 +112,7 @@ class VhdxServer(Server):
             check=True,
         )  # fmt: skip
 
-    def command(self, seed):
+    def command(self):
         return [self.programs.vhdx, "serve", "--socket", str(self.socket_path), str(self.image)]
 
     def check(self):
@@ -121,11 +128,12 @@ class CrashServer(VhdxServer):
 
     ignore_syncs = False
 
-    def command(self, seed):
-        return [
-            "nbdkit", "-f", "-U", str(self.socket_path), self.programs.crash_plugin,
-            f"file={self.image}", f"seed={seed}", f"ignore-syncs={int(self.ignore_syncs)}",
-        ]  # fmt: skip
+    def command(self):
+        return ["nbdkit", "-f", "-U", str(self.socket_path), self.programs.crash_plugin,
+                f"file={self.image}"]  # fmt: skip
+
+    def environment(self, seed):
+        return {"VHDXKIT_CRASH_SEED": str(seed), "VHDXKIT_IGNORE_SYNCS": str(int(self.ignore_syncs))}
 
     def kill(self):
         """The plugin makes the file what it would be after a power cut, and then kills itself."""
