@@ -29,8 +29,8 @@ using testing::LossyFileSystem;
 using testing::LossyOptions;
 using testing::PowerSwitch;
 
-constexpr std::chrono::milliseconds kLongestSync(20);  // as on a disk that turns
-constexpr size_t kMostAwaited = 60;                    // changes
+constexpr std::chrono::milliseconds kLongestSync(8);  // as on a disk that turns
+constexpr size_t kMostAwaited = 60;                   // changes
 constexpr std::chrono::seconds kLongestWait(5);
 
 std::string_view Environment(const char* name) {
