@@ -52,7 +52,8 @@ StandardOutputFile::StandardOutputFile(const Stream& stream, FileIdentity identi
       capabilities_{.writable = true, .seekable = false},
       name_(kStandardOutputName) {}
 
-Result<void> StandardOutputFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) {
+Result<void> StandardOutputFile::WriteAt([[maybe_unused]] uint64_t file_offset,
+                                         std::span<const ByteSpan> buffers) {
   assert(file_offset == position_);
   for (const ByteSpan buffer : buffers) {
     if (auto written = WriteBuffer(buffer); !written) return written;

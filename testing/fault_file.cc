@@ -2,8 +2,12 @@
 
 #include <algorithm>
 
+#include "bytes/arithmetic.h"
+
 namespace vhdx::testing {
 namespace {
+
+constexpr uint64_t kSector = 512;
 
 std::unexpected<Error> Failure(const Fault& fault, FileCall call, const std::string& name,
                                uint64_t file_offset) {
@@ -13,6 +17,11 @@ std::unexpected<Error> Failure(const Fault& fault, FileCall call, const std::str
             .file = name,
             .file_offset = file_offset,
             .sentence = "a test made this " + std::string(FileCallName(call)) + " fail"});
+}
+
+/// In whole sectors, which no host tears, unless it is less than one.
+uint64_t HalfOf(uint64_t length_bytes) {
+  return length_bytes < kSector ? length_bytes / 2 : AlignDown(length_bytes / 2, kSector);
 }
 
 Fault NoSpace() {
@@ -124,7 +133,7 @@ Result<void> FaultFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> 
   const uint64_t total = TotalBytes(buffers);
   if (const auto fault = plan_->Meet(FileCall::kWrite, name(), {file_offset, total})) {
     if (fault->torn) {
-      if (auto half = WritePieces(file_offset, buffers, total / 2); !half) return half;
+      if (auto half = WritePieces(file_offset, buffers, HalfOf(total)); !half) return half;
     }
     return Failure(*fault, FileCall::kWrite, name(), file_offset);
   }

@@ -2,7 +2,7 @@
 //
 // The plan is shared by all files of a FaultFileSystem, so that "the 7th write" is the 7th of a
 // whole chain. A failed read gives no bytes; a failed write has written none of its bytes or, with
-// `torn`, the first half.
+// `torn`, the first half (of whole 512-byte sectors, if it is not less than one).
 
 #ifndef VHDXKIT_TESTING_FAULT_FILE_H_
 #define VHDXKIT_TESTING_FAULT_FILE_H_
@@ -37,7 +37,7 @@ struct Fault {
   FaultLength length = FaultLength::kOnce;
   ErrorCode code = ErrorCode::kIo;
   int sys_errno = EIO;
-  bool torn = false;  ///< the first half of a write reaches the file
+  bool torn = false;  ///< the first half of a write reaches the file, in whole sectors
 };
 
 class FaultPlan {

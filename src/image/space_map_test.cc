@@ -60,5 +60,27 @@ TEST(SpaceMap, Nothing_EndsAtZero) {
   EXPECT_EQ(map.Finish().end, 0U);
 }
 
+TEST(SpaceMap, ReleasedUnits_MayBeClaimedAgain) {
+  SpaceMap map(8 * kMiB);
+  EXPECT_TRUE(map.Claim({2 * kMiB, 2 * kMiB}));
+  EXPECT_TRUE(map.IsClaimed({2 * kMiB, 2 * kMiB}));
+  EXPECT_FALSE(map.IsClaimed({2 * kMiB, 3 * kMiB}));
+  EXPECT_FALSE(map.Claim({3 * kMiB, kMiB}));
+  map.Release({2 * kMiB, 2 * kMiB});
+  EXPECT_EQ(map.End(), 0U);
+  EXPECT_TRUE(map.Claim({3 * kMiB, kMiB}));
+  EXPECT_EQ(map.End(), 4 * kMiB);
+}
+
+TEST(SpaceMap, GrownFile_HasMoreToClaim) {
+  SpaceMap map(4 * kMiB);
+  map.Grow(100 * kMiB);
+  map.Grow(8 * kMiB);  // it does not shrink
+  EXPECT_TRUE(map.Claim({99 * kMiB, kMiB}));
+  EXPECT_TRUE(map.IsClaimed({99 * kMiB, kMiB}));
+  EXPECT_FALSE(map.IsClaimed({100 * kMiB, kMiB}));
+  EXPECT_EQ(map.Unclaimed(), (std::vector<FileRange>{{0, 99 * kMiB}}));
+}
+
 }  // namespace
 }  // namespace vhdx

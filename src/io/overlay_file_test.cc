@@ -204,5 +204,20 @@ TEST(OverlayFile, EveryChangeIsRefused) {
   EXPECT_EQ(contents->Bytes(), bytes);
 }
 
+TEST(OverlayFile, DissolvedReadsTheBaseAndItsLength) {
+  const std::vector<std::byte> bytes = Pattern(4 * kPage);
+  const auto contents = std::make_shared<MemoryContents>(bytes);
+  OverlayFile overlay(std::make_unique<MemoryFile>(contents));
+  overlay.AddSector(0, SectorAt(kPage, 3));
+  overlay.AddZeros({2 * kPage, kPage});
+  overlay.SetSize(9 * kPage);
+  EXPECT_NE(ReadAll(overlay), bytes);
+  contents->Resize(6 * kPage);
+  overlay.Dissolve();
+  EXPECT_EQ(ReadAll(overlay), contents->Bytes());
+  EXPECT_EQ(*overlay.Size(), 6 * kPage);
+  EXPECT_EQ(*overlay.NextHole(0), 4 * kPage);
+}
+
 }  // namespace
 }  // namespace vhdx

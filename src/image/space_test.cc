@@ -1,0 +1,97 @@
+#include "image/space.h"
+
+#include <gtest/gtest.h>
+
+#include "bytes/arithmetic.h"
+#include "testing/memory_file.h"
+#include "testing/outcome.h"
+
+namespace vhdx {
+namespace {
+
+using testing::MemoryFile;
+using testing::OutcomeOf;
+
+TEST(FreeRanges, Neighbours_AreMerged) {
+  FreeRanges ranges;
+  ranges.Add({4, 2});
+  ranges.Add({8, 2});
+  EXPECT_EQ(ranges.Take(6), std::nullopt);
+  ranges.Add({6, 2});
+  EXPECT_EQ(ranges.Take(6), 4U);
+  EXPECT_EQ(ranges.Take(1), std::nullopt);
+}
+
+TEST(FreeRanges, LowestThatIsLargeEnough_IsTakenFromItsStart) {
+  FreeRanges ranges;
+  ranges.Add({10, 1});
+  ranges.Add({20, 5});
+  ranges.Add({40, 5});
+  EXPECT_EQ(ranges.Take(3), 20U);
+  EXPECT_EQ(ranges.Take(2), 23U);
+  EXPECT_EQ(ranges.Take(2), 40U);
+}
+
+class SpaceOfAFile : public ::testing::Test {
+ protected:
+  static constexpr uint64_t kEnd = 4 * kMiB;
+  explicit SpaceOfAFile(FileCapabilities capabilities = {.writable = true, .punch_hole = true})
+      : file_(std::make_shared<testing::MemoryContents>(), {.capabilities = capabilities}) {
+    EXPECT_EQ(OutcomeOf(MemoryFile(file_.contents()).Resize(kEnd)), "ok");
+  }
+  Space NewSpace(const std::vector<FileRange>& free = {}) {
+    return Space(file_, durability_, {.least_growth_bytes = 8 * kMiB}, kEnd, free);
+  }
+  MemoryFile file_;
+  Durability durability_{file_, kEnd};
+};
+
+TEST_F(SpaceOfAFile, AppendedSpace_IsZeroAndTheFileGrowsAhead) {
+  Space space = NewSpace();
+  auto piece = space.Allocate(2 * kMiB);
+  ASSERT_TRUE(piece);
+  EXPECT_EQ(piece->range, (FileRange{kEnd, 2 * kMiB}));
+  EXPECT_EQ(piece->contents, Space::Contents::kZero);
+  EXPECT_EQ(*file_.Size(), kEnd + 8 * kMiB);
+  EXPECT_EQ(durability_.length(), kEnd + 8 * kMiB);
+  ASSERT_TRUE(space.Allocate(2 * kMiB));
+  EXPECT_EQ(space.growth_steps(), 1U);
+  EXPECT_EQ(space.end(), kEnd + 4 * kMiB);
+}
+
+TEST_F(SpaceOfAFile, FreeSpaceOfTheFile_IsDirtyAndUsedFirst) {
+  Space space = NewSpace({{2 * kMiB, kMiB}});
+  auto piece = space.Allocate(kMiB);
+  ASSERT_TRUE(piece);
+  EXPECT_EQ(piece->range.file_offset, 2 * kMiB);
+  EXPECT_EQ(piece->contents, Space::Contents::kDirty);
+  EXPECT_TRUE(piece->reused);
+}
+
+TEST_F(SpaceOfAFile, PunchedSpace_IsPreferredToDirtySpace) {
+  Space space = NewSpace({{2 * kMiB, kMiB}});
+  space.Release({3 * kMiB, kMiB}, Space::Contents::kZero);
+  auto piece = space.Allocate(kMiB);
+  ASSERT_TRUE(piece);
+  EXPECT_EQ(piece->range.file_offset, 3 * kMiB);
+  EXPECT_EQ(piece->contents, Space::Contents::kZero);
+}
+
+class SpaceOfADevice : public SpaceOfAFile {
+ protected:
+  SpaceOfADevice()
+      : SpaceOfAFile({.writable = true, .block_device = true, .extension_reads_zero = false}) {}
+};
+
+TEST_F(SpaceOfADevice, NothingIsKnownOfIt_AndItEnds) {
+  EXPECT_EQ(OutcomeOf(MemoryFile(file_.contents()).Resize(6 * kMiB)), "ok");
+  durability_.NoteLength(6 * kMiB);
+  Space space = NewSpace();
+  auto piece = space.Allocate(2 * kMiB);
+  ASSERT_TRUE(piece);
+  EXPECT_EQ(piece->contents, Space::Contents::kDirty);
+  EXPECT_EQ(OutcomeOf(space.Allocate(kMiB)), "no-space");
+}
+
+}  // namespace
+}  // namespace vhdx

@@ -1,0 +1,140 @@
+#include "tests/crash_check.h"
+
+#include <vhdxkit/check.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "format/header.h"
+#include "format/layout.h"
+#include "testing/crash_file.h"
+
+namespace vhdx::tests {
+namespace {
+
+using testing::CrashOperation;
+using testing::CrashStore;
+using testing::PageImage;
+
+constexpr std::array<uint64_t, 2> kHeaderOffsets = {64 * kKiB, 128 * kKiB};
+
+std::optional<HeaderInfo> HeaderIn(ByteSpan bytes) {
+  Findings ignored;
+  if (bytes.size() < sizeof(format::Header)) return std::nullopt;
+  return format::ParseHeader(bytes.first(sizeof(format::Header)), {}, ignored);
+}
+
+std::array<std::optional<HeaderInfo>, 2> HeadersOf(const PageImage& file) {
+  std::array<std::optional<HeaderInfo>, 2> headers;
+  for (size_t i = 0; i < headers.size(); ++i) {
+    headers[i] = HeaderIn(file.Bytes({kHeaderOffsets[i], sizeof(format::Header)}));
+  }
+  return headers;
+}
+
+/// A write of a header that was cut short leaves one that is not valid; so does a lost sector.
+bool IsOfALostHeader(std::string_view rule) {
+  return rule == "header.signature" || rule == "header.checksum";
+}
+
+}  // namespace
+
+// -- Guids --
+
+void ContentGuids::Bind(const Guid& guid, testing::DiskContents contents) {
+  bound_.insert_or_assign(guid, std::move(contents));
+}
+
+void ContentGuids::AllowWritten(std::span<const CrashOperation> record) {
+  for (const CrashOperation& operation : record) {
+    if (operation.kind != CrashOperation::Kind::kWrite) continue;
+    if (std::ranges::count(kHeaderOffsets, operation.range.file_offset) == 0) continue;
+    // The second half is zeros, written or not.
+    std::vector<std::byte> bytes = *operation.data;
+    bytes.resize(sizeof(format::Header));
+    if (const auto header = HeaderIn(bytes)) Allow(header->data_write_guid);
+  }
+}
+
+void ContentGuids::KeepOnly(const PageImage& file, const testing::DiskContents& contents) {
+  const auto headers = HeadersOf(file);
+  std::erase_if(bound_, [&](const auto& known) {
+    const bool stands = std::ranges::any_of(headers, [&](const auto& header) {
+      return header && header->data_write_guid == known.first;
+    });
+    return !stands || (known.second && *known.second != contents);
+  });
+}
+
+std::string ContentGuids::Compare(const Guid& guid, const testing::DiskContents& contents) const {
+  const auto known = bound_.find(guid);
+  if (known == bound_.end()) return "nobody wrote DataWriteGuid " + guid.ToString();
+  if (!known->second || *known->second == contents) return "";
+  return "the contents changed under DataWriteGuid " + guid.ToString();
+}
+
+bool BothHeadersAreValid(const PageImage& file) {
+  const auto headers = HeadersOf(file);
+  return headers[0] && headers[1];
+}
+
+// -- Looking at a file --
+
+CrashCheck::CrashCheck(CrashDisk& disk) : disk_(disk) {
+  usual_rules_ = RulesBroken(
+      std::make_shared<CrashStore>(disk.file(), CrashStore::Options{.kind = disk.shape().file}));
+}
+
+std::set<std::string, std::less<>> CrashCheck::RulesBroken(
+    const std::shared_ptr<CrashStore>& store) {
+  testing::CrashFileSystem files(disk_.files(), disk_.path(), store);
+  const auto report = vhdx::Check(files, disk_.path());
+  if (!report) return {ToString(report.error())};
+  std::set<std::string, std::less<>> rules;
+  for (const auto& [rule, count] : report->counts) {
+    if (rule->severity <= Severity::kTolerate) rules.emplace(rule->id);
+  }
+  return rules;
+}
+
+std::string CrashCheck::FindingsOf(const std::shared_ptr<CrashStore>& store) {
+  std::string found;
+  for (const std::string& rule : RulesBroken(store)) {
+    if (!usual_rules_.contains(rule) && !IsOfALostHeader(rule)) found += " " + rule;
+  }
+  return found.empty() ? "" : "check finds" + found;
+}
+
+std::string CrashCheck::CompareAgain(Disk& device, const testing::DiskContents& contents) {
+  for (int time = 0; time < 2; ++time) {
+    const auto again = ReadContents(device, disk_.initial_bytes(), testing::HoleReading::kRead);
+    if (!again) return "reading again: " + ToString(again.error());
+    if (*again != contents) return "reading again gives other bytes";
+  }
+  return "";
+}
+
+std::expected<CrashedDisk, std::string> CrashCheck::Look(const PageImage& file,
+                                                         const testing::AllowedContents& allowed,
+                                                         const ContentGuids& guids, Care care) {
+  const auto store =
+      std::make_shared<CrashStore>(file, CrashStore::Options{.kind = disk_.shape().file});
+  auto device = disk_.Open(store, DiskAccess::kReadOnly, 1);
+  if (!device) return std::unexpected("does not open: " + ToString(device.error()));
+  auto contents = ReadContents(**device, disk_.initial_bytes());
+  if (!contents) return std::unexpected("cannot be read: " + ToString(contents.error()));
+  const ImageInfo& image = (*device)->image(0);
+  CrashedDisk seen = {.contents = *std::move(contents),
+                      .data_write_guid = image.header().data_write_guid,
+                      .log_entries = image.log.entries.size()};
+  std::string wrong = allowed.Compare(seen.contents);
+  if (wrong.empty()) wrong = guids.Compare(seen.data_write_guid, seen.contents);
+  if (wrong.empty() && care == Care::kThorough) wrong = CompareAgain(**device, seen.contents);
+  device->reset();
+  if (wrong.empty()) wrong = FindingsOf(store);
+  if (wrong.empty() && store->RecordLength() != 0) wrong = "a reader changed the file";
+  if (!wrong.empty()) return std::unexpected(std::move(wrong));
+  return seen;
+}
+
+}  // namespace vhdx::tests

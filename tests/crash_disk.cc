@@ -1,0 +1,165 @@
+#include "tests/crash_disk.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <utility>
+
+#include "bytes/arithmetic.h"
+#include "disk/open_disk.h"
+#include "testing/crash_file.h"
+#include "testing/disk_model.h"
+#include "testing/image_builder.h"
+
+namespace vhdx::tests {
+namespace {
+
+using format::PayloadState;
+using testing::BlockContent;
+using testing::BlockSpec;
+using testing::ImageSpec;
+
+constexpr uint64_t kBlock = CrashDisk::kBlockBytes;
+constexpr uint64_t kEntriesPerPage = 512;
+constexpr uint64_t kFixedBlocks = 5;
+
+template <typename T, size_t n>
+T OneOf(std::mt19937_64& random, const std::array<T, n>& values) {
+  return values[random() % n];
+}
+
+/// Blocks with zeros between their ends cost next to nothing.
+BlockSpec WithEnds(BlockSpec block) {
+  block.content = BlockContent::kEnds;
+  return block;
+}
+
+// In the first 128 KiB of a block, where the model looks.
+std::vector<testing::SectorRun> RandomRuns(std::mt19937_64& random, uint32_t sector_size) {
+  const uint64_t sectors = 128 * kKiB / sector_size;
+  std::vector<testing::SectorRun> runs;
+  for (uint64_t at = random() % 8; at < sectors;) {
+    const uint64_t count = std::min(1 + random() % 12, sectors - at);
+    runs.push_back({at, count});
+    at += count + 1 + random() % 40;
+  }
+  return runs;
+}
+
+// The first page of the BAT stands in the log only, as a writer leaves it that was killed.
+void LeaveLogDirty(ImageSpec& spec) {
+  const FileRange first_page = {testing::PlanLayout(spec).bat.file_offset, 4 * kKiB};
+  spec.log.log_guid = testing::TestGuid(9);
+  spec.log.entries = {{.writes = testing::MovedPages(first_page)}};
+}
+
+// Small sizes for what grows, so that limits are met all the time.
+WriteLimits RandomLimits(std::mt19937_64& random) {
+  WriteLimits limits;
+  limits.log_sectors = OneOf<uint64_t>(random, std::array<uint64_t, 4>{8, 8, 12, 256});
+  limits.pages_per_entry = OneOf<uint64_t>(random, std::array<uint64_t, 4>{1, 1, 2, 2048});
+  limits.least_growth_bytes = OneOf<uint64_t>(random, std::array<uint64_t, 3>{1, 3, 64}) * kMiB;
+  return limits;
+}
+
+}  // namespace
+
+CrashDisk::CrashDisk(const CrashDiskShape& shape, uint64_t seed) : shape_(shape), files_(seed) {
+  std::mt19937_64 random(seed);
+  const uint64_t chunk = (uint64_t{1} << 23) * shape.sector_size / kBlock;
+  if (shape.subformat == Subformat::kFixed) {
+    blocks_ = {0, 1, 2, 3, 4};
+    disk_size_ = kFixedBlocks * kBlock - 64 * kKiB;
+  } else if (random() % 3 == 0 || shape.size == CrashDiskSize::kSmall) {
+    blocks_ = {0, 1, 2, 5, 6};
+    disk_size_ = 7 * kBlock - 64 * kKiB;
+  } else {
+    blocks_ = {0, kEntriesPerPage - 1, kEntriesPerPage, chunk - 1, chunk, chunk + 1};
+    disk_size_ = (chunk + 2) * kBlock - 64 * kKiB;
+  }
+  limits_ = RandomLimits(random);
+  Build(Specs(random), random);
+}
+
+// -- What stands on it --
+
+void CrashDisk::FillDynamic(std::mt19937_64& random, ImageSpec& spec) const {
+  for (const uint64_t block : blocks_) {
+    const uint64_t drawn = random() % 20;
+    if (drawn < 7) spec.blocks.push_back(WithEnds(testing::FullBlock(block)));
+    if (drawn >= 7 && drawn < 10) spec.blocks.push_back(testing::ZeroBlock(block));
+    if (drawn == 10) spec.blocks.push_back(testing::StateBlock(block, PayloadState::kUnmapped));
+    if (drawn == 11) spec.blocks.push_back(testing::StateBlock(block, PayloadState::kUndefined));
+  }
+}
+
+void CrashDisk::FillChild(std::mt19937_64& random, ImageSpec& spec) const {
+  for (const uint64_t block : blocks_) {
+    const uint64_t drawn = random() % 10;
+    if (drawn < 2) spec.blocks.push_back(WithEnds(testing::FullBlock(block)));
+    if (drawn >= 2 && drawn < 5) {
+      spec.blocks.push_back(
+          WithEnds(testing::PartialBlock(block, RandomRuns(random, shape_.sector_size))));
+    }
+    if (drawn == 5) spec.blocks.push_back(testing::ZeroBlock(block));
+  }
+}
+
+ImageSpec CrashDisk::Base(std::mt19937_64& random) const {
+  const testing::DiskShape shape = {
+      .disk_size = disk_size_, .block_size = kBlock, .logical_sector_size = shape_.sector_size};
+  if (shape_.subformat != Subformat::kFixed) {
+    ImageSpec spec = testing::DynamicImage(shape);
+    FillDynamic(random, spec);
+    return spec;
+  }
+  ImageSpec spec = testing::FixedImage(shape);
+  for (BlockSpec& block : spec.blocks) block.content = BlockContent::kEnds;
+  return spec;
+}
+
+std::vector<ImageSpec> CrashDisk::Specs(std::mt19937_64& random) {
+  ImageSpec base = Base(random);
+  if (shape_.subformat != Subformat::kDifferencing) return {base};
+  ImageSpec child = testing::ChildOf(base, R"(.\base.vhdx)");
+  FillChild(random, child);
+  ImageSpec leaf = testing::ChildOf(child, R"(.\child.vhdx)");
+  FillChild(random, leaf);
+  return {leaf, child, base};
+}
+
+void CrashDisk::Build(std::vector<ImageSpec> specs, std::mt19937_64& random) {
+  const std::array<std::string, 3> names = {path_, "/vm/child.vhdx", "/vm/base.vhdx"};
+  for (size_t depth = 1; depth < specs.size(); ++depth) {
+    EXPECT_TRUE(testing::BuildAt(specs[depth], files_, names[depth]));
+  }
+  if (random() % 4 == 0) LeaveLogDirty(specs[0]);
+  testing::MemoryFile file;
+  EXPECT_TRUE(testing::Build(specs[0], file));
+  file_ = *testing::PageImage::Load(file);
+  // What lies behind the last structure may be anything.
+  uint64_t tail = random() % 3 == 0 ? 3 * kMiB : 0;
+  if (shape_.file == testing::CrashFileKind::kBlockDevice) tail = 24 * kMiB;
+  file_.FillWithJunk({file_.size(), tail});
+  file_.SetSize(file_.size() + tail);
+  const testing::DiskModel model(std::move(specs));
+  initial_bytes_ = testing::InitialBytes(model);
+  initial_contents_ = testing::InitialContents(initial_bytes_);
+}
+
+Result<std::unique_ptr<Disk>> CrashDisk::Open(std::shared_ptr<testing::CrashStore> store,
+                                              DiskAccess access, uint64_t seed) {
+  testing::CrashFileSystem files(files_, path_, std::move(store), seed);
+  return OpenDisk(files, path_, {.access = access}, limits_);
+}
+
+std::string Describe(const CrashDiskShape& shape) {
+  const char* file = shape.file == testing::CrashFileKind::kFile ? "a file"
+                     : shape.file == testing::CrashFileKind::kStaleGrowth
+                         ? "a file that grows stale"
+                         : "a block device";
+  return std::string(SubformatName(shape.subformat)) + " disk of " +
+         std::to_string(shape.sector_size) + "-byte sectors in " + file;
+}
+
+}  // namespace vhdx::tests

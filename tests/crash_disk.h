@@ -1,0 +1,84 @@
+// The disks of the crash tests: small files with blocks on both sides of every border that counts
+// (pages of the BAT, chunks), alone or on two parents.
+
+#ifndef VHDXKIT_TESTS_CRASH_DISK_H_
+#define VHDXKIT_TESTS_CRASH_DISK_H_
+
+#include <vhdxkit/disk.h>
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "image/write_limits.h"
+#include "testing/crash_store.h"
+#include "testing/disk_contents.h"
+#include "testing/image_spec.h"
+#include "testing/memory_file_system.h"
+#include "testing/page_image.h"
+
+namespace vhdx::tests {
+
+enum class CrashDiskSize : uint8_t {
+  kAny,
+  kSmall,  ///< a few MiB, for programs that read all of it
+};
+
+struct CrashDiskShape {
+  Subformat subformat = Subformat::kDynamic;
+  uint32_t sector_size = 512;
+  testing::CrashFileKind file = testing::CrashFileKind::kFile;
+  CrashDiskSize size = CrashDiskSize::kAny;
+};
+
+class CrashDisk {
+ public:
+  static constexpr uint64_t kBlockBytes = kMiB;
+
+  /// Another disk for every seed.
+  CrashDisk(const CrashDiskShape& shape, uint64_t seed);
+
+  const CrashDiskShape& shape() const { return shape_; }
+  const std::string& path() const { return path_; }
+  /// Its parents.
+  testing::MemoryFileSystem& files() { return files_; }
+  /// The bytes of its file at first.
+  const testing::PageImage& file() const { return file_; }
+  /// What it holds at first.
+  const testing::PageImage& initial_bytes() const { return initial_bytes_; }
+  const testing::DiskContents& initial_contents() const { return initial_contents_; }
+  uint64_t size_bytes() const { return initial_bytes_.size(); }
+  /// Where the guest is at work, in order; the last block of the disk may be cut short.
+  const std::vector<uint64_t>& blocks() const { return blocks_; }
+  const WriteLimits& limits() const { return limits_; }
+
+  /// Opens the disk on a store of its file.
+  Result<std::unique_ptr<Disk>> Open(std::shared_ptr<testing::CrashStore> store, DiskAccess access,
+                                     uint64_t seed);
+
+ private:
+  std::vector<testing::ImageSpec> Specs(std::mt19937_64& random);
+  testing::ImageSpec Base(std::mt19937_64& random) const;
+  void FillDynamic(std::mt19937_64& random, testing::ImageSpec& spec) const;
+  void FillChild(std::mt19937_64& random, testing::ImageSpec& spec) const;
+  void Build(std::vector<testing::ImageSpec> specs, std::mt19937_64& random);
+
+  const CrashDiskShape shape_;
+  const std::string path_ = "/vm/disk.vhdx";
+  testing::MemoryFileSystem files_;
+  std::vector<uint64_t> blocks_;
+  uint64_t disk_size_ = 0;
+  WriteLimits limits_;
+  testing::PageImage file_;
+  testing::PageImage initial_bytes_;
+  testing::DiskContents initial_contents_;
+};
+
+/// "dynamic disk of 512-byte sectors in a file".
+std::string Describe(const CrashDiskShape& shape);
+
+}  // namespace vhdx::tests
+
+#endif  // VHDXKIT_TESTS_CRASH_DISK_H_
