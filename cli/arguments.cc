@@ -78,6 +78,15 @@ void AddText(CLI::App& app, const std::string& names, std::string& target,
   });
 }
 
+void AddOptionalText(CLI::App& app, const std::string& names, const std::string& type,
+                     std::optional<std::string>& target, const std::string& help) {
+  const auto take = [&target](const std::string& text) -> std::string {
+    target = text;
+    return {};
+  };
+  AddValue(app, names, type, help, take)->expected(0, 1);
+}
+
 void AddPath(CLI::App& app, const std::string& names, std::string& target,
              const std::string& help) {
   AddValue(app, names, kFileType, help, [&target](const std::string& text) -> std::string {

@@ -47,6 +47,10 @@ void AddOptionalSize(CLI::App& app, const std::string& names, std::optional<uint
 /// Any text.
 void AddText(CLI::App& app, const std::string& names, std::string& target, const std::string& help);
 
+/// Text that may be left out behind the option; empty then.
+void AddOptionalText(CLI::App& app, const std::string& names, const std::string& type,
+                     std::optional<std::string>& target, const std::string& help);
+
 /// A path that need not be there.
 void AddPath(CLI::App& app, const std::string& names, std::string& target, const std::string& help);
 

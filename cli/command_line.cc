@@ -71,10 +71,10 @@ CommandLine::CommandLine() {
   root_.set_help_flag("-h,--help", "tells how to use it");
   root_.set_version_flag("--version", std::string("vhdx ") + VHDXKIT_VERSION, "tells the version");
   AddSharedOptions();
-  commands_ = {AddCreate(root_),    AddInfo(root_),     AddCheck(root_),   AddMap(root_),
-               AddDump(root_),      AddConvert(root_),  AddCompare(root_), AddMeasure(root_),
-               AddChain(root_),     AddSnapshot(root_), AddBench(root_),   AddVersion(root_),
-               AddCompletion(root_)};
+  commands_ = {AddCreate(root_),  AddInfo(root_),      AddCheck(root_),   AddMap(root_),
+               AddDump(root_),    AddConvert(root_),   AddCompare(root_), AddMeasure(root_),
+               AddChain(root_),   AddSnapshot(root_),  AddServe(root_),   AddBench(root_),
+               AddVersion(root_), AddCompletion(root_)};
 }
 
 void CommandLine::AddSharedOptions() {

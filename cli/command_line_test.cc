@@ -95,8 +95,13 @@ TEST_F(Commands, UsageMistakesAreOneSentenceAndAHint) {
        "such as 64k; see `vhdx bench --help`\n"},
       {{"bench", "x", "--depth", "0"},
        "vhdx: bench: --depth: \"0\" is no number from 1 to 1024; see `vhdx bench --help`\n"},
-      {{"convert", "a", "b", "-O", "vhdx"},
-       "vhdx: convert: --output-format: \"vhdx\" is not one of: raw; see `vhdx convert --help`\n"},
+      {{"convert", "a", "b", "-O", "vhd"},
+       "vhdx: convert: --output-format: \"vhd\" is not one of: raw, vhdx; see `vhdx convert "
+       "--help`\n"},
+      {{"create", "a", "1G", "--disk-id", "0"},
+       "vhdx: create: --disk-id: \"0\" is no GUID; one looks like "
+       "01234567-89ab-4cde-8f01-23456789abcd; see `vhdx create --help`\n"},
+      {{"snapshot", "a"}, "vhdx: snapshot: CHILD is missing; see `vhdx snapshot --help`\n"},
       {{"--progress", "fast", "info", "x"},
        "vhdx: info: --progress: \"fast\" is not one of: auto, bar, json, none; see `vhdx info "
        "--help`\n"}};
@@ -142,14 +147,15 @@ TEST_F(Commands, HelpNamesEveryOption) {
   const std::string help = Run({"convert", "--help"}).out;
   for (const char* text :
        {"usage: vhdx convert [OPTION...] SRC DST\n", "--force", "-n, --no-create",
-        "-O, --output-format raw", "--json", "--parent-dir DIR"}) {
+        "-O, --output-format raw|vhdx", "--json", "--parent-dir DIR"}) {
     EXPECT_NE(help.find(text), std::string::npos) << text << help;
   }
 }
 
 TEST_F(Commands, HelpFitsEightyColumns) {
-  for (const char* command : {"info", "check", "map", "dump", "convert", "compare", "measure",
-                              "chain", "bench", "version", "completion"}) {
+  for (const char* command :
+       {"create", "info", "check", "map", "dump", "convert", "compare", "measure", "chain",
+        "snapshot", "serve", "bench", "version", "completion"}) {
     std::string help = Run({command, "--help"}).out;
     EXPECT_FALSE(help.empty());
     while (!help.empty()) {
@@ -386,9 +392,96 @@ TEST_F(Commands, ConvertRefusesATargetThatExists) {
   EXPECT_EQ(files_.Contents("/a.raw")->size(), 0u);
 }
 
-TEST_F(Commands, ConvertRefusesARawTargetNamedVhdx) {
-  EXPECT_EQ(Run({"convert", "/vm/base.vhdx", "/copy.vhdx"}).status, 1);
-  EXPECT_EQ(Run({"convert", "-O", "raw", "/vm/base.vhdx", "/copy.vhdx"}).status, 0);
+TEST_F(Commands, ConvertTellsTheFormatByTheName) {
+  const auto format = [&](const std::vector<std::string>& arguments) {
+    return Run(arguments).json()["target-format"];
+  };
+  EXPECT_EQ(format({"convert", "--json", "/vm/base.vhdx", "/1.vhdx"}), "vhdx");
+  EXPECT_EQ(format({"convert", "--json", "/vm/base.vhdx", "/1.raw"}), "raw");
+  EXPECT_EQ(format({"convert", "--json", "-O", "raw", "/vm/base.vhdx", "/2.vhdx"}), "raw");
+  EXPECT_EQ(format({"convert", "--json", "-O", "vhdx", "/vm/base.vhdx", "/2"}), "vhdx");
+  EXPECT_EQ(format({"convert", "--json", "-n", "/vm/child.avhdx", "/2"}), "vhdx");
+  EXPECT_EQ(Run({"compare", "-q", "/vm/child.avhdx", "/2"}).status, 0);
+}
+
+TEST_F(Commands, ConvertRefusesOptionsThatMeanNothing) {
+  EXPECT_EQ(Run({"convert", "--fixed", "/vm/base.vhdx", "/a.raw"}).status, 1);
+  EXPECT_EQ(Run({"convert", "-O", "vhdx", "/vm/base.vhdx", "-"}).status, 1);
+  EXPECT_EQ(Run({"convert", "-", "/a.raw"}).status, 1);
+}
+
+TEST_F(Commands, CreateSaysWhatItMade) {
+  const Outcome outcome = Run({"create", "--json", "/a.vhdx", "40G", "--block-size", "2M"});
+  EXPECT_EQ(outcome.json(), Json::parse(R"({"filename": "/a.vhdx", "format": "vhdx",
+      "subformat": "dynamic", "virtual-size": 42949672960, "cluster-size": 2097152,
+      "file-size": 11534336})"));
+  EXPECT_EQ(Run({"create", "-q", "/b.vhdx", "40G", "--fixed"}).out, "");
+  const Json info = Run({"info", "--json", "/a.vhdx"}).json();
+  EXPECT_EQ(info["format-specific"]["data"]["logical-sector-size"], 512);
+}
+
+TEST_F(Commands, CreateTakesItsOptions) {
+  ASSERT_EQ(Run({"create", "/a.vhdx", "1G", "--fixed", "--block-size", "1M", "--log-size", "3M",
+                 "--logical-sector", "4096", "--physical-sector", "4096", "--creator", "me",
+                 "--disk-id", "{01234567-89AB-4CDE-8F01-23456789ABCD}"})
+                .status,
+            0);
+  const Json data = Run({"info", "--json", "/a.vhdx"}).json()["format-specific"]["data"];
+  EXPECT_EQ(data["subformat"], "fixed");
+  EXPECT_EQ(data["block-size"], kMiB);
+  EXPECT_EQ(data["log"]["size"], 3 * kMiB);
+  EXPECT_EQ(data["logical-sector-size"], 4096);
+  EXPECT_EQ(data["creator"], "me");
+  EXPECT_EQ(data["disk-id"], "01234567-89ab-4cde-8f01-23456789abcd");
+}
+
+TEST_F(Commands, CreateIsReproducibleWhereAsked) {
+  const auto guid = [&](const std::vector<std::string>& options) {
+    std::vector<std::string> arguments = {"create", "-q", "--force", "/a.vhdx"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    EXPECT_EQ(Run(arguments).status, 0);
+    return Run({"info", "--json", "/a.vhdx"}).json()["format-specific"]["data"]["data-write-guid"];
+  };
+  const auto once = guid({"1G", "--reproducible"});
+  EXPECT_EQ(guid({"1G", "--reproducible"}), once);
+  EXPECT_NE(guid({"2G", "--reproducible"}), once);
+  EXPECT_NE(guid({"1G", "--reproducible", "--seed", "x"}), once);
+  EXPECT_NE(guid({"1G", "--reproducible", "--block-size", "4M"}), once);
+  EXPECT_NE(guid({"1G"}), guid({"1G"}));
+}
+
+TEST_F(Commands, CreateSaysWhatIsWrong) {
+  const auto fails = [&](std::vector<std::string> arguments, const std::string& words) {
+    arguments.insert(arguments.begin(), "create");
+    const Outcome outcome = Run(arguments);
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
+    EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+  };
+  fails({"/a.vhdx"}, "say how large");
+  fails({"/a.vhdx", "0"}, "no bytes");
+  fails({"/a.vhdx", "1000"}, "/a.vhdx: a size of 1000 bytes is no multiple");
+  fails({"/a.vhdx", "65T"}, "64T or less");
+  fails({"/a.vhdx", "1G", "--block-size", "3M"}, "power of two");
+  fails({"/a.vhdx", "--parent", "/vm/base.vhdx", "--fixed"}, "cannot be fixed");
+  fails({"/a.vhdx", "--parent", "/gone.vhdx"}, "/gone.vhdx");
+  fails({"/vm/base.vhdx", "1G"}, "--force");
+  fails({"/vm/base.vhdx", "1G", "--force"}, "child.avhdx");
+  EXPECT_FALSE(files_.Contents("/a.vhdx"));
+}
+
+TEST_F(Commands, SnapshotPutsAChildOnTop) {
+  const Outcome outcome = Run({"snapshot", "--json", "/vm/child.avhdx", "/vm/top.avhdx"});
+  EXPECT_EQ(outcome.json()["backing-filename"], "/vm/child.avhdx");
+  EXPECT_EQ(Run({"info", "--json", "--chain", "/vm/top.avhdx"}).json().size(), 3u);
+  EXPECT_EQ(Run({"compare", "-q", "/vm/top.avhdx", "/vm/child.avhdx"}).status, 0);
+}
+
+TEST_F(Commands, SnapshotInAnotherFolderSaysHowItIsFound) {
+  files_.AddFolder("/other");
+  const Outcome outcome = Run({"snapshot", "/vm/base.vhdx", "/other/top.vhdx"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_NE(outcome.err.find("--parent-dir /vm/"), std::string::npos) << outcome.err;
 }
 
 TEST_F(Commands, RawSourcesThatLookLikeImagesNeedAWord) {
@@ -463,7 +556,7 @@ TEST_F(Commands, CompletionCoversEveryCommandAndOption) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
     const std::string script = Run({"completion", shell}).out;
     for (const char* word : {"info", "completion", "parent-dir", "force-share", "output-format",
-                             "random", "locator"}) {
+                             "random", "locator", "logical-sector", "snapshot-writes"}) {
       EXPECT_NE(script.find(word), std::string::npos) << shell << " " << word;
     }
   }

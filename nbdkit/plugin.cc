@@ -87,27 +87,24 @@ Result<std::string> AbsolutePath(const char* path) {
   return result;
 }
 
-Result<bool> ParseBool(const char* value) {
-  const int parsed = nbdkit_parse_bool(value);
-  if (parsed >= 0) return parsed != 0;
-  return vhdx::Fail(vhdx::ErrorCode::kInvalidArgument,
-                    std::string("\"") + value + "\" is neither true nor false");
-}
-
-Result<void> SetFlag(bool& flag, const char* value) {
-  const auto parsed = ParseBool(value);
-  if (!parsed) return std::unexpected(parsed.error());
-  flag = *parsed;
+Result<void> SetFlag(bool& flag, std::string_view key, std::string_view value) {
+  const bool yes = value == "true" || value == "yes" || value == "on" || value == "1";
+  const bool no = value == "false" || value == "no" || value == "off" || value == "0";
+  if (!yes && !no) {
+    return Mistake(std::string(key) + "= takes true or false, and not \"" + std::string(value) +
+                   "\"");
+  }
+  flag = yes;
   return {};
 }
 
 Result<void> Configure(std::string_view key, const char* value) {
   vhdx::nbd::ServedDisk& served = Served();
-  if (key == "orphan-children") return SetFlag(served.orphan_children, value);
-  if (key == "allow-any-parent") return SetFlag(served.open.allow_any_parent, value);
+  if (key == "orphan-children") return SetFlag(served.orphan_children, key, value);
+  if (key == "allow-any-parent") return SetFlag(served.open.allow_any_parent, key, value);
   if (key == "no-lock") {
     bool ignore = false;
-    auto set = SetFlag(ignore, value);
+    auto set = SetFlag(ignore, key, value);
     served.open.lock = ignore ? vhdx::LockPolicy::kIgnore : vhdx::LockPolicy::kLock;
     return set;
   }

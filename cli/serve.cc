@@ -1,0 +1,166 @@
+// vhdx serve: a disk over NBD, through nbdkit and our plugin.
+
+#include <fmt/format.h>
+#include <vhdxkit/create.h>
+#include <vhdxkit/disk.h>
+#include <vhdxkit/image_tree.h>
+
+#include <memory>
+#include <utility>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/disk_source.h"
+#include "cli/json_text.h"
+#include "cli/nbd_server.h"
+#include "cli/printable.h"
+
+namespace vhdx::cli {
+namespace {
+
+struct ServeArguments {
+  std::string path;
+  std::string socket;
+  std::optional<std::string> listen;  // empty text: not said where
+  std::string command;
+  std::string snapshot;
+  bool read_only = false;
+  bool orphan_children = false;
+  bool no_lock = false;
+
+  const std::string& served_path() const { return snapshot.empty() ? path : snapshot; }
+};
+
+std::vector<std::string> PluginParameters(const Invocation& invocation,
+                                          const ServeArguments& arguments) {
+  std::vector<std::string> parameters = {"file=" + arguments.served_path()};
+  for (const std::string& folder : invocation.options.parent_folders) {
+    parameters.push_back("parent-dir=" + folder);
+  }
+  if (invocation.options.allow_any_parent) parameters.emplace_back("allow-any-parent=true");
+  if (arguments.orphan_children) parameters.emplace_back("orphan-children=true");
+  if (arguments.no_lock) parameters.emplace_back("no-lock=true");
+  return parameters;
+}
+
+// Tries what the server is about to do, so that what is wrong is said as every command says it.
+Result<void> TryToOpen(const Invocation& invocation, const ServeArguments& arguments) {
+  const std::string& path = arguments.served_path();
+  OpenOptions open = invocation.open_options({.force_share = arguments.no_lock});
+  open.access = arguments.read_only ? DiskAccess::kReadOnly : DiskAccess::kReadWrite;
+  auto disk = Disk::Open(invocation.files, path, open);
+  if (!disk) return std::unexpected(ExplainWrongFormat(invocation.files, std::move(disk.error())));
+  for (size_t depth = 0; depth < (*disk)->chain_length(); ++depth) {
+    WarnOfMissingLocks(invocation, (*disk)->image(depth).findings);
+  }
+  if (arguments.read_only || arguments.orphan_children) return {};
+  return RefuseIfParent(invocation.files, path, open);
+}
+
+Result<NbdServerOptions> ServerOptions(const Invocation& invocation,
+                                       const ServeArguments& arguments) {
+  NbdServerOptions options{.plugin_parameters = PluginParameters(invocation, arguments),
+                           .read_only = arguments.read_only,
+                           .socket_path = arguments.socket,
+                           .tcp = {},
+                           .command = arguments.command};
+  if (!arguments.listen) return options;
+  options.tcp = TcpAddress::Parse(*arguments.listen);
+  if (!options.tcp) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("\"{}\" is no address to listen at; one looks like 127.0.0.1:10809",
+                            Printable(*arguments.listen)));
+  }
+  return options;
+}
+
+void Announce(const Invocation& invocation, const NbdServer& server) {
+  if (invocation.options.json) {
+    invocation.out.Write(ToDocument({{"uri", server.uri()}, {"pid", server.pid()}}));
+  } else {
+    invocation.out.Write(server.uri() + "\n");
+  }
+  // Whoever waits for it does so now, and not at our end.
+  (void)invocation.out.Finish();
+}
+
+Result<ExitStatus> StatusOf(const Invocation& invocation, const ServeArguments& arguments,
+                            int exit_status) {
+  if (invocation.interrupted) return Fail(ErrorCode::kCancelled, "the server was stopped");
+  if (exit_status == 0) return ExitStatus::kDone;
+  // That of the user's command, which has told what there was to tell.
+  if (!arguments.command.empty()) return static_cast<ExitStatus>(exit_status);
+  return Fail(ErrorCode::kIo, fmt::format("nbdkit ended with status {}", exit_status));
+}
+
+Result<ExitStatus> RunServer(const Invocation& invocation, const ServeArguments& arguments,
+                             const NbdServerOptions& options) {
+  if (auto tried = TryToOpen(invocation, arguments); !tried) {
+    return std::unexpected(std::move(tried.error()));
+  }
+  auto server = NbdServer::Start(options, invocation.interrupted);
+  if (!server) return std::unexpected(std::move(server.error()));
+  if (arguments.command.empty()) Announce(invocation, **server);
+  return StatusOf(invocation, arguments, (*server)->Wait(invocation.interrupted));
+}
+
+// A new child takes all that is written. Where nothing was served, it is of no use.
+Result<ExitStatus> RunServerOnChild(const Invocation& invocation, const ServeArguments& arguments,
+                                    const NbdServerOptions& options) {
+  auto created = Create(invocation.files, arguments.snapshot,
+                        {.subformat = Subformat::kDifferencing,
+                         .parent_path = arguments.path,
+                         .open = invocation.open_options({})});
+  if (!created) return std::unexpected(std::move(created.error()));
+  auto status = RunServer(invocation, arguments, options);
+  const bool served = status || status.error().code == ErrorCode::kCancelled ||
+                      status.error().code == ErrorCode::kIo;
+  if (!served) (void)invocation.files.Remove(arguments.snapshot);
+  return status;
+}
+
+Result<ExitStatus> RunServe(const Invocation& invocation, const ServeArguments& arguments) {
+  auto options = ServerOptions(invocation, arguments);
+  if (!options) return std::unexpected(std::move(options.error()));
+  return arguments.snapshot.empty() ? RunServer(invocation, arguments, *options)
+                                    : RunServerOnChild(invocation, arguments, *options);
+}
+
+Result<ExitStatus> CheckAndRun(const Invocation& invocation, const ServeArguments& arguments) {
+  const auto refuse = [](std::string sentence) {
+    return Fail(ErrorCode::kInvalidArgument, std::move(sentence));
+  };
+  if (!arguments.socket.empty() && arguments.listen) {
+    return refuse("--socket and --listen exclude each other: one process serves one of them");
+  }
+  if (!arguments.snapshot.empty() && arguments.read_only) {
+    return refuse("--snapshot-writes is for writing, and --read-only against it");
+  }
+  return RunServe(invocation, arguments);
+}
+
+}  // namespace
+
+Command AddServe(CLI::App& root) {
+  auto arguments = std::make_shared<ServeArguments>();
+  CLI::App& app = AddCommand(
+      root, "serve", "Serves a disk over NBD, with nbdkit, until it is stopped; prints its URI.");
+  AddFile(app, "FILE", arguments->path, "a VHDX image");
+  AddPath(app, "--socket", arguments->socket,
+          "a Unix socket at this path; if not said, one in a new folder for its owner alone");
+  AddOptionalText(app, "--listen", "ADDRESS", arguments->listen,
+                  "TCP instead, at HOST:PORT; on loopback, port 10809, as far as not said");
+  AddFlag(app, "--read-only", arguments->read_only, "refuses writes");
+  AddPath(app, "--snapshot-writes", arguments->snapshot,
+          "makes this child of FILE, and serves it: FILE stays as it is");
+  AddText(app, "--run", arguments->command,
+          "serves while this command of the shell runs, which finds $uri and $unixsocket");
+  AddFlag(app, "--orphan-children", arguments->orphan_children,
+          "writes even if FILE is the parent of other images, which cannot be read any more then");
+  AddFlag(app, "--no-lock", arguments->no_lock, "without locks, where the file system has none");
+  return {&app, [arguments](const Invocation& invocation) {
+            return CheckAndRun(invocation, *arguments);
+          }};
+}
+
+}  // namespace vhdx::cli

@@ -1,0 +1,240 @@
+// A disk over NBD: the plugin under nbdkit, as the tools of libnbd see it, and `vhdx serve`.
+
+#include <gtest/gtest.h>
+#include <vhdxkit/create.h>
+#include <vhdxkit/disk.h>
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "bytes/arithmetic.h"
+#include "command.h"
+#include "testing/host_folder.h"
+#include "testing/image_builder.h"
+
+namespace vhdx::tests {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kInterrupted = 130;
+
+class Nbd : public testing::HostFolderTest {
+ protected:
+  void SetUp() override {
+    if (!HasProgram("nbdkit") || !HasProgram("nbdinfo")) GTEST_SKIP() << "no nbdkit, or no libnbd";
+    testing::ImageSpec base = testing::DynamicImage({.disk_size = 64 * kMiB});
+    base.blocks = {testing::FullBlock(0), testing::FullBlock(5), testing::ZeroBlock(7)};
+    ASSERT_TRUE(testing::BuildAt(base, files(), PathOf("base.vhdx")));
+    testing::ImageSpec child = testing::ChildOf(base, ".\\base.vhdx");
+    child.blocks = {testing::PartialBlock(1, {{8, 8}, {100, 1}}), testing::ZeroBlock(5)};
+    ASSERT_TRUE(testing::BuildAt(child, files(), PathOf("child.vhdx")));
+  }
+
+  // Runs a command of the shell, in the test's folder, while the plugin serves a file.
+  CommandResult Serve(const std::string& parameters, const std::string& command) {
+    return Shell("nbdkit -U - $plugin " + parameters + " --run '" + command + "'");
+  }
+  CommandResult Shell(const std::string& script) {
+    return RunCommand(
+        {"sh", "-c",
+         "cd " + folder() + "; plugin=" VHDXKIT_PLUGIN "; vhdx=" VHDXKIT_COMMAND "; " + script});
+  }
+  void ExpectClean(const std::string& name) {
+    const CommandResult check = RunVhdx({"check", PathOf(name)});
+    EXPECT_EQ(check.exit_status, 0) << check.out;
+  }
+  std::vector<std::byte> BytesOf(const std::string& name) { return testing::ReadAll(*Open(name)); }
+};
+
+struct Extent {
+  uint64_t start = 0;
+  uint64_t length = 0;
+  bool data = false;
+  friend bool operator==(const Extent&, const Extent&) = default;
+};
+
+// Of the JSON of `vhdx map` or `nbdinfo --map`: what lies next to each other and is alike is one.
+std::vector<Extent> Merged(const Json& map, const std::string& start,
+                           const std::function<bool(const Json&)>& is_data) {
+  std::vector<Extent> extents;
+  for (const Json& entry : map) {
+    const Extent next{entry[start], entry["length"], is_data(entry)};
+    if (!extents.empty() && extents.back().data == next.data) {
+      extents.back().length += next.length;
+    } else {
+      extents.push_back(next);
+    }
+  }
+  return extents;
+}
+
+TEST_F(Nbd, MapIsThatOfTheCommand) {
+  const CommandResult theirs = Serve("-r file=child.vhdx", "nbdinfo --map --json \"$uri\"");
+  const CommandResult ours = RunVhdx({"map", "--json", PathOf("child.vhdx")});
+  ASSERT_EQ(theirs.exit_status, 0) << theirs.err;
+  const auto nbd = Merged(Json::parse(theirs.out), "offset",
+                          [](const Json& entry) { return entry["type"] == 0; });
+  EXPECT_EQ(nbd, Merged(Json::parse(ours.out), "start",
+                        [](const Json& entry) { return entry["data"].get<bool>(); }));
+  EXPECT_GT(nbd.size(), 4U);
+}
+
+TEST_F(Nbd, CopyOutHoldsTheDiskAndChangesNothing) {
+  const auto before = BytesOf("child.vhdx");
+  const CommandResult copied = Serve("-r file=child.vhdx", "nbdcopy \"$uri\" out.raw");
+  ASSERT_EQ(copied.exit_status, 0) << copied.err;
+  EXPECT_EQ(RunVhdx({"compare", PathOf("child.vhdx"), PathOf("out.raw")}).exit_status, 0);
+  EXPECT_EQ(BytesOf("child.vhdx"), before);
+}
+
+TEST_F(Nbd, CopyInArrivesAndIsClean) {
+  ASSERT_EQ(RunVhdx({"convert", PathOf("child.vhdx"), PathOf("in.raw")}).exit_status, 0);
+  ASSERT_TRUE(
+      Create(files(), PathOf("new.vhdx"), {.size_bytes = 64 * kMiB, .block_size_bytes = 2 * kMiB}));
+  const CommandResult copied = Serve("file=new.vhdx", "nbdcopy --flush in.raw \"$uri\"");
+  ASSERT_EQ(copied.exit_status, 0) << copied.err;
+  EXPECT_EQ(RunVhdx({"compare", PathOf("new.vhdx"), PathOf("in.raw")}).exit_status, 0);
+  ExpectClean("new.vhdx");
+}
+
+TEST_F(Nbd, ConnectingWithoutWritingChangesNothing) {
+  const auto before = BytesOf("child.vhdx");
+  ASSERT_EQ(Serve("file=child.vhdx", "nbdinfo \"$uri\"").exit_status, 0);
+  EXPECT_EQ(BytesOf("child.vhdx"), before);
+}
+
+TEST_F(Nbd, EveryKindOfRequestIsServed) {
+  if (!HasProgram("qemu-io")) GTEST_SKIP() << "no qemu-io";
+  const CommandResult done = Serve(
+      "file=child.vhdx",
+      "qemu-io -f raw -c \"write -P 7 1000 3000\" -c \"discard 2M 4M\" -c \"write -z 5M 1000\" "
+      "-c \"write -f -P 9 9M 64k\" -c flush -c \"read -P 7 1000 3000\" -c \"read -P 0 2M 4M\" "
+      "-c \"read -P 9 9M 64k\" \"$uri\"");
+  EXPECT_EQ(done.exit_status, 0) << done.out << done.err;
+  EXPECT_EQ(done.out.find("failed"), std::string::npos) << done.out;
+  ExpectClean("child.vhdx");
+}
+
+TEST_F(Nbd, WhatTheDiskCanIsTold) {
+  const auto told = [&](const std::string& parameters) {
+    const CommandResult info = Serve(parameters, "nbdinfo --json \"$uri\"");
+    EXPECT_EQ(info.exit_status, 0) << info.err;
+    return Json::parse(info.out)["exports"][0];
+  };
+  const Json writable = told("file=child.vhdx");
+  EXPECT_EQ(writable["export-size"], 64 * kMiB);
+  EXPECT_EQ(writable["is_read_only"], false);
+  for (const char* ability : {"can_multi_conn", "can_fua", "can_flush", "can_trim", "can_zero"}) {
+    EXPECT_EQ(writable[ability], true) << ability;
+  }
+  EXPECT_EQ(writable["block_size_minimum"], 512);
+  EXPECT_EQ(writable["block_size_preferred"], 4096);
+  EXPECT_EQ(told("-r file=child.vhdx")["is_read_only"], true);
+}
+
+TEST_F(Nbd, MistakesAreSentences) {
+  const auto fails = [&](const std::string& parameters, const std::string& words) {
+    const CommandResult result = Serve(parameters, "nbdinfo \"$uri\"");
+    EXPECT_NE(result.exit_status, 0) << parameters;
+    EXPECT_NE(result.err.find(words), std::string::npos) << result.err;
+  };
+  fails("", "file= is missing");
+  fails("file=child.vhdx parent-di=/", "there is no parameter \"parent-di\"");
+  fails("file=child.vhdx no-lock=perhaps", "no-lock");
+  fails("file=gone.vhdx", "No such file");
+  fails("file=base.vhdx", "is the parent of");
+}
+
+TEST_F(Nbd, ParentIsFoundInTheFolderThatIsNamed) {
+  ASSERT_EQ(Shell("mkdir other && mv base.vhdx other").exit_status, 0);
+  EXPECT_NE(Serve("-r file=child.vhdx", "true").exit_status, 0);
+  EXPECT_EQ(Serve("-r file=child.vhdx parent-dir=other", "nbdinfo \"$uri\"").exit_status, 0);
+}
+
+// -- vhdx serve --
+
+// Serves in the background until its client is done.
+constexpr const char* kWithServer =
+    "$vhdx serve $arguments > uri & server=$!; "
+    "for i in $(seq 200); do [ -s uri ] && break; sleep 0.05; done; uri=$(cat uri); $client; "
+    "kill $server; wait $server; ";
+
+TEST_F(Nbd, ServePutsItsSocketWhereNobodyElseGoesAndRemovesIt) {
+  const CommandResult done =
+      Shell("arguments=child.vhdx; client='nbdinfo --size $uri'; client=\"eval $client\"; " +
+            std::string(kWithServer) +
+            "echo status $?; socket=${uri#*socket=}; ls -d $socket $(dirname $socket)");
+  EXPECT_NE(done.out.find(std::to_string(64 * kMiB) + "\n"), std::string::npos) << done.out;
+  EXPECT_NE(done.out.find("status " + std::to_string(kInterrupted)), std::string::npos) << done.out;
+  EXPECT_EQ(done.out.find("/socket"), std::string::npos) << done.out;
+}
+
+TEST_F(Nbd, ServeMakesFolderAndSocketForTheirOwnerAlone) {
+  const CommandResult done = Shell(
+      "arguments=child.vhdx; client='eval stat -c %a ${uri#*socket=} "
+      "$(dirname ${uri#*socket=})'; " +
+      std::string(kWithServer));
+  EXPECT_EQ(done.out, "600\n700\n") << done.err;
+}
+
+TEST_F(Nbd, ServeAtAPathOfTheUserRefusesAFileThatIsThere) {
+  EXPECT_EQ(Shell("arguments='child.vhdx --socket s'; client='eval nbdinfo --size $uri'; " +
+                  std::string(kWithServer) + "test ! -e s")
+                .exit_status,
+            0);
+  const CommandResult refused = Shell("echo precious > s; $vhdx serve child.vhdx --socket s");
+  EXPECT_EQ(refused.exit_status, 1);
+  EXPECT_NE(refused.err.find("there is a file of that name"), std::string::npos) << refused.err;
+  EXPECT_EQ(Shell("cat s").out, "precious\n");
+}
+
+TEST_F(Nbd, ServeRunsACommandAndEndsWithItsStatus) {
+  const CommandResult done = RunVhdx(
+      {"serve", "--read-only", PathOf("base.vhdx"), "--run", "nbdinfo --size $uri; umask; exit 3"});
+  EXPECT_EQ(done.exit_status, 3) << done.err;
+  EXPECT_TRUE(done.out.starts_with(std::to_string(64 * kMiB))) << done.out;
+  EXPECT_EQ(done.out.find("077"), std::string::npos) << done.out;
+}
+
+TEST_F(Nbd, ServeRefusesAParentUnlessItIsOnlyRead) {
+  const CommandResult refused = RunVhdx({"serve", PathOf("base.vhdx"), "--run", "true"});
+  EXPECT_EQ(refused.exit_status, 1);
+  EXPECT_NE(refused.err.find("child.vhdx"), std::string::npos) << refused.err;
+  EXPECT_EQ(RunVhdx({"serve", PathOf("base.vhdx"), "--read-only", "--run", "true"}).exit_status, 0);
+}
+
+TEST_F(Nbd, ServeCanPutAllWritesIntoANewChild) {
+  if (!HasProgram("qemu-io")) GTEST_SKIP() << "no qemu-io";
+  const auto before = BytesOf("base.vhdx");
+  const CommandResult done =
+      RunVhdx({"serve", PathOf("base.vhdx"), "--snapshot-writes", PathOf("new.vhdx"), "--run",
+               "qemu-io -f raw -c 'write -P 5 1M 4k' $uri"});
+  EXPECT_EQ(done.exit_status, 0) << done.err;
+  EXPECT_EQ(BytesOf("base.vhdx"), before);
+  ExpectClean("new.vhdx");
+  auto disk = Disk::Open(files(), PathOf("new.vhdx"));
+  ASSERT_TRUE(disk) << ToString(disk.error());
+  std::vector<std::byte> bytes(4096);
+  ASSERT_TRUE((*disk)->Read(kMiB, bytes));
+  EXPECT_EQ(bytes, std::vector<std::byte>(4096, std::byte{5}));
+}
+
+TEST_F(Nbd, ServeSaysWhatIsWrongBeforeItServes) {
+  const auto fails = [&](std::vector<std::string> arguments, const std::string& words) {
+    arguments.insert(arguments.begin(), "serve");
+    const CommandResult result = RunVhdx(arguments);
+    EXPECT_EQ(result.exit_status, 1);
+    EXPECT_NE(result.err.find(words), std::string::npos) << result.err;
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  };
+  fails({PathOf("gone.vhdx")}, "No such file");
+  fails({PathOf("child.vhdx"), "--listen", "here:there"}, "no address");
+  fails({PathOf("child.vhdx"), "--listen", "10809", "--socket", "s"}, "exclude each other");
+}
+
+}  // namespace
+}  // namespace vhdx::tests
