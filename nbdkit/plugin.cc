@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "nbdkit/files.h"
 #include "nbdkit/served_disk.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
@@ -27,7 +28,7 @@ constexpr uint32_t kPreferredRequest = 4096;
 
 // nbdkit's callbacks carry no context before the first connection, so this has no other place.
 vhdx::nbd::ServedDisk& Served() {
-  static vhdx::nbd::ServedDisk served;
+  static vhdx::nbd::ServedDisk served(vhdx::nbd::Files());
   return served;
 }
 

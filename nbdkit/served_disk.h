@@ -15,6 +15,9 @@ namespace vhdx::nbd {
 
 class ServedDisk {
  public:
+  /// `files` must outlive it.
+  explicit ServedDisk(FileSystem& files) : files_(files) {}
+
   // What the user says, before Prepare.
   std::string path;
   OpenOptions open;
@@ -35,7 +38,7 @@ class ServedDisk {
  private:
   Result<void> Reopen(DiskAccess access);
 
-  HostFileSystem files_;
+  FileSystem& files_;
   std::mutex mutex_;  // guards what follows
   std::unique_ptr<Disk> disk_;
   size_t connections_ = 0;

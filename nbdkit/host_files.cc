@@ -1,0 +1,10 @@
+#include "nbdkit/files.h"
+
+namespace vhdx::nbd {
+
+FileSystem& Files() {
+  static HostFileSystem files;
+  return files;
+}
+
+}  // namespace vhdx::nbd
