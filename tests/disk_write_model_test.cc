@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
@@ -313,11 +314,13 @@ INSTANTIATE_TEST_SUITE_P(Disks, DiskWriteModel, ::testing::ValuesIn(kCases),
 TEST(DiskWriteModel, PartOfASectorWhileAllOfItIsWritten_LosesNothing) {
   ModelDisk disk({.sector_size = 4096}, 1);
   ASSERT_TRUE(disk.Open());
+  const uint64_t wanted = testing::Scaled(50000);  // of each thread's writes
+  std::atomic<uint64_t> parts = 0;
   const std::jthread other([&](const std::stop_token& stop) {
     std::array<std::byte, 512> part = {};
-    while (!stop.stop_requested()) EXPECT_TRUE(disk.device().Write(512, part));
+    for (; !stop.stop_requested(); ++parts) EXPECT_TRUE(disk.device().Write(512, part));
   });
-  for (uint64_t i = 0; i < testing::Scaled(100000); ++i) {
+  for (uint64_t i = 0; i < wanted || parts < wanted; ++i) {
     std::array<std::byte, 4096> whole;
     whole.fill(static_cast<std::byte>(i));
     ASSERT_TRUE(disk.device().Write(0, whole));
