@@ -245,8 +245,8 @@ class DiskWriteModel : public ::testing::TestWithParam<ModelCase> {
  protected:
   static std::vector<ModelShape> Shapes() {
     std::vector<ModelShape> shapes;
-    for (const uint32_t sector_size : {512, 4096}) {
-      for (const uint64_t block_mib : {1, 2, 32}) {
+    for (const uint32_t sector_size : {512U, 4096U}) {
+      for (const uint64_t block_mib : {uint64_t{1}, uint64_t{2}, uint64_t{32}}) {
         shapes.push_back({.subformat = GetParam().subformat,
                           .chain_length = GetParam().chain_length,
                           .sector_size = sector_size,
