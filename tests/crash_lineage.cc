@@ -175,7 +175,7 @@ void CrashLineage::CutAt(const CrashCursor& cursor) {
   }
 }
 
-std::optional<CrashedDisk> CrashLineage::Look(PageImage file, const PageImage& uncut,
+std::optional<CrashedDisk> CrashLineage::Look(const PageImage& file, const PageImage& uncut,
                                               const AllowedContents& allowed,
                                               const ContentGuids& guids, const std::string& where) {
   const uint64_t hash = file.Hash();

@@ -68,7 +68,7 @@ class CrashLineage {
   void Work(Disk& device);
   void CutEverywhere(size_t from);
   void CutAt(const testing::CrashCursor& cursor);
-  std::optional<CrashedDisk> Look(testing::PageImage file, const testing::PageImage& uncut,
+  std::optional<CrashedDisk> Look(const testing::PageImage& file, const testing::PageImage& uncut,
                                   const testing::AllowedContents& allowed,
                                   const ContentGuids& guids, const std::string& where);
   void LoseAHeader(testing::PageImage& file);

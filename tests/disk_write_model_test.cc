@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
@@ -244,8 +245,8 @@ class DiskWriteModel : public ::testing::TestWithParam<ModelCase> {
  protected:
   static std::vector<ModelShape> Shapes() {
     std::vector<ModelShape> shapes;
-    for (const uint32_t sector_size : {512, 4096}) {
-      for (const uint64_t block_mib : {1, 2, 32}) {
+    for (const uint32_t sector_size : {512U, 4096U}) {
+      for (const uint64_t block_mib : {uint64_t{1}, uint64_t{2}, uint64_t{32}}) {
         shapes.push_back({.subformat = GetParam().subformat,
                           .chain_length = GetParam().chain_length,
                           .sector_size = sector_size,
@@ -313,11 +314,13 @@ INSTANTIATE_TEST_SUITE_P(Disks, DiskWriteModel, ::testing::ValuesIn(kCases),
 TEST(DiskWriteModel, PartOfASectorWhileAllOfItIsWritten_LosesNothing) {
   ModelDisk disk({.sector_size = 4096}, 1);
   ASSERT_TRUE(disk.Open());
+  const uint64_t wanted = testing::Scaled(50000);  // of each thread's writes
+  std::atomic<uint64_t> parts = 0;
   const std::jthread other([&](const std::stop_token& stop) {
     std::array<std::byte, 512> part = {};
-    while (!stop.stop_requested()) EXPECT_TRUE(disk.device().Write(512, part));
+    for (; !stop.stop_requested(); ++parts) EXPECT_TRUE(disk.device().Write(512, part));
   });
-  for (uint64_t i = 0; i < testing::Scaled(100000); ++i) {
+  for (uint64_t i = 0; i < wanted || parts < wanted; ++i) {
     std::array<std::byte, 4096> whole;
     whole.fill(static_cast<std::byte>(i));
     ASSERT_TRUE(disk.device().Write(0, whole));
