@@ -464,6 +464,25 @@ TEST_F(Commands, CreateIsReproducibleWhereAsked) {
   EXPECT_NE(guid({"1G"}), guid({"1G"}));
 }
 
+TEST_F(Commands, ConvertIsReproducibleWhereAsked) {
+  const auto bytes = [&](const std::string& source) {
+    EXPECT_EQ(Run({"convert", "-q", "--force", "--reproducible", "--block-size", "1M", "-O", "vhdx",
+                   source, "/made"})
+                  .status,
+              0);
+    auto file = *files_.Open("/made", {});
+    std::vector<std::byte> all(*file->Size());
+    EXPECT_TRUE(file->ReadExactAt(0, all));
+    return all;
+  };
+  const auto once = bytes("/vm/child.avhdx");
+  EXPECT_EQ(bytes("/vm/child.avhdx"), once);
+  EXPECT_NE(bytes("/vm/base.vhdx"), once);
+  // The same contents in another form.
+  ASSERT_EQ(Run({"convert", "-q", "/vm/child.avhdx", "/flat.raw"}).status, 0);
+  EXPECT_EQ(bytes("/flat.raw"), once);
+}
+
 TEST_F(Commands, CreateSaysWhatIsWrong) {
   const auto fails = [&](std::vector<std::string> arguments, const std::string& words) {
     arguments.insert(arguments.begin(), "create");

@@ -15,6 +15,7 @@
 #include "cli/json_text.h"
 #include "cli/new_image_arguments.h"
 #include "cli/printable.h"
+#include "cli/reproducible.h"
 #include "cli/size_text.h"
 #include "cli/standard_input.h"
 #include "cli/standard_output_file.h"
@@ -67,29 +68,40 @@ ConvertOptions OptionsFor(const Invocation& invocation, const ConvertArguments& 
                       : arguments.force       ? ExistingTarget::kReplace
                                               : ExistingTarget::kRefuse,
           .sync = arguments.sync,
-          .threads = static_cast<unsigned>(arguments.threads),
+          // Several threads place blocks in an order that nobody can tell before.
+          .threads = arguments.image.reproducible ? 1 : static_cast<unsigned>(arguments.threads),
           .open = invocation.open_options({.force_share = arguments.no_lock}),
           .orphan_children = arguments.orphan_children};
 }
 
-// Of the image to be made.
-CreateOptions ImageFor(const ConvertArguments& arguments) {
+// Of the image to be made; `contents` stands for those of the disk.
+CreateOptions ImageFor(const ConvertArguments& arguments, const std::string& contents) {
   const Subformat subformat = arguments.image.fixed ? Subformat::kFixed : Subformat::kDynamic;
-  CreateOptions image = ToCreateOptions(arguments.image, subformat, "");
+  CreateOptions image = ToCreateOptions(arguments.image, subformat, contents);
   image.sync = arguments.sync;
   return image;
 }
 
+Result<ConvertReport> ConvertToImage(const Invocation& invocation,
+                                     const ConvertArguments& arguments, BlockDevice& source,
+                                     const OperationControl& control) {
+  std::string contents;
+  if (arguments.image.reproducible) {
+    auto digest = DigestOfContents(source, control);
+    if (!digest) return std::unexpected(std::move(digest.error()));
+    contents = *std::move(digest);
+  }
+  return ConvertToVhdx(invocation.files, source, arguments.target, ImageFor(arguments, contents),
+                       OptionsFor(invocation, arguments), control);
+}
+
 Result<ConvertReport> ConvertToFile(const Invocation& invocation, const ConvertArguments& arguments,
                                     std::string_view format, BlockDevice& source) {
-  const ConvertOptions options = OptionsFor(invocation, arguments);
   Progress progress(invocation.options.progress, invocation.error_fd);
   const OperationControl control = invocation.control(progress);
-  if (format == kRaw) {
-    return ConvertToRaw(invocation.files, source, arguments.target, options, control);
-  }
-  return ConvertToVhdx(invocation.files, source, arguments.target, ImageFor(arguments), options,
-                       control);
+  if (format == kVhdx) return ConvertToImage(invocation, arguments, source, control);
+  return ConvertToRaw(invocation.files, source, arguments.target, OptionsFor(invocation, arguments),
+                      control);
 }
 
 Result<ConvertReport> ConvertStream(const Invocation& invocation, const ConvertArguments& arguments,
@@ -97,7 +109,7 @@ Result<ConvertReport> ConvertStream(const Invocation& invocation, const ConvertA
   Progress progress(invocation.options.progress, invocation.error_fd);
   return ConvertStreamToVhdx(
       invocation.files, [&](MutableByteSpan buffer) { return input.Read(buffer); },
-      arguments.target, ImageFor(arguments), OptionsFor(invocation, arguments),
+      arguments.target, ImageFor(arguments, ""), OptionsFor(invocation, arguments),
       invocation.control(progress));
 }
 
@@ -194,6 +206,10 @@ Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view ta
   }
   if (target_format == kRaw && arguments.from_standard_input()) {
     return refuse("what comes from a pipe can only become a VHDX: say -O vhdx, or use dd for raw");
+  }
+  if (arguments.from_standard_input() && arguments.image.reproducible) {
+    return refuse(
+        "--reproducible reads the disk twice, and a pipe can be read once; save it first");
   }
   if (target_format == kRaw && (arguments.image.fixed || arguments.image.block_size != 0)) {
     return refuse("--fixed and --block-size are for a VHDX; say -O vhdx, or leave them out");

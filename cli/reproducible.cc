@@ -1,41 +1,76 @@
 #include "cli/reproducible.h"
 
+#include <fmt/format.h>
 #include <openssl/evp.h>
+#include <vhdxkit/convert.h>
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <utility>
 
 namespace vhdx::cli {
 namespace {
 
-constexpr size_t kDigestBytes = 32;
-using Digest = std::array<std::byte, kDigestBytes>;
+using Digest = std::array<uint8_t, 32>;
 
-Result<Digest> Sha256(const std::string& input) {
-  Digest digest{};
-  auto* const bytes = reinterpret_cast<unsigned char*>(digest.data());  // as OpenSSL has them
-  unsigned length = 0;
-  if (EVP_Digest(input.data(), input.size(), bytes, &length, EVP_sha256(), nullptr) != 1 ||
-      length != digest.size()) {
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    ok_ = context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
+  }
+
+  void Add(ByteSpan bytes) {
+    ok_ = ok_ && EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1;
+  }
+  void Add(const std::string& text) { Add(std::as_bytes(std::span(text))); }
+
+  Result<Digest> Finish() {
+    Digest digest{};
+    ok_ = ok_ && EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) == 1;
+    if (ok_) return digest;
     return Fail(ErrorCode::kInternal, "SHA-256 is not to be had on this system");
   }
-  return digest;
-}
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+  bool ok_ = false;
+};
 
 }  // namespace
 
 std::function<Result<void>(MutableByteSpan)> ReproducibleBytes(std::string input) {
   return [input = std::move(input), count = uint64_t{0}](MutableByteSpan bytes) mutable {
     while (!bytes.empty()) {
-      const auto digest = Sha256(input + "\n" + std::to_string(count++));
+      Sha256 sha256;
+      sha256.Add(fmt::format("{}\n{}", input, count++));
+      const auto digest = sha256.Finish();
       if (!digest) return Result<void>(std::unexpected(digest.error()));
-      const size_t length = std::min(bytes.size(), digest->size());
-      std::copy_n(digest->begin(), length, bytes.begin());
+      const ByteSpan some = std::as_bytes(std::span(*digest));
+      const size_t length = std::min(bytes.size(), some.size());
+      std::copy_n(some.begin(), length, bytes.begin());
       bytes = bytes.subspan(length);
     }
     return Result<void>();
   };
+}
+
+Result<std::string> DigestOfContents(BlockDevice& disk, const OperationControl& control) {
+  Sha256 sha256;
+  sha256.Add(fmt::format("{} bytes\n", disk.size_bytes()));
+  const auto add = [&](uint64_t disk_offset, ByteSpan bytes) -> Result<void> {
+    sha256.Add(fmt::format("{} {}\n", disk_offset, bytes.size()));
+    sha256.Add(bytes);
+    return {};
+  };
+  if (auto visited = VisitContents(disk, add, control); !visited) {
+    return std::unexpected(std::move(visited.error()));
+  }
+  const auto digest = sha256.Finish();
+  if (!digest) return std::unexpected(digest.error());
+  std::string text;
+  for (const uint8_t byte : *digest) text += fmt::format("{:02x}", byte);
+  return text;
 }
 
 }  // namespace vhdx::cli

@@ -88,6 +88,14 @@ Result<ConvertReport> ConvertStreamToVhdx(FileSystem& files, const ReadStream& s
                                           const ConvertOptions& options,
                                           const OperationControl& control = {});
 
+/// Shows the contents of a disk in order: each 4 KiB of it that hold a byte that is not zero, so
+/// that the same contents give the same calls, however they are stored. Errors: those of Read,
+/// Extents and `visit`; kCancelled.
+Result<void> VisitContents(
+    BlockDevice& source,
+    const std::function<Result<void>(uint64_t disk_offset, ByteSpan bytes)>& visit,
+    const OperationControl& control = {});
+
 /// Writes the contents of `source` front to back into a file that cannot seek, zeros included.
 Result<CopyReport> StreamContents(BlockDevice& source, File& stream,
                                   const OperationControl& control = {});

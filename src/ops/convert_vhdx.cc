@@ -52,11 +52,17 @@ Result<void> RefuseBlockDevice(TargetKind kind, const std::string& path) {
               path);
 }
 
+// What a raw disk says of its physical sectors is what the host has, and not the disk's own.
+InheritedParameters ParametersOf(const BlockDevice& source) {
+  const bool has_own = dynamic_cast<const Disk*>(&source) != nullptr;
+  return {.size_bytes = source.size_bytes(),
+          .logical_sector_size = source.logical_sector_size(),
+          .physical_sector_size = has_own ? source.physical_sector_size() : 0};
+}
+
 Result<ConvertReport> FillVhdx(BlockDevice& source, File& file, const CreateOptions& image,
                                const ConvertOptions& options, const OperationControl& control) {
-  auto parameters = ParametersFor(image, {.size_bytes = source.size_bytes(),
-                                          .logical_sector_size = source.logical_sector_size(),
-                                          .physical_sector_size = source.physical_sector_size()});
+  auto parameters = ParametersFor(image, ParametersOf(source));
   if (!parameters) return std::unexpected(std::move(parameters.error()));
   auto target = BeginNewDisk(file, image, *parameters, control);
   if (!target) return std::unexpected(std::move(target.error()));

@@ -30,7 +30,8 @@ Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::st
 }
 
 Error NamingTarget(Error error, StagedFile& staged, const std::string& path) {
-  if (error.file == staged.file().name()) error.file = path;
+  const bool nobodys = error.file.empty() && error.code == ErrorCode::kInvalidArgument;
+  if (nobodys || error.file == staged.file().name()) error.file = path;
   return error;
 }
 

@@ -1,0 +1,82 @@
+#include <vhdxkit/convert.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "ops/extent_walk.h"
+#include "ops/progress_meter.h"
+#include "ops/zero_runs.h"
+
+namespace vhdx {
+namespace {
+
+constexpr uint64_t kPiece = kMiB;
+
+class Visitor {
+ public:
+  using Visit = std::function<Result<void>(uint64_t disk_offset, ByteSpan bytes)>;
+
+  Visitor(BlockDevice& source, const Visit& visit, const OperationControl& control)
+      : source_(source),
+        visit_(visit),
+        control_(control),
+        progress_(control, source.size_bytes()) {}
+
+  Result<void> Run() {
+    ExtentWalk walk(source_, {0, source_.size_bytes()});
+    for (;;) {
+      auto extent = walk.Next();
+      if (!extent) return std::unexpected(std::move(extent.error()));
+      if (!*extent) return {};
+      progress_.Add((*extent)->range.length_bytes);
+      if ((*extent)->kind != ExtentKind::kData) continue;
+      if (auto read = ReadRange((*extent)->range); !read) return read;
+    }
+  }
+
+ private:
+  // Whole units, of which the first may have been seen as the last of an extent before.
+  Result<void> ReadRange(DiskRange range) {
+    const uint64_t end = std::min(AlignUp(range.end(), kHoleUnit), source_.size_bytes());
+    for (uint64_t at = std::max(AlignDown(range.disk_offset, kHoleUnit), next_); at < end;) {
+      if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
+      const auto bytes = std::span(buffer_).first(std::min(kPiece, end - at));
+      if (auto read = source_.Read(at, bytes); !read) return read;
+      if (auto shown = Show(at, bytes); !shown) return shown;
+      at += bytes.size();
+      next_ = at;
+    }
+    return {};
+  }
+
+  Result<void> Show(uint64_t disk_offset, ByteSpan bytes) {
+    while (!bytes.empty()) {
+      const ByteSpan unit = FirstUnit(disk_offset, bytes);
+      if (!IsAllZero(unit)) {
+        if (auto shown = visit_(disk_offset, unit); !shown) return shown;
+      }
+      disk_offset += unit.size();
+      bytes = bytes.subspan(unit.size());
+    }
+    return {};
+  }
+
+  BlockDevice& source_;
+  const Visit& visit_;
+  const OperationControl& control_;
+  ProgressMeter progress_;
+  std::vector<std::byte> buffer_ = std::vector<std::byte>(kPiece);
+  uint64_t next_ = 0;  // what lies before was read
+};
+
+}  // namespace
+
+Result<void> VisitContents(
+    BlockDevice& source,
+    const std::function<Result<void>(uint64_t disk_offset, ByteSpan bytes)>& visit,
+    const OperationControl& control) {
+  return Visitor(source, visit, control).Run();
+}
+
+}  // namespace vhdx
