@@ -10,7 +10,7 @@ from ledger import Failed
 
 # Enough for a boot on a machine that is busy with other things; a boot takes about 5 s on an idle
 # one.
-SILENCE_SECONDS = 180
+SILENCE_SECONDS = 300
 
 
 class Guest:

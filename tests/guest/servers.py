@@ -157,7 +157,8 @@ class VhdxServer(Server):
         parent = self.image.with_name("parent")
         raw = self.image.with_name("noise")
         write_noise(raw, size_bytes)
-        self.vhdx("convert", "-f", "raw", "-O", "vhdx", raw, parent)
+        self.vhdx("convert", "--force", "--orphan-children", "--block-size", "1M",
+                  "-f", "raw", "-O", "vhdx", raw, parent)  # fmt: skip
         raw.unlink()
         self.vhdx("create", "--force", "--parent", parent, self.image)
 
