@@ -203,6 +203,7 @@ Result<void> NbdServer::Spawn(const NbdServerOptions& options) {
   }
   std::vector<std::string> words = CommandLine(with_umask);
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   const int failure =

@@ -9,14 +9,14 @@
 
 #include <cstddef>
 
-#include "image/durability.h"
+#include "image/durable_state.h"
 
 namespace vhdx {
 
 class HeaderSlots {
  public:
   /// `current` stands in the slot `current_slot`, 0 or 1; the other slot may hold anything.
-  HeaderSlots(File& file, Durability& durability, const HeaderInfo& current, size_t current_slot)
+  HeaderSlots(File& file, DurableState& durability, const HeaderInfo& current, size_t current_slot)
       : file_(file), durability_(durability), current_(current), slot_(current_slot) {}
 
   const HeaderInfo& current() const { return current_; }
@@ -30,7 +30,7 @@ class HeaderSlots {
   Result<void> UpdateOne(HeaderInfo values);
 
   File& file_;
-  Durability& durability_;
+  DurableState& durability_;
   HeaderInfo current_;
   size_t slot_;
 };

@@ -33,7 +33,7 @@
 #include "bytes/mutex.h"
 #include "format/bat.h"
 #include "image/block_map.h"
-#include "image/durability.h"
+#include "image/durable_state.h"
 #include "image/header_slots.h"
 #include "image/sector_bitmaps.h"
 #include "image/space.h"
@@ -151,7 +151,7 @@ class Journal {
   SectorBitmaps& sector_bitmaps_;
   const WriteLimits limits_;
 
-  Durability durability_;
+  DurableState durability_;
   std::atomic<bool> started_ = false;  // the session has begun
   std::atomic<bool> open_ = false;     // ... and not ended
   std::atomic<bool> unsynced_ = true;  // what was read may be the leavings of a killed process

@@ -36,7 +36,7 @@ std::optional<uint64_t> FreeRanges::Take(uint64_t length_bytes) {
   return offset;
 }
 
-Space::Space(File& file, Durability& durability, const WriteLimits& limits, uint64_t end,
+Space::Space(File& file, DurableState& durability, const WriteLimits& limits, uint64_t end,
              const std::vector<FileRange>& free)
     : file_(file), durability_(durability), limits_(limits), end_(end) {
   for (const FileRange& range : free) dirty_.Add(range);

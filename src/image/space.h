@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "bytes/mutex.h"
-#include "image/durability.h"
+#include "image/durable_state.h"
 #include "image/write_limits.h"
 
 namespace vhdx {
@@ -43,7 +43,7 @@ class Space {
 
   /// The structures of the file end at `end`, and `free` is what they leave free before it. The
   /// file is cut to `end` already, unless it is a block device.
-  Space(File& file, Durability& durability, const WriteLimits& limits, uint64_t end,
+  Space(File& file, DurableState& durability, const WriteLimits& limits, uint64_t end,
         const std::vector<FileRange>& free);
 
   /// Space of that length, a multiple of 1 MiB. Errors: kNoSpace, kIo.
@@ -59,7 +59,7 @@ class Space {
   Result<void> GrowTo(uint64_t needed) VHDX_REQUIRES(mutex_);
 
   File& file_;
-  Durability& durability_;
+  DurableState& durability_;
   const WriteLimits limits_;
   mutable Mutex mutex_;
   uint64_t end_ VHDX_GUARDED_BY(mutex_);

@@ -43,7 +43,7 @@ class SpaceOfAFile : public ::testing::Test {
     return Space(file_, durability_, {.least_growth_bytes = 8 * kMiB}, kEnd, free);
   }
   MemoryFile file_;
-  Durability durability_{file_, kEnd};
+  DurableState durability_{file_, kEnd};
 };
 
 TEST_F(SpaceOfAFile, AppendedSpace_IsZeroAndTheFileGrowsAhead) {

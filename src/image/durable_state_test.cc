@@ -1,4 +1,4 @@
-#include "image/durability.h"
+#include "image/durable_state.h"
 
 #include <gtest/gtest.h>
 
@@ -18,9 +18,9 @@ namespace {
 using testing::MemoryFile;
 using testing::OutcomeOf;
 
-TEST(Durability, Sync_MakesTheLengthDurableThatItFound) {
+TEST(DurableState, Sync_MakesTheLengthDurableThatItFound) {
   MemoryFile file;
-  Durability durability(file, 4 * kMiB);
+  DurableState durability(file, 4 * kMiB);
   EXPECT_EQ(durability.durable_length(), 0U);
   EXPECT_EQ(OutcomeOf(durability.Sync()), "ok");
   EXPECT_EQ(durability.durable_length(), 4 * kMiB);
@@ -29,9 +29,9 @@ TEST(Durability, Sync_MakesTheLengthDurableThatItFound) {
   EXPECT_EQ(durability.sync_count(), 1U);
 }
 
-TEST(Durability, Cut_CountsAtOnce) {
+TEST(DurableState, Cut_CountsAtOnce) {
   MemoryFile file;
-  Durability durability(file, 4 * kMiB);
+  DurableState durability(file, 4 * kMiB);
   EXPECT_EQ(OutcomeOf(durability.Sync()), "ok");
   durability.NoteLength(2 * kMiB);
   EXPECT_EQ(durability.durable_length(), 2 * kMiB);
@@ -39,9 +39,9 @@ TEST(Durability, Cut_CountsAtOnce) {
   EXPECT_EQ(durability.durable_length(), 2 * kMiB);
 }
 
-TEST(Durability, FirstFailure_StaysAndNothingIsSyncedAgain) {
+TEST(DurableState, FirstFailure_StaysAndNothingIsSyncedAgain) {
   MemoryFile file;
-  Durability durability(file, 0);
+  DurableState durability(file, 0);
   auto first = durability.Poison({.code = ErrorCode::kNoSpace, .sentence = "the first"});
   EXPECT_EQ(first.error().sentence, "the first");
   (void)durability.Poison({.code = ErrorCode::kIo, .sentence = "the second"});
@@ -55,7 +55,7 @@ TEST(Durability, FirstFailure_StaysAndNothingIsSyncedAgain) {
 TEST(HeaderSlots, Update_BringsBothSlotsToTheSame) {
   MemoryFile file;
   ASSERT_TRUE(testing::Build(testing::DynamicImage(), file));
-  Durability durability(file, 0);
+  DurableState durability(file, 0);
   const HeaderInfo before{
       .sequence_number = 9, .version = 1, .log_length_bytes = kMiB, .log_offset = kMiB};
   HeaderSlots slots(file, durability, before, 0);
@@ -80,7 +80,7 @@ TEST(HeaderSlots, Update_BringsBothSlotsToTheSame) {
 
 TEST(HeaderSlots, UsedUpSequenceNumbers_AreNotWrapped) {
   MemoryFile file;
-  Durability durability(file, 0);
+  DurableState durability(file, 0);
   HeaderSlots slots(file, durability, {.sequence_number = UINT64_MAX - 1, .version = 1}, 0);
   EXPECT_EQ(OutcomeOf(slots.Update(slots.current())), "unsupported");
   EXPECT_EQ(OutcomeOf(durability.Check()), "poisoned");

@@ -5,8 +5,8 @@
 // succeeds says nothing about it. So the first failure stays (the file is "poisoned"), and every
 // call says so. Sync is called by one thread at a time; the rest by any.
 
-#ifndef VHDXKIT_IMAGE_DURABILITY_H_
-#define VHDXKIT_IMAGE_DURABILITY_H_
+#ifndef VHDXKIT_IMAGE_DURABLE_STATE_H_
+#define VHDXKIT_IMAGE_DURABLE_STATE_H_
 
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
@@ -19,10 +19,10 @@
 
 namespace vhdx {
 
-class Durability {
+class DurableState {
  public:
   /// `file` outlives it and is `length_bytes` long.
-  Durability(File& file, uint64_t length_bytes) : file_(file), length_(length_bytes) {}
+  DurableState(File& file, uint64_t length_bytes) : file_(file), length_(length_bytes) {}
 
   /// Errors: kIo, kNoSpace, which poison; kPoisoned.
   Result<void> Sync();
@@ -59,4 +59,4 @@ class Durability {
 
 }  // namespace vhdx
 
-#endif  // VHDXKIT_IMAGE_DURABILITY_H_
+#endif  // VHDXKIT_IMAGE_DURABLE_STATE_H_

@@ -1,11 +1,11 @@
-#include "image/durability.h"
+#include "image/durable_state.h"
 
 #include <algorithm>
 #include <utility>
 
 namespace vhdx {
 
-Result<void> Durability::Sync() {
+Result<void> DurableState::Sync() {
   if (auto whole = Check(); !whole) return whole;
   const uint64_t length_before = length_;
   ++sync_count_;
@@ -15,7 +15,7 @@ Result<void> Durability::Sync() {
   return Check();
 }
 
-std::unexpected<Error> Durability::Poison(Error error) {
+std::unexpected<Error> DurableState::Poison(Error error) {
   const MutexLock lock(mutex_);
   if (!first_failure_) {
     first_failure_ = error;
@@ -24,12 +24,12 @@ std::unexpected<Error> Durability::Poison(Error error) {
   return std::unexpected(std::move(error));
 }
 
-Result<void> Durability::PoisonIfFailed(Result<void> result) {
+Result<void> DurableState::PoisonIfFailed(Result<void> result) {
   if (!result) return Poison(std::move(result.error()));
   return result;
 }
 
-Result<void> Durability::Refusal() const {
+Result<void> DurableState::Refusal() const {
   const MutexLock lock(mutex_);
   Error error = *first_failure_;
   error.code = ErrorCode::kPoisoned;
@@ -37,7 +37,7 @@ Result<void> Durability::Refusal() const {
   return std::unexpected(std::move(error));
 }
 
-void Durability::NoteLength(uint64_t length_bytes) {
+void DurableState::NoteLength(uint64_t length_bytes) {
   length_ = length_bytes;
   uint64_t durable = durable_length_;
   while (durable > length_bytes && !durable_length_.compare_exchange_weak(durable, length_bytes)) {
