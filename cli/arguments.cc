@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <functional>
 
 #include "cli/printable.h"
 #include "cli/size_text.h"
@@ -30,13 +31,12 @@ CLI::Option* AddValue(CLI::App& app, const std::string& names, const std::string
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
-template <typename Target>
-void AddSizeFor(CLI::App& app, const std::string& names, Target& target_bytes,
-                const std::string& help) {
-  AddValue(app, names, "SIZE", help, [&target_bytes](const std::string& text) -> std::string {
+void AddSizeTaker(CLI::App& app, const std::string& names, const std::string& help,
+                  const std::function<void(uint64_t size_bytes)>& take) {
+  AddValue(app, names, "SIZE", help, [take](const std::string& text) -> std::string {
     const auto size = ParseSize(text);
     if (!size) return "is no size; sizes are bytes, or a number with k, M, G or T, such as 64k";
-    target_bytes = *size;
+    take(*size);
     return {};
   });
 }
@@ -62,12 +62,12 @@ void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::s
 
 void AddSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
              const std::string& help) {
-  AddSizeFor(app, names, target_bytes, help);
+  AddSizeTaker(app, names, help, [&target_bytes](uint64_t size) { target_bytes = size; });
 }
 
 void AddOptionalSize(CLI::App& app, const std::string& names, std::optional<uint64_t>& target_bytes,
                      const std::string& help) {
-  AddSizeFor(app, names, target_bytes, help);
+  AddSizeTaker(app, names, help, [&target_bytes](uint64_t size) { target_bytes = size; });
 }
 
 void AddText(CLI::App& app, const std::string& names, std::string& target,
