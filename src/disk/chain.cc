@@ -158,13 +158,10 @@ Disk::Chain::Sectors Disk::Chain::Split(DiskRange range) const {
 
 Result<void> Disk::Chain::WriteEdge(uint64_t disk_offset, ByteSpan bytes) {
   if (bytes.empty()) return {};
-  const uint64_t sector = layers_[0]->geometry().logical_sector_size();
-  std::vector<std::byte> whole(sector);
-  const MutexLock lock(edge_mutex_);
-  const uint64_t start = AlignDown(disk_offset, sector);
-  if (auto read = Read(start, whole); !read) return read;
-  std::ranges::copy(bytes, whole.begin() + static_cast<ptrdiff_t>(disk_offset - start));
-  return layers_[0]->writer()->Write(start, whole);
+  return layers_[0]->writer()->WriteWithin(disk_offset, bytes,
+                                           [this](uint64_t sector_offset, MutableByteSpan sector) {
+                                             return ReadUnlocked(sector_offset, sector);
+                                           });
 }
 
 Result<void> Disk::Chain::Write(uint64_t disk_offset, ByteSpan bytes) {

@@ -14,7 +14,6 @@
 #include <string>
 #include <vector>
 
-#include "bytes/mutex.h"
 #include "image/image.h"
 #include "image/write_limits.h"
 
@@ -74,7 +73,6 @@ class Disk::Chain {
   Result<void> WriteEdge(uint64_t disk_offset, ByteSpan bytes);
 
   std::vector<std::unique_ptr<Image>> layers_;
-  Mutex edge_mutex_;  ///< held by whoever replaces a part of a sector
 };
 
 }  // namespace vhdx

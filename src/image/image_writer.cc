@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <utility>
+#include <vector>
 
 #include "bytes/arithmetic.h"
 #include "format/layout.h"
@@ -33,6 +34,25 @@ ImageWriter::ImageWriter(const Journal::Parts& parts, const WriteLimits& limits,
 
 Result<void> ImageWriter::Write(uint64_t disk_offset, ByteSpan bytes) {
   return Change({disk_offset, bytes.size()}, {.bytes = bytes});
+}
+
+Result<void> ImageWriter::WriteWithin(
+    uint64_t disk_offset, ByteSpan bytes,
+    const std::function<Result<void>(uint64_t disk_offset, MutableByteSpan sector)>& read) {
+  if (auto started = journal_.Start(); !started) return started;
+  const uint64_t start = AlignDown(disk_offset, geometry_.logical_sector_size());
+  std::vector<std::byte> sector(geometry_.logical_sector_size());
+  const Part part{.block = geometry_.BlockOf(start),
+                  .within = geometry_.OffsetInBlock(start),
+                  .length_bytes = sector.size()};
+  const ExclusiveLock lock(LockOf(part.block));
+  if (auto got = read(start, sector); !got) return got;
+  std::ranges::copy(bytes, sector.begin() + static_cast<ptrdiff_t>(disk_offset - start));
+  auto entry = block_map_.Entry(geometry_.PayloadIndex(part.block));
+  if (!entry) return std::unexpected(std::move(entry.error()));
+  const Contents contents{.bytes = sector};
+  return HasData(*entry) ? ChangeInPlace(part, contents, *entry)
+                         : GivePlace(part, contents, *entry);
 }
 
 Result<void> ImageWriter::WriteZeroes(DiskRange range) {

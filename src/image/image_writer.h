@@ -16,6 +16,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "bytes/mutex.h"
@@ -42,6 +43,11 @@ class ImageWriter {
 
   /// Errors: kNoSpace, kIo, kCorrupt, kPoisoned.
   Result<void> Write(uint64_t disk_offset, ByteSpan bytes);
+  /// Replaces bytes inside one sector, of which `read` gives the rest. Nobody else changes the
+  /// sector between that and the writing: what another request wrote to the rest of it stays.
+  Result<void> WriteWithin(
+      uint64_t disk_offset, ByteSpan bytes,
+      const std::function<Result<void>(uint64_t disk_offset, MutableByteSpan sector)>& read);
   /// Both read as zeros afterwards; a trim gives back what space it can.
   Result<void> WriteZeroes(DiskRange range);
   Result<void> Trim(DiskRange range);
