@@ -25,11 +25,11 @@ class Programs:
     def __init__(self, release_dir):
         self.vhdx = Path(release_dir) / "bin" / "vhdx"
         self.make_sample = Path(release_dir) / "testing" / "make_sample"
-        self.random_read = Path(release_dir) / "bench" / "random_read_bench"
+        self.request = Path(release_dir) / "bench" / "request_bench"
         self.timer = Path(release_dir) / "bench" / "command_bench"
 
     def missing(self):
-        programs = (self.vhdx, self.make_sample, self.random_read, self.timer)
+        programs = (self.vhdx, self.make_sample, self.request, self.timer)
         return [path for path in programs if not path.exists()]
 
 
@@ -63,6 +63,13 @@ class Inputs:
             call(["qemu-img", "compare", "-f", "vhdx", "-F", "raw", image, path])
             sync_file_system(self.folder)
         return path
+
+    def copies(self, *paths):
+        """Copies in a folder of their own, made alike: what a file costs depends on how it was
+        written, too."""
+        folder = self.folder / "copies"
+        folder.mkdir(exist_ok=True)
+        return [self.in_folder(folder).copy_of(path) for path in paths]
 
     def copy_of(self, path):
         """An independent copy here, with holes for zeros."""

@@ -9,6 +9,7 @@ part.
 import json
 import math
 import os
+import re
 import statistics
 import subprocess
 from dataclasses import dataclass, field
@@ -94,6 +95,44 @@ class RateSide:
 
     def run(self):
         return Sample(run_once(self._argv)["rate"])
+
+
+class FreshRateSide(RateSide):
+    """A RateSide whose target is made anew, and synced, before every run."""
+
+    def __init__(self, name, argv, target, make):
+        """`make` puts the target there."""
+        super().__init__(name, argv)
+        self._target = target
+        self._make = make
+
+    def clean(self):
+        if os.path.exists(self._target):
+            os.unlink(self._target)
+
+    def run(self):
+        self._make()
+        subprocess.run(["sync", "-f", str(self._target)], check=True)
+        return Sample(self._rate())
+
+    def _rate(self):
+        return run_once(self._argv)["rate"]
+
+
+class QemuBenchSide(FreshRateSide):
+    """qemu-img bench, which prints how long its requests took."""
+
+    def __init__(self, name, argv, requests, target, make):
+        super().__init__(name, argv, target, make)
+        self._requests = requests
+
+    def _rate(self):
+        words = [str(word) for word in self._argv]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        took = re.search(r"Run completed in ([0-9.]+) seconds", done.stdout)
+        if took is None:
+            raise Failed(f"{' '.join(words)}: {done.stderr.strip()}")
+        return self._requests / float(took.group(1))
 
 
 @dataclass

@@ -8,9 +8,9 @@ import shutil
 from dataclasses import dataclass
 from typing import Optional
 
-from inputs import GIB, MIB, TIB
+from inputs import GIB, MIB, TIB, call
 from mounts import Skipped, loop_mount
-from protocol import CommandSide, RateSide, alternate
+from protocol import CommandSide, FreshRateSide, QemuBenchSide, RateSide, alternate
 
 # Loop-mounted file systems: 4 GiB of data as VHDX, as raw, and as one target, with room to spare.
 REFLINK_VOLUME = 24 * GIB
@@ -87,23 +87,62 @@ def less_memory(row, ours, theirs, at_most_bytes):
                 ours.peak_rss_bytes < at_most_bytes)
 
 
-def random_reads(threads):
-    """4 KiB random reads against pread on a raw file, everything allocated and cached."""
+def random_requests(threads, write):
+    """4 KiB at random offsets against the same on a raw file, everything allocated and cached."""
 
     def row(bench):
-        key = f"random-read-{threads}"
+        key = f"random-{'write' if write else 'read'}-{threads}"
         image = bench.inputs.image("full-1g", GIB, 2 * MIB, 100)
-        raw = bench.inputs.raw_twin(image)
+        image, raw = bench.inputs.copies(image, bench.inputs.raw_twin(image))
         bench.inputs.warm(image, raw)
         # What the program calls a second is one round: 0.4 s, beginning and end aside.
         options = ["--threads", threads, "--seconds", bench.protocol.seconds + 0.1]
+        options += ["--write"] if write else []
+        peer = "pwrite" if write else "pread"
         ours, theirs = bench.measure(
-            [RateSide("vhdx", [bench.programs.random_read, "vhdx", image, *options]),
-             RateSide("pread", [bench.programs.random_read, "raw", raw, *options])],
+            [RateSide("vhdx", [bench.programs.request, "vhdx", image, *options]),
+             RateSide(peer, [bench.programs.request, "raw", raw, *options])],
             bench.inputs.folder)
-        return [faster(key, ours, theirs, 0.95)]
+        return [faster(key, ours, theirs, 0.9 if write else 0.95)]
 
     return row
+
+
+def new_blocks(flush_each):
+    """4 KiB writes, each into a new block of 2 MiB, against a sparse raw file and qemu-img."""
+
+    def row(bench):
+        key = "new-blocks-flush-each" if flush_each else "new-blocks"
+        count, depth = (1000, 1) if flush_each else (10000, 16)
+        at_least, at_least_qemu = (0.75, 4) if flush_each else (0.7, 30)
+        folder = bench.inputs.folder
+        empty = bench.inputs.image("empty-32g", 32 * GIB, 2 * MIB, 0)
+        image, raw, qemu_image = (folder / name for name in ("new.vhdx", "new.raw", "qemu.vhdx"))
+        options = ["--write", "--threads", depth, "--count", count, "--step", 2 * MIB]
+        options += ["--flush-each"] if flush_each else []
+        # qemu-img is so much slower that fewer requests say the same.
+        few = 500
+        qemu = ["qemu-img", "bench", "-w", "-f", "vhdx", "-c", few, "-d", depth, "-s", 4096,
+                "-S", 2 * MIB, f"--flush-interval={1 if flush_each else few}", qemu_image]
+        ours, theirs, qemus = bench.measure(
+            [FreshRateSide("vhdx", [bench.programs.request, "vhdx", image, *options], image,
+                           lambda: copy_sparse(empty, image)),
+             FreshRateSide("raw", [bench.programs.request, "raw", raw, *options], raw,
+                           lambda: make_sparse(raw, 32 * GIB)),
+             QemuBenchSide("qemu-img bench", qemu, few, qemu_image,
+                           lambda: copy_sparse(empty, qemu_image))],
+            folder)
+        return [faster(key, ours, theirs, at_least), faster(key, ours, qemus, at_least_qemu)]
+
+    return row
+
+
+def copy_sparse(source, target):
+    call(["cp", "--reflink=never", "--sparse=always", source, target])
+
+
+def make_sparse(target, size):
+    call(["truncate", "-s", size, target])
 
 
 def convert_to_raw(bench):
@@ -164,8 +203,12 @@ def info_of_huge(bench):
 
 
 ROWS = {
-    "random-read-1": random_reads(1),
-    "random-read-16": random_reads(16),
+    "random-read-1": random_requests(1, write=False),
+    "random-read-16": random_requests(16, write=False),
+    "random-write-1": random_requests(1, write=True),
+    "random-write-16": random_requests(16, write=True),
+    "new-blocks": new_blocks(flush_each=False),
+    "new-blocks-flush-each": new_blocks(flush_each=True),
     "convert-4g": convert_to_raw,
     "convert-16g-xfs": convert_reflink("xfs"),
     "convert-16g-btrfs": convert_reflink("btrfs"),
