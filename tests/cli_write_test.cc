@@ -54,6 +54,15 @@ TEST_F(CliWrite, PipeBecomesAnImage) {
   }
 }
 
+TEST_F(CliWrite, FixedImageFromAPipeHasAllItsSpace) {
+  ASSERT_EQ(Shell("head -c 5000000 /dev/zero | $vhdx convert -q - n.vhdx --fixed --block-size 4M")
+                .exit_status,
+            0);
+  auto file = Open("n.vhdx");
+  EXPECT_EQ(*file->Size(), (1 + 8 + 1 + 8 + 1) * kMiB);  // the BAT of 1 MiB is the last
+  EXPECT_GE(*file->AllocatedBytes(), (8 + 8) * kMiB);
+}
+
 TEST_F(CliWrite, PipeThatCarriesAnImageIsRefusedWithAdvice) {
   const CommandResult refused = Shell("cat s.vhdx | $vhdx convert - new.vhdx");
   EXPECT_EQ(refused.exit_status, 1);

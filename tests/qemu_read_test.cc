@@ -99,7 +99,7 @@ class QemuImages : public ::testing::Test {
 TEST_F(QemuImages, OfEverySubformatAndBlockSize_ReadTheSame) {
   std::mt19937_64 random(3);
   for (const std::string subformat : {"dynamic", "fixed"}) {
-    for (const uint64_t block_mib : {1, 2, 4, 8, 16, 32, 64, 128, 256}) {
+    for (const uint64_t block_mib : {1U, 2U, 4U, 8U, 16U, 32U, 64U, 128U, 256U}) {
       SCOPED_TRACE(subformat + " " + std::to_string(block_mib) + " MiB");
       std::filesystem::remove(image_);
       // Not a whole number of blocks; more than one chunk where blocks are small.

@@ -203,14 +203,21 @@ Result<void> NewDisk::Finish(WriteOrder order) {
     const MutexLock lock(mutex_);
     end = is_fixed() ? FixedPlace(geometry_.payload_block_count()) : next_offset_;
   }
+  Result<void> done;
   if (!size_is_known_) {
+    if (is_fixed()) done = AllocateRestOfLastBlock();
     layout_.bat = {end, BatRegionLength(geometry_)};
     end += layout_.bat.length_bytes;
   }
-  auto done = file_.Resize(end);
+  if (done) done = file_.Resize(end);
   if (done) done = is_fixed() ? WriteFixedBat(layout_.bat) : WriteBat(layout_.bat);
   if (done) done = WriteStructures(file_, image_, layout_, order);
   return done;
+}
+
+Result<void> NewDisk::AllocateRestOfLastBlock() {
+  const uint64_t end = geometry_.BlockStart(geometry_.payload_block_count());
+  return file_.ZeroRange({first_block_offset_ + size_bytes(), end - size_bytes()});
 }
 
 Result<void> NewDisk::WriteBat(FileRange bat) {

@@ -83,6 +83,7 @@ class NewDisk final : public BlockDevice {
   BatPage& PageOf(uint64_t index) VHDX_REQUIRES(mutex_);
   Result<void> WriteBat(FileRange bat) VHDX_EXCLUDES(mutex_);
   Result<void> WriteFixedBat(FileRange bat);
+  Result<void> AllocateRestOfLastBlock();
   uint64_t FixedEntry(uint64_t index) const;
 
   File& file_;

@@ -99,8 +99,8 @@ Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
   }
   return Fail(ErrorCode::kBusy,
               "the image is the parent of " + names +
-                  ", and could not be read through it any more; write to the child, or say "
-                  "--orphan-children to give it up",
+                  ", which could not be read any more after a change here; write to the child, or "
+                  "say --orphan-children to give it up",
               path);
 }
 
