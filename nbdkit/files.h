@@ -8,7 +8,7 @@
 namespace vhdx::nbd {
 
 /// The host's files, in host_files.cc. The tests link the plugin with files that a power cut can
-/// hurt instead (testing/nbdkit).
+/// hurt instead (tests/nbdkit).
 FileSystem& Files();
 
 }  // namespace vhdx::nbd
