@@ -48,8 +48,8 @@ DiskHistory::DiskHistory(DiskContents initial, uint64_t first_write)
     : initial_(std::move(initial)), next_write_(first_write) {}
 
 DiskHistory::DiskHistory(DiskHistory&& other) noexcept {
+  // Nobody knows this one yet.
   const MutexLock theirs(other.mutex_);
-  const MutexLock lock(mutex_);
   initial_ = std::move(other.initial_);
   entries_ = std::move(other.entries_);
   next_write_ = other.next_write_;
