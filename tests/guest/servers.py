@@ -189,7 +189,8 @@ class CrashServer(VhdxServer):
                 f"file={self.image}"]  # fmt: skip
 
     def environment(self, seed):
-        return {"VHDXKIT_CRASH_SEED": str(seed), "VHDXKIT_IGNORE_SYNCS": str(int(self.ignore_syncs))}
+        ignore_syncs = "1" if self.ignore_syncs else "0"
+        return {"VHDXKIT_CRASH_SEED": str(seed), "VHDXKIT_IGNORE_SYNCS": ignore_syncs}
 
     def kill(self):
         """The plugin makes the file what it would be after a power cut, and then kills itself."""
