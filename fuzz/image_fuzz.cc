@@ -9,46 +9,28 @@
 #include <vhdxkit/statistics.h>
 
 #include <algorithm>
-#include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "bytes/arithmetic.h"
 #include "bytes/zeros.h"
-#include "format/header.h"
-#include "format/layout.h"
 #include "fuzz/expect.h"
 #include "fuzz/input.h"
-#include "fuzz/sparse_input.h"
+#include "fuzz/placed_files.h"
 #include "fuzz/sparse_mutation.h"
 #include "testing/memory_file_system.h"
 
 namespace vhdx::fuzz {
 namespace {
 
-using testing::MemoryContents;
 using testing::MemoryFileSystem;
 
-constexpr const char* kFolder = "/disks";
-constexpr std::array<const char*, kMaxFiles> kPaths = {"/disks/disk.vhdx", "/disks/parent.vhdx",
-                                                       "/disks/base.vhdx"};
-
-// Up to 1 GiB is legal, and is searched sector by sector. Inputs with such logs only take long.
-constexpr uint64_t kMaxLogLength = 16 * kMiB;
 // How much of a disk is looked at, from each of some places on.
 constexpr size_t kExtentsAtOnce = 48;
 constexpr uint64_t kMaxRead = 16 * kKiB;
 constexpr size_t kMaxVisits = 4096;
-
-bool AsksForLongLog(const MemoryContents& contents) {
-  for (const uint64_t offset : format::kHeaderOffsets) {
-    std::vector<std::byte> bytes = contents.Bytes({offset, sizeof(format::Header)});
-    bytes.resize(sizeof(format::Header));
-    if (LoadFrom<format::Header>(bytes).log_length > kMaxLogLength) return true;
-  }
-  return false;
-}
 
 // Ends a visit after a while, with an error that must come back.
 class VisitLimit {
@@ -289,21 +271,13 @@ void TryImages(MemoryFileSystem& files) {
 }
 
 int TryInput(Input input) {
-  MemoryFileSystem files;
-  std::vector<std::shared_ptr<MemoryContents>> all;
-  for (const SparseFile& file : DecodeFiles(input.rest())) {
-    const auto contents = Expand(file);
-    if (AsksForLongLog(*contents)) return -1;
-    files.AddFile(kPaths[all.size()], contents);
-    all.push_back(contents);
-  }
-  std::vector<std::shared_ptr<MemoryContents>> before;
-  for (const auto& contents : all) before.push_back(contents->Copy());
-  TryImages(files);
-  for (size_t i = 0; i < all.size(); ++i) {
-    Expect(all[i]->size() == before[i]->size() &&
-               all[i]->allocated_bytes() == before[i]->allocated_bytes(),
-           "reading changes nothing");
+  const auto placed = PlaceFiles(input.rest());
+  if (placed == nullptr) return -1;
+  std::vector<std::shared_ptr<testing::MemoryContents>> before;
+  for (const auto& contents : placed->contents) before.push_back(contents->Copy());
+  TryImages(placed->files);
+  for (size_t i = 0; i < before.size(); ++i) {
+    Expect(placed->contents[i]->HasBytesOf(*before[i]), "reading changes nothing");
   }
   return 0;
 }

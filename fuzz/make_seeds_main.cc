@@ -205,13 +205,19 @@ void WritePartSeeds(const std::string& name, const ImageSpec& spec, SeedWriter& 
   if (spec.locator) writer.Write("parent_locator", name, testing::EncodeLocator(*spec.locator));
 }
 
+// For the targets that take whole images.
+void WriteWholeSeeds(const std::string& name, const Bytes& seed, SeedWriter& writer) {
+  writer.Write("image", name, seed);
+  writer.Write("writable", name, seed);
+}
+
 void WriteImageSeeds(SeedWriter& writer) {
   for (const SeedImages& seed : MakeSeedImages()) {
     std::vector<SparseFile> files;
     for (const ImageSpec& spec : seed.chain) {
       files.push_back(Compact(*BuildImage(spec).contents));
     }
-    writer.Write("image", seed.name, EncodeFiles(files));
+    WriteWholeSeeds(seed.name, EncodeFiles(files), writer);
     WritePartSeeds(seed.name, seed.chain.front(), writer);
   }
 }
@@ -230,7 +236,7 @@ void WriteBrokenSeeds(SeedWriter& writer) {
     for (const testing::CaseFile& file : broken.files) {
       if (files.size() < kMaxFiles) files.push_back(CompactCase(file));
     }
-    writer.Write("image", name, EncodeFiles(files));
+    WriteWholeSeeds(name, EncodeFiles(files), writer);
     if (!broken.files.front().bytes) WritePartSeeds(name, broken.files.front().spec, writer);
   }
 }
@@ -241,7 +247,7 @@ void WriteRealSeeds(const std::vector<std::string>& paths, SeedWriter& writer) {
     if (!file) throw std::runtime_error(ToString(file.error()));
     const Bytes seed = EncodeFiles({*file});
     const std::string name = "real-" + std::filesystem::path(path).filename().string();
-    writer.Write("image", name, seed);
+    WriteWholeSeeds(name, seed, writer);
     writer.Write("log", name, seed);
   }
 }

@@ -13,7 +13,7 @@
 namespace vhdx::fuzz {
 
 /// An image, its parent and its grandparent, as far as there are any; the paths in their locators
-/// are those of image_fuzz.
+/// are those of placed_files.h.
 struct SeedImages {
   std::string name;
   std::vector<testing::ImageSpec> chain;

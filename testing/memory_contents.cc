@@ -153,6 +153,22 @@ uint64_t MemoryContents::NextHole(uint64_t offset) const {
   return std::min(size_, page * kPageBytes);
 }
 
+bool MemoryContents::HasBytesOf(const MemoryContents& other) const {
+  if (this == &other) return true;
+  const std::shared_lock lock(mutex_);
+  const std::shared_lock other_lock(other.mutex_);
+  if (size_ != other.size_) return false;
+  static constexpr Page kZeros = {};
+  // Pages that one of them has, the other may have as a hole.
+  const auto all_in = [](const auto& pages, const auto& others) {
+    return std::ranges::all_of(pages, [&](const auto& entry) {
+      const auto found = others.find(entry.first);
+      return *entry.second == (found == others.end() ? kZeros : *found->second);
+    });
+  };
+  return all_in(pages_, other.pages_) && all_in(other.pages_, pages_);
+}
+
 bool MemoryContents::TakeLock(const void* owner, LockBytes wanted) {
   const std::unique_lock lock(mutex_);
   const bool contradicted = std::ranges::any_of(locks_, [&](const auto& held) {

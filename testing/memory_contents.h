@@ -48,6 +48,8 @@ class MemoryContents {
   void Punch(FileRange range);
   uint64_t NextData(uint64_t offset) const;
   uint64_t NextHole(uint64_t offset) const;
+  /// Whether both have the same length and bytes, wherever they have holes.
+  bool HasBytesOf(const MemoryContents& other) const;
 
   /// What `owner` holds becomes `wanted`, unless that contradicts what others hold.
   bool TakeLock(const void* owner, LockBytes wanted);

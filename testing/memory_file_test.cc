@@ -65,6 +65,23 @@ TEST(MemoryFile, PunchedPagesAreHolesAndPartsReadZeros) {
   EXPECT_EQ(bytes[4000 + 3 * 4096], std::byte{1});
 }
 
+TEST(MemoryFile, BytesAreComparedAcrossHoles) {
+  constexpr uint64_t kPage = MemoryContents::kPageBytes;
+  MemoryContents file;
+  file.Resize(3 * kPage);
+  const auto other = file.Copy();
+  other->Write(kPage, Filled(kPage, 0));
+  EXPECT_TRUE(file.HasBytesOf(*other)) << "a page of zeros is a hole";
+  EXPECT_TRUE(other->HasBytesOf(file));
+  other->Write(2 * kPage - 1, Filled(1, 7));
+  EXPECT_FALSE(file.HasBytesOf(*other));
+  EXPECT_FALSE(other->HasBytesOf(file));
+  file.Write(2 * kPage - 1, Filled(1, 7));
+  EXPECT_TRUE(file.HasBytesOf(*other));
+  file.Resize(3 * kPage + 1);
+  EXPECT_FALSE(file.HasBytesOf(*other)) << "lengths count";
+}
+
 TEST(MemoryFile, ZeroRangePastTheEndGrows) {
   MemoryFile file;
   ASSERT_TRUE(file.WriteAt(0, ByteSpan(Filled(100, 1))));

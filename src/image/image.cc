@@ -102,7 +102,9 @@ Result<void> ReadRegionTables(File& file, uint64_t file_size, ImageInfo& info, F
   const auto& [first, second] = info.region_tables;
   const Place place{file.name(), format::kRegionTableOffsets[0]};
   if (!first && !second) return Corrupt(rules::kRegionNone, place);
-  if (first && second && bytes[0] != bytes[1]) findings.Add(rules::kRegionDiffer, place);
+  // The comparison of two vectors goes byte by byte where std::byte is concerned.
+  const bool differ = std::memcmp(bytes[0].data(), bytes[1].data(), format::kRegionTableSize) != 0;
+  if (first && second && differ) findings.Add(rules::kRegionDiffer, place);
   info.current_region_table = first ? 0 : 1;
   const std::vector<RegionInfo>& regions = info.region_tables[info.current_region_table]->regions;
   const HeaderInfo& header = info.header();
