@@ -29,7 +29,7 @@ struct BenchArguments {
 };
 
 // What was measured, and what it cost the engine, if it was the engine's.
-struct Outcome {
+struct BenchOutcome {
   BenchReport report;
   std::optional<EngineCounters> counters;
 };
@@ -67,7 +67,7 @@ std::string FormatLatency(std::chrono::nanoseconds time) {
   return fmt::format("{:.2f} s", nanoseconds / 1e9);
 }
 
-Json ToJson(const Outcome& outcome) {
+Json ToJson(const BenchOutcome& outcome) {
   const BenchReport& report = outcome.report;
   Json json = {{"requests", report.requests},
                {"bytes", report.bytes},
@@ -85,7 +85,7 @@ Json ToJson(const Outcome& outcome) {
   return json;
 }
 
-std::string ToText(const Outcome& outcome, const BenchOptions& options) {
+std::string ToText(const BenchOutcome& outcome, const BenchOptions& options) {
   constexpr double kBytesPerMiB = 1024.0 * 1024.0;
   const BenchReport& report = outcome.report;
   std::string text = fmt::format(
@@ -110,20 +110,20 @@ std::string ToText(const Outcome& outcome, const BenchOptions& options) {
   return text;
 }
 
-Result<Outcome> Measure(const Invocation& invocation, const BenchOptions& options,
-                        BlockDevice& device) {
+Result<BenchOutcome> Measure(const Invocation& invocation, const BenchOptions& options,
+                             BlockDevice& device) {
   Progress progress(invocation.options.progress, invocation.error_fd);
   auto report = BenchRequests(device, options, invocation.control(progress));
   auto* const disk = dynamic_cast<Disk*>(&device);
   if (disk == nullptr || options.kind == RequestKind::kRead) {
     if (!report) return std::unexpected(std::move(report.error()));
-    return Outcome{.report = *report, .counters = {}};
+    return BenchOutcome{.report = *report, .counters = {}};
   }
   const EngineCounters counters = disk->counters();
   const auto closed = disk->Close();
   if (!report) return std::unexpected(std::move(report.error()));
   if (!closed) return std::unexpected(closed.error());
-  return Outcome{.report = *report, .counters = counters};
+  return BenchOutcome{.report = *report, .counters = counters};
 }
 
 Result<ExitStatus> RunBench(const Invocation& invocation, const BenchArguments& arguments) {

@@ -10,42 +10,10 @@
 
 #include "cli/arguments.h"
 #include "cli/help.h"
+#include "cli/parser_options.h"
 
 namespace vhdx::cli {
 namespace {
-
-using Options = std::vector<const CLI::Option*>;
-
-std::vector<const CLI::App*> CommandsOf(const CLI::App& root) {
-  return root.get_subcommands([](const CLI::App*) { return true; });
-}
-
-Options OptionsOf(const CLI::App& app) {
-  return app.get_options([](const CLI::Option* option) { return option->nonpositional(); });
-}
-
-Options PositionalsOf(const CLI::App& app) {
-  return app.get_options([](const CLI::Option* option) { return option->get_positional(); });
-}
-
-// Options of the root that may also stand behind a subcommand.
-Options SharedOptionsOf(const CLI::App& root) {
-  Options options = OptionsOf(root);
-  std::erase_if(options, [&](const CLI::Option* option) {
-    return option == root.get_help_ptr() || option == root.get_version_ptr();
-  });
-  return options;
-}
-
-// "-f" and "--format".
-std::vector<std::string> NamesOf(const CLI::Option& option) {
-  std::vector<std::string> names;
-  for (const std::string& name : option.get_snames()) names.push_back("-" + name);
-  for (const std::string& name : option.get_lnames()) names.push_back("--" + name);
-  return names;
-}
-
-bool TakesValue(const CLI::Option& option) { return option.get_expected_max() > 0; }
 
 std::string Join(const std::vector<std::string>& words, std::string_view between) {
   return fmt::format("{}", fmt::join(words, between));
@@ -60,7 +28,7 @@ std::string Escape(std::string_view text, std::string_view characters) {
   return escaped;
 }
 
-std::vector<std::string> NamesOf(const std::vector<const CLI::App*>& commands) {
+std::vector<std::string> CommandNames(const std::vector<const CLI::App*>& commands) {
   std::vector<std::string> names;
   names.reserve(commands.size());
   for (const CLI::App* command : commands) names.push_back(command->get_name());
@@ -84,7 +52,7 @@ std::string BashValue(const CLI::Option& option) {
   return "COMPREPLY=()";
 }
 
-std::string BashValues(const std::string& command, const Options& options) {
+std::string BashValues(const std::string& command, const ParserOptions& options) {
   std::string text;
   for (const CLI::Option* option : options) {
     if (!TakesValue(*option)) continue;
@@ -95,7 +63,7 @@ std::string BashValues(const std::string& command, const Options& options) {
   return text;
 }
 
-std::string BashOptionWords(const Options& options) {
+std::string BashOptionWords(const ParserOptions& options) {
   std::vector<std::string> words;
   for (const CLI::Option* option : options) {
     for (const std::string& name : NamesOf(*option)) words.push_back(name);
@@ -202,7 +170,7 @@ std::string FishCommand(const CLI::App& command) {
 
 std::string BashCompletion(const CLI::App& root) {
   const std::vector<const CLI::App*> commands = CommandsOf(root);
-  const std::string names = Join(NamesOf(commands), " ");
+  const std::string names = Join(CommandNames(commands), " ");
   std::string text =
       "# bash completion for vhdx; put it into "
       "~/.local/share/bash-completion/completions/vhdx\n"
@@ -213,7 +181,7 @@ std::string BashCompletion(const CLI::App& root) {
       "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
       "    case $word in\n"
       "      " +
-      Join(NamesOf(commands), "|") +
+      Join(CommandNames(commands), "|") +
       ") command=$word; break ;;\n"
       "    esac\n"
       "  done\n"

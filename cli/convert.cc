@@ -42,13 +42,13 @@ struct ConvertArguments {
 };
 
 // What was done, and how long it took.
-struct Outcome {
+struct ConversionOutcome {
   ConvertReport report;
   double seconds = 0;
 };
 
-Result<ConvertReport> Stream(const Invocation& invocation, const ConvertArguments& arguments,
-                             StandardOutputFile& stream, BlockDevice& source) {
+Result<ConvertReport> StreamOut(const Invocation& invocation, const ConvertArguments& arguments,
+                                StandardOutputFile& stream, BlockDevice& source) {
   if (source.Uses(stream.identity())) {
     return Fail(ErrorCode::kInvalidArgument, "standard output is (part of) the source",
                 arguments.source.path);
@@ -120,7 +120,7 @@ Result<ConvertReport> Convert(const Invocation& invocation, const ConvertArgumen
   }
   auto stream = StandardOutputFile::Open(invocation.out.stream());
   if (!stream) return std::unexpected(std::move(stream.error()));
-  return Stream(invocation, arguments, **stream, source);
+  return StreamOut(invocation, arguments, **stream, source);
 }
 
 // What is converted into what, for messages.
@@ -134,7 +134,7 @@ std::string TargetName(const ConvertArguments& arguments) {
 }
 
 Json ToJson(const ConvertArguments& arguments, const Conversion& conversion,
-            const Outcome& outcome) {
+            const ConversionOutcome& outcome) {
   const CopyReport& copy = outcome.report.copy;
   return {{"source", arguments.source.path},
           {"source-format", conversion.source_format},
@@ -148,7 +148,7 @@ Json ToJson(const ConvertArguments& arguments, const Conversion& conversion,
           {"seconds", outcome.seconds}};
 }
 
-std::string ToText(const ConvertArguments& arguments, const Outcome& outcome) {
+std::string ToText(const ConvertArguments& arguments, const ConversionOutcome& outcome) {
   const ConvertReport& report = outcome.report;
   std::string parts = fmt::format("{} copied", FormatSize(report.copy.copied_bytes));
   if (report.copy.cloned_bytes > 0) {
@@ -167,7 +167,7 @@ std::string ToText(const ConvertArguments& arguments, const Outcome& outcome) {
 }
 
 void Print(const Invocation& invocation, const ConvertArguments& arguments,
-           const Conversion& conversion, const Outcome& outcome) {
+           const Conversion& conversion, const ConversionOutcome& outcome) {
   const bool json = invocation.options.json;
   if (!json && invocation.options.quiet) return;
   if (!arguments.to_standard_output()) {

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <vector>
+
+#include "cli/parser_options.h"
 
 namespace vhdx::cli {
 namespace {
@@ -40,27 +41,16 @@ std::string Entry(const std::string& name, const std::string& description, size_
 // "-f raw|vhdx", "-q, --quiet", "--parent-dir DIR".
 std::string OptionName(const CLI::Option& option) {
   if (option.get_positional()) return option.get_name(true);
-  std::vector<std::string> names;
-  for (const std::string& name : option.get_snames()) names.push_back("-" + name);
-  for (const std::string& name : option.get_lnames()) names.push_back("--" + name);
-  std::string text = CLI::detail::join(names, ", ");
-  if (option.get_expected_max() > 0) text += " " + option.get_type_name();
+  std::string text = CLI::detail::join(NamesOf(option), ", ");
+  if (TakesValue(option)) text += " " + option.get_type_name();
   return text;
-}
-
-std::vector<const CLI::Option*> Positionals(const CLI::App& app) {
-  return app.get_options([](const CLI::Option* option) { return option->get_positional(); });
-}
-
-std::vector<const CLI::Option*> Options(const CLI::App& app) {
-  return app.get_options([](const CLI::Option* option) { return option->nonpositional(); });
 }
 
 std::string Usage(const CLI::App& app) {
   std::string usage = "usage: vhdx ";
   if (app.get_parent() == nullptr) return usage + "COMMAND [OPTION...] ...\n";
   usage += app.get_name() + " [OPTION...]";
-  for (const CLI::Option* option : Positionals(app)) {
+  for (const CLI::Option* option : PositionalsOf(app)) {
     const std::string name = option->get_name(true);
     const bool many = option->get_expected_max() > 1;
     const std::string text = many ? name + "..." : name;
@@ -69,7 +59,7 @@ std::string Usage(const CLI::App& app) {
   return usage + "\n";
 }
 
-std::string OptionList(const std::string& title, const std::vector<const CLI::Option*>& options) {
+std::string OptionList(const std::string& title, const ParserOptions& options) {
   if (options.empty()) return {};
   std::string text = title.empty() ? "\n" : "\n" + title + ":\n";
   for (const CLI::Option* option : options) {
@@ -80,7 +70,7 @@ std::string OptionList(const std::string& title, const std::vector<const CLI::Op
 
 std::string CommandList(const CLI::App& app) {
   std::string text = "\ncommands:\n";
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+  for (const CLI::App* command : CommandsOf(app)) {
     text += Entry(command->get_name(), Summary(*command), kCommandColumn);
   }
   return text;
@@ -97,15 +87,11 @@ std::string HelpText(const CLI::App& app) {
   std::string text = Usage(app) + Wrap(app.get_description(), 0);
   const CLI::App* const parent = app.get_parent();
   if (parent == nullptr) {
-    return text + CommandList(app) + OptionList("options of every command", Options(app)) +
+    return text + CommandList(app) + OptionList("options of every command", OptionsOf(app)) +
            "\n`vhdx COMMAND --help` and `man vhdx` say more.\n";
   }
-  text += OptionList("", Positionals(app)) + OptionList("options", Options(app));
-  std::vector<const CLI::Option*> shared = Options(*parent);
-  std::erase_if(shared, [&](const CLI::Option* option) {
-    return option == parent->get_help_ptr() || option == parent->get_version_ptr();
-  });
-  return text + OptionList("options of every command", shared);
+  text += OptionList("", PositionalsOf(app)) + OptionList("options", OptionsOf(app));
+  return text + OptionList("options of every command", SharedOptionsOf(*parent));
 }
 
 }  // namespace vhdx::cli

@@ -6,7 +6,7 @@ namespace vhdx::cli {
 namespace {
 
 // A signal handler can reach nothing but what is static.
-std::atomic<bool> interrupted = false;
+std::atomic<bool> was_interrupted = false;
 std::atomic<int> signal_count = 0;
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
@@ -14,7 +14,7 @@ static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_alw
 constexpr int kPatience = 2;
 
 extern "C" void HandleSignal(int signal) {
-  interrupted = true;
+  was_interrupted = true;
   if (++signal_count >= kPatience) ::signal(signal, SIG_DFL);
 }
 
@@ -34,7 +34,7 @@ const std::atomic<bool>& CatchInterruptions() {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) Catch(signal);
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);
-  return interrupted;
+  return was_interrupted;
 }
 
 }  // namespace vhdx::cli

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "bytes/endian.h"
+#include "testing/mix.h"
 
 namespace vhdx::testing {
 namespace {
@@ -15,13 +16,6 @@ constexpr uint64_t kWordsPerSector = 64;
 // Marks the second word of a sector, so that a pattern is known when it is met.
 constexpr uint64_t kTag = 0x7465'7374'0000'0000;  // "test"
 constexpr uint64_t kTagMask = 0xFFFF'FFFF'0000'0000;
-
-// The finaliser of SplitMix64: neighbours come out unlike each other.
-uint64_t Mix(uint64_t value) {
-  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
-  value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
-  return value ^ (value >> 31);
-}
 
 uint64_t Word(const BlockPattern& pattern, uint64_t base, uint64_t index) {
   switch (index % kWordsPerSector) {

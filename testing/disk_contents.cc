@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "testing/mix.h"
 
 namespace vhdx::testing {
 namespace {
@@ -18,12 +19,6 @@ constexpr uint64_t kMostReadAtOnce = 256 * kKiB;
 constexpr size_t kExtentsAtOnce = 256;
 
 using Sector = std::array<uint64_t, kWords>;
-
-uint64_t Mix(uint64_t value) {
-  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
-  value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
-  return value ^ (value >> 31);
-}
 
 // Every word says which write and which place it is of, so that no mixture passes.
 Sector GuestSector(uint64_t write_number, uint64_t disk_offset) {

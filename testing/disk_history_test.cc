@@ -17,9 +17,9 @@ namespace {
 
 constexpr uint64_t kDiskSize = 64 * kKiB;
 
-using Values = std::vector<GuestValue>;
+using GuestValues = std::vector<GuestValue>;
 
-Values At(const AllowedContents& allowed, uint64_t disk_offset) {
+GuestValues At(const AllowedContents& allowed, uint64_t disk_offset) {
   for (const AllowedContents::Part& part : allowed.parts()) {
     if (disk_offset < part.range.end()) return part.values;
   }
@@ -33,13 +33,13 @@ DiskContents Zeros() { return {{{0, kDiskSize}, kZeroValue}}; }
 TEST(DiskHistory, UnflushedWrite_IsThereOrNot) {
   DiskHistory history(Zeros());
   const auto write = history.BeginWrite({4096, 1024}, 0);
-  EXPECT_EQ(At(history.AllowedAt(0), 4096), (Values{0}));
-  EXPECT_EQ(At(history.AllowedAt(1), 4096), (Values{0, write.number}));
+  EXPECT_EQ(At(history.AllowedAt(0), 4096), (GuestValues{0}));
+  EXPECT_EQ(At(history.AllowedAt(1), 4096), (GuestValues{0, write.number}));
   history.End(write.step, 1);
   const AllowedContents allowed = history.AllowedAt(2);
-  EXPECT_EQ(At(allowed, 4095), (Values{0}));
-  EXPECT_EQ(At(allowed, 5119), (Values{0, write.number}));
-  EXPECT_EQ(At(allowed, 5120), (Values{0}));
+  EXPECT_EQ(At(allowed, 4095), (GuestValues{0}));
+  EXPECT_EQ(At(allowed, 5119), (GuestValues{0, write.number}));
+  EXPECT_EQ(At(allowed, 5120), (GuestValues{0}));
 }
 
 TEST(DiskHistory, FlushThatEnded_SettlesWhatEndedBeforeItBegan) {
@@ -50,8 +50,8 @@ TEST(DiskHistory, FlushThatEnded_SettlesWhatEndedBeforeItBegan) {
   const auto second = history.BeginWrite({0, 512}, 3);
   history.End(second.step, 4);
   history.End(flush, 5);
-  EXPECT_EQ(At(history.AllowedAt(5), 0), (Values{0, first.number, second.number}));
-  EXPECT_EQ(At(history.AllowedAt(6), 0), (Values{first.number, second.number}));
+  EXPECT_EQ(At(history.AllowedAt(5), 0), (GuestValues{0, first.number, second.number}));
+  EXPECT_EQ(At(history.AllowedAt(6), 0), (GuestValues{first.number, second.number}));
   EXPECT_FALSE(history.FlushedAt(5));
   EXPECT_TRUE(history.FlushedAt(6));
 }
@@ -62,7 +62,7 @@ TEST(DiskHistory, WriteThatWasUnderWayWhenTheFlushBegan_IsNotSettled) {
   const auto flush = history.BeginFlush(1);
   history.End(write.step, 2);
   history.End(flush, 3);
-  EXPECT_EQ(At(history.AllowedAt(4), 0), (Values{0, write.number}));
+  EXPECT_EQ(At(history.AllowedAt(4), 0), (GuestValues{0, write.number}));
 }
 
 TEST(DiskHistory, FlushThatFailed_SettlesNothing) {
@@ -70,7 +70,7 @@ TEST(DiskHistory, FlushThatFailed_SettlesNothing) {
   const auto write = history.BeginWrite({0, 512}, 0);
   history.End(write.step, 1);
   history.Fail(history.BeginFlush(2), 3);
-  EXPECT_EQ(At(history.AllowedAt(9), 0), (Values{0, write.number}));
+  EXPECT_EQ(At(history.AllowedAt(9), 0), (GuestValues{0, write.number}));
 }
 
 TEST(DiskHistory, WritesAtOnce_LeaveEither) {
@@ -80,7 +80,7 @@ TEST(DiskHistory, WritesAtOnce_LeaveEither) {
   history.End(second.step, 2);
   history.End(first.step, 3);
   history.End(history.BeginFlush(4), 5);
-  EXPECT_EQ(At(history.AllowedAt(6), 0), (Values{first.number, second.number}));
+  EXPECT_EQ(At(history.AllowedAt(6), 0), (GuestValues{first.number, second.number}));
 }
 
 TEST(DiskHistory, ZeroesOverAFlushedWrite_AreThereOrTheWrite) {
@@ -89,10 +89,10 @@ TEST(DiskHistory, ZeroesOverAFlushedWrite_AreThereOrTheWrite) {
   history.End(write.step, 1);
   history.End(history.BeginFlush(2), 3);
   history.End(history.BeginZeroes({512, 512}, 4), 5);
-  EXPECT_EQ(At(history.AllowedAt(6), 0), (Values{write.number}));
-  EXPECT_EQ(At(history.AllowedAt(6), 512), (Values{0, write.number}));
+  EXPECT_EQ(At(history.AllowedAt(6), 0), (GuestValues{write.number}));
+  EXPECT_EQ(At(history.AllowedAt(6), 512), (GuestValues{0, write.number}));
   history.End(history.BeginFlush(7), 8);
-  EXPECT_EQ(At(history.AllowedAt(9), 512), (Values{0}));
+  EXPECT_EQ(At(history.AllowedAt(9), 512), (GuestValues{0}));
 }
 
 TEST(DiskHistory, FailedWrite_MayBeThereUntilAnotherIsFlushed) {
@@ -100,11 +100,11 @@ TEST(DiskHistory, FailedWrite_MayBeThereUntilAnotherIsFlushed) {
   const auto failed = history.BeginWrite({0, 512}, 0);
   history.Fail(failed.step, 1);
   history.End(history.BeginFlush(2), 3);
-  EXPECT_EQ(At(history.AllowedAt(4), 0), (Values{0, failed.number}));
+  EXPECT_EQ(At(history.AllowedAt(4), 0), (GuestValues{0, failed.number}));
   const auto write = history.BeginWrite({0, 512}, 5);
   history.End(write.step, 6);
   history.End(history.BeginFlush(7), 8);
-  EXPECT_EQ(At(history.AllowedAt(9), 0), (Values{write.number}));
+  EXPECT_EQ(At(history.AllowedAt(9), 0), (GuestValues{write.number}));
 }
 
 TEST(DiskHistory, WhatWasSeenAfterAKill_StaysOnceItIsFlushed) {
@@ -116,10 +116,10 @@ TEST(DiskHistory, WhatWasSeenAfterAKill_StaysOnceItIsFlushed) {
   DiskHistory history = before.Until(4);
   EXPECT_EQ(history.next_write(), before.next_write());
   history.Observe({{{0, 512}, kZeroValue}, {{512, 512}, under_way.number}}, 4);
-  EXPECT_EQ(At(history.AllowedAt(5), 0), (Values{0, lost.number}));
+  EXPECT_EQ(At(history.AllowedAt(5), 0), (GuestValues{0, lost.number}));
   history.End(history.BeginFlush(6), 7);
-  EXPECT_EQ(At(history.AllowedAt(8), 0), (Values{0}));
-  EXPECT_EQ(At(history.AllowedAt(8), 512), (Values{under_way.number}));
+  EXPECT_EQ(At(history.AllowedAt(8), 0), (GuestValues{0}));
+  EXPECT_EQ(At(history.AllowedAt(8), 512), (GuestValues{under_way.number}));
 }
 
 TEST(AllowedContents, Compare_NamesTheFirstSectorThatIsWrong) {
@@ -138,7 +138,7 @@ TEST(AllowedContents, Compare_NamesTheFirstSectorThatIsWrong) {
   EXPECT_EQ(allowed.Compare({{{0, 1024}, kInitialValue}}), "the disk ends at 1024");
 }
 
-// -- Values --
+// -- GuestValues --
 
 TEST(GuestPattern, IsKnownInItsPlaceOnly) {
   PageImage initial;

@@ -10,9 +10,9 @@ namespace vhdx::testing {
 namespace {
 
 using format::PayloadState;
-using Kind = SectorSource::Kind;
+using SourceKind = SectorSource::Kind;
 
-constexpr uint64_t kPiece = kMiB;  // bytes compared and hashed at a time
+constexpr uint64_t kComparedPiece = kMiB;  // bytes compared and hashed at a time
 constexpr uint64_t kSmallDisk = 256 * kMiB;
 constexpr uint64_t kEnd = 64 * kKiB;
 
@@ -80,7 +80,7 @@ SectorSource DiskModel::SourceOf(uint64_t disk_offset) const {
     const BlockSpec& block = *found->second;
     const uint64_t in_block = disk_offset % parameters.block_size_bytes;
     const auto data = [&] {
-      return SectorSource{.kind = Kind::kData,
+      return SectorSource{.kind = SourceKind::kData,
                           .depth = depth,
                           .file_offset = layer.layout.block_offsets.at(block.block) + in_block};
     };
@@ -91,13 +91,13 @@ SectorSource DiskModel::SourceOf(uint64_t disk_offset) const {
       case PayloadState::kZero:
       case PayloadState::kUnmapped:
       case PayloadState::kOldUnmapped:
-        return {.kind = Kind::kZero, .depth = depth};
+        return {.kind = SourceKind::kZero, .depth = depth};
       case PayloadState::kReserved:
-        return {.kind = Kind::kUnreadable, .depth = depth};
+        return {.kind = SourceKind::kUnreadable, .depth = depth};
       case PayloadState::kFullyPresent:
         return data();
       case PayloadState::kPartiallyPresent:
-        if (!parameters.has_parent) return {.kind = Kind::kUnreadable, .depth = depth};
+        if (!parameters.has_parent) return {.kind = SourceKind::kUnreadable, .depth = depth};
         if (IsPresent(block, in_block / parameters.logical_sector_size)) return data();
         continue;
     }
@@ -108,7 +108,7 @@ SectorSource DiskModel::SourceOf(uint64_t disk_offset) const {
 void DiskModel::FillSector(uint64_t disk_offset, MutableByteSpan bytes) const {
   const SectorSource source = SourceOf(disk_offset);
   std::ranges::fill(bytes, std::byte{0});
-  if (source.kind != Kind::kData) return;
+  if (source.kind != SourceKind::kData) return;
   const Layer& layer = layers_[source.depth];
   const uint64_t block_size = layer.spec.parameters.block_size_bytes;
   const BlockSpec& block = *layer.blocks.at(disk_offset / block_size);
@@ -141,15 +141,15 @@ std::vector<std::byte> DiskModel::ExpectedBytes(DiskRange range) const {
 bool DiskModel::IsReadable(DiskRange range) const {
   const uint64_t first = range.disk_offset - range.disk_offset % sector_size();
   for (uint64_t offset = first; offset < range.end(); offset += sector_size()) {
-    if (SourceOf(offset).kind == Kind::kUnreadable) return false;
+    if (SourceOf(offset).kind == SourceKind::kUnreadable) return false;
   }
   return true;
 }
 
 std::string DiskModel::ContentSha256() const {
   Sha256 hash;
-  for (uint64_t offset = 0; offset < size_bytes(); offset += kPiece) {
-    hash.Update(ExpectedBytes({offset, std::min(kPiece, size_bytes() - offset)}));
+  for (uint64_t offset = 0; offset < size_bytes(); offset += kComparedPiece) {
+    hash.Update(ExpectedBytes({offset, std::min(kComparedPiece, size_bytes() - offset)}));
   }
   return hash.Finish();
 }
@@ -179,8 +179,8 @@ std::string CompareWithModel(BlockDevice& device, const DiskModel& model,
                              const std::vector<DiskRange>& ranges) {
   std::vector<std::byte> found;
   for (const DiskRange& range : ranges) {
-    for (uint64_t offset = range.disk_offset; offset < range.end(); offset += kPiece) {
-      found.resize(std::min(kPiece, range.end() - offset));
+    for (uint64_t offset = range.disk_offset; offset < range.end(); offset += kComparedPiece) {
+      found.resize(std::min(kComparedPiece, range.end() - offset));
       if (auto read = device.Read(offset, found); !read) {
         return fmt::format("disk offset {}: {}", offset, ToString(read.error()));
       }

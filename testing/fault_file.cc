@@ -7,7 +7,7 @@
 namespace vhdx::testing {
 namespace {
 
-constexpr uint64_t kSector = 512;
+constexpr uint64_t kShortUnit = 512;
 
 std::unexpected<Error> Failure(const Fault& fault, FileCall call, const std::string& name,
                                uint64_t file_offset) {
@@ -21,7 +21,7 @@ std::unexpected<Error> Failure(const Fault& fault, FileCall call, const std::str
 
 /// In whole sectors, which no host tears, unless it is less than one.
 uint64_t HalfOf(uint64_t length_bytes) {
-  return length_bytes < kSector ? length_bytes / 2 : AlignDown(length_bytes / 2, kSector);
+  return length_bytes < kShortUnit ? length_bytes / 2 : AlignDown(length_bytes / 2, kShortUnit);
 }
 
 Fault NoSpace() {

@@ -76,6 +76,10 @@ LogWrite DataWrite(uint64_t file_offset, std::vector<std::byte> sector) {
   return {.kind = LogWrite::Kind::kData, .file_offset = file_offset, .sector = std::move(sector)};
 }
 
+std::vector<std::byte> SectorOf(uint8_t value) {
+  return std::vector<std::byte>(format::kLogSectorSize, std::byte{value});
+}
+
 LogWrite ZeroWrite(FileRange range) {
   return {.kind = LogWrite::Kind::kZero,
           .file_offset = range.file_offset,

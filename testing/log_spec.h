@@ -33,6 +33,8 @@ struct LogWrite {
 
 LogWrite DataWrite(uint64_t file_offset, std::vector<std::byte> sector);
 LogWrite ZeroWrite(FileRange range);
+/// A sector of the log in which every byte is `value`.
+std::vector<std::byte> SectorOf(uint8_t value);
 LogWrite MovedPage(uint64_t file_offset, std::byte stale = std::byte{0});
 /// All pages of a range.
 std::vector<LogWrite> MovedPages(FileRange range, std::byte stale = std::byte{0});

@@ -8,20 +8,20 @@
 namespace vhdx::testing {
 namespace {
 
-constexpr uint64_t kSector = LossyFile::kSectorBytes;
+constexpr uint64_t kTornUnit = LossyFile::kSectorBytes;
 
 /// As the length of a range; no file is as long, and no sum with an offset overflows.
 constexpr uint64_t kToTheEnd = uint64_t{1} << 62;
 
 uint64_t EndOf(FileRange range) { return range.file_offset + range.length_bytes; }
 
-uint64_t SectorsIn(uint64_t length) { return (length + kSector - 1) / kSector; }
+uint64_t SectorsIn(uint64_t length) { return (length + kTornUnit - 1) / kTornUnit; }
 
 /// The sectors that the range touches.
 FileRange WholeSectors(FileRange range) {
   if (range.length_bytes == 0) return {};
-  const uint64_t begin = range.file_offset / kSector * kSector;
-  return {begin, SectorsIn(EndOf(range)) * kSector - begin};
+  const uint64_t begin = range.file_offset / kTornUnit * kTornUnit;
+  return {begin, SectorsIn(EndOf(range)) * kTornUnit - begin};
 }
 
 /// What of the range lies before `length`.
@@ -186,9 +186,9 @@ class LossyFile::Reversal {
     ++loss_.unsynced_changes;
     const bool torn = random_() % 3 == 0;
     const bool lost = IsLost();
-    std::vector<bool> put_back(change.range.length_bytes / kSector);
+    std::vector<bool> put_back(change.range.length_bytes / kTornUnit);
     for (size_t i = 0; i < put_back.size(); ++i) {
-      const uint64_t sector = change.range.file_offset / kSector + i;
+      const uint64_t sector = change.range.file_offset / kTornUnit + i;
       const bool first_seen = !seen_[sector];
       seen_[sector] = true;
       loss_.unsynced_sectors += first_seen ? 1 : 0;
@@ -205,10 +205,10 @@ class LossyFile::Reversal {
 
   Result<void> PutBack(const Change& change, const std::vector<bool>& put_back) {
     for (const Piece& piece : change.before) {
-      for (uint64_t done = 0; done < piece.bytes.size(); done += kSector) {
+      for (uint64_t done = 0; done < piece.bytes.size(); done += kTornUnit) {
         const uint64_t file_offset = piece.file_offset + done;
-        if (!put_back[(file_offset - change.range.file_offset) / kSector]) continue;
-        const ByteSpan sector = ByteSpan(piece.bytes).subspan(done, kSector);
+        if (!put_back[(file_offset - change.range.file_offset) / kTornUnit]) continue;
+        const ByteSpan sector = ByteSpan(piece.bytes).subspan(done, kTornUnit);
         if (Result<void> written = base_.WriteAt(file_offset, sector); !written) return written;
       }
     }

@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint64_t kSectors = 64;
 constexpr uint64_t kBytes = kSectors * LossyFile::kSectorBytes;
-constexpr uint64_t kSeeds = 40;
+constexpr uint64_t kRuns = 40;
 
 /// One file whose bytes were all `kOld` when its power was switched on.
 class Trial {
@@ -56,7 +56,7 @@ class Trial {
 };
 
 TEST(LossyFile, WhatWasSyncedIsThere) {
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+  for (uint64_t seed = 0; seed < kRuns; ++seed) {
     Trial trial({.seed = seed});
     trial.Write(0, kSectors);
     ASSERT_TRUE(trial.file().Sync());
@@ -68,7 +68,7 @@ TEST(LossyFile, WhatWasSyncedIsThere) {
 
 TEST(LossyFile, AnUnsyncedWriteIsThereOrNotOrTornAtSectors) {
   std::set<uint64_t> lost;
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+  for (uint64_t seed = 0; seed < kRuns; ++seed) {
     Trial trial({.seed = seed});
     trial.Write(0, kSectors);
     EXPECT_EQ(trial.power().UnsyncedChanges(), 1U);
@@ -86,7 +86,7 @@ TEST(LossyFile, AnUnsyncedWriteIsThereOrNotOrTornAtSectors) {
 
 TEST(LossyFile, ASectorWrittenTwiceHoldsAnyOfItsThreeValues) {
   std::set<std::byte> values;
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+  for (uint64_t seed = 0; seed < kRuns; ++seed) {
     Trial trial({.seed = seed});
     trial.Write(3, 1, Trial::kNew);
     trial.Write(3, 1, std::byte{9});
@@ -98,7 +98,7 @@ TEST(LossyFile, ASectorWrittenTwiceHoldsAnyOfItsThreeValues) {
 
 TEST(LossyFile, ALaterWriteMaySurviveAnEarlierOne) {
   bool reordered = false;
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+  for (uint64_t seed = 0; seed < kRuns; ++seed) {
     Trial trial({.seed = seed});
     trial.Write(3, 1);
     trial.Write(5, 1);
@@ -110,7 +110,7 @@ TEST(LossyFile, ALaterWriteMaySurviveAnEarlierOne) {
 }
 
 TEST(LossyFile, AWriteThatEndsInsideASectorLosesThatSectorWhole) {
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+  for (uint64_t seed = 0; seed < kRuns; ++seed) {
     Trial trial({.seed = seed});
     const std::vector<std::byte> bytes(100, Trial::kNew);
     ASSERT_TRUE(trial.file().WriteAt(200, ByteSpan(bytes)));
@@ -124,7 +124,7 @@ TEST(LossyFile, AWriteThatEndsInsideASectorLosesThatSectorWhole) {
 
 TEST(LossyFile, TheLengthIsOneItHasHad) {
   std::set<uint64_t> lengths;
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+  for (uint64_t seed = 0; seed < kRuns; ++seed) {
     Trial trial({.seed = seed});
     ASSERT_TRUE(trial.file().Resize(2 * kBytes));
     trial.Write(3 * kSectors - 1, 1);
@@ -137,7 +137,7 @@ TEST(LossyFile, TheLengthIsOneItHasHad) {
 
 TEST(LossyFile, BytesOfATailThatWasCutMayComeBack) {
   std::set<std::byte> tails;
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+  for (uint64_t seed = 0; seed < kRuns; ++seed) {
     Trial trial({.seed = seed});
     ASSERT_TRUE(trial.file().Resize(kBytes / 2));
     ASSERT_TRUE(trial.file().Resize(kBytes));
@@ -150,7 +150,7 @@ TEST(LossyFile, BytesOfATailThatWasCutMayComeBack) {
 TEST(LossyFile, BytesOfAHoleMayComeBack) {
   constexpr FileRange kHole = {.file_offset = 0, .length_bytes = kBytes / 2};
   std::set<std::byte> values;
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+  for (uint64_t seed = 0; seed < kRuns; ++seed) {
     Trial trial({.seed = seed});
     ASSERT_TRUE(seed % 2 == 0 ? trial.file().PunchHole(kHole) : trial.file().ZeroRange(kHole));
     trial.Cut();
@@ -164,7 +164,7 @@ TEST(LossyFile, BytesOfAHoleMayComeBack) {
 
 TEST(LossyFile, AWriteDuringASyncIsNotSynced) {
   bool lost = false;
-  for (uint64_t seed = 0; seed < kSeeds && !lost; ++seed) {
+  for (uint64_t seed = 0; seed < kRuns && !lost; ++seed) {
     Trial trial({.seed = seed, .longest_sync = std::chrono::milliseconds(100)});
     std::thread sync([&] { EXPECT_TRUE(trial.file().Sync()); });
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -190,7 +190,7 @@ TEST(LossyFile, WithoutPowerEveryChangeFails) {
 
 TEST(LossyFile, ASyncThatDoesNothingKeepsNothing) {
   bool lost = false;
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+  for (uint64_t seed = 0; seed < kRuns; ++seed) {
     Trial trial({.seed = seed, .sync = SyncMode::kDoesNothing});
     trial.Write(0, kSectors);
     ASSERT_TRUE(trial.file().Sync());

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "testing/page_parts.h"
 
 namespace vhdx::testing {
 namespace {
@@ -14,28 +15,6 @@ namespace {
 uint64_t NextInode() {
   static std::atomic<uint64_t> last = 0;
   return ++last;
-}
-
-/// The part of `range` that lies in one page, as offsets inside that page.
-struct PagePart {
-  uint64_t page;
-  size_t start;
-  size_t length;
-};
-
-/// Calls `visit(PagePart, bytes done before)` for each page that the range touches.
-template <typename Visit>
-void ForEachPage(FileRange range, Visit visit) {
-  uint64_t done = 0;
-  while (done < range.length_bytes) {
-    const uint64_t at = range.file_offset + done;
-    const uint64_t start = at % MemoryContents::kPageBytes;
-    const uint64_t length = std::min(MemoryContents::kPageBytes - start, range.length_bytes - done);
-    visit(PagePart{at / MemoryContents::kPageBytes, static_cast<size_t>(start),
-                   static_cast<size_t>(length)},
-          static_cast<size_t>(done));
-    done += length;
-  }
 }
 
 }  // namespace
@@ -76,9 +55,9 @@ size_t MemoryContents::Read(uint64_t offset, MutableByteSpan buffer) const {
   const std::shared_lock lock(mutex_);
   if (offset >= size_) return 0;
   const uint64_t length = std::min<uint64_t>(buffer.size(), size_ - offset);
-  ForEachPage({offset, length}, [&](PagePart part, size_t done) {
+  ForEachPage<kPageBytes>({offset, length}, [&](const PagePart& part) {
     const auto found = pages_.find(part.page);
-    const MutableByteSpan target = buffer.subspan(done, part.length);
+    const MutableByteSpan target = buffer.subspan(part.done, part.length);
     if (found == pages_.end()) {
       std::memset(target.data(), 0, target.size());
     } else {
@@ -91,10 +70,10 @@ size_t MemoryContents::Read(uint64_t offset, MutableByteSpan buffer) const {
 void MemoryContents::Write(uint64_t offset, ByteSpan buffer) {
   const std::unique_lock lock(mutex_);
   if (buffer.empty()) return;
-  ForEachPage({offset, buffer.size()}, [&](PagePart part, size_t done) {
+  ForEachPage<kPageBytes>({offset, buffer.size()}, [&](const PagePart& part) {
     std::unique_ptr<Page>& page = pages_[part.page];
     if (page == nullptr) page = std::make_unique<Page>();
-    std::memcpy(page->data() + part.start, buffer.data() + done, part.length);
+    std::memcpy(page->data() + part.start, buffer.data() + part.done, part.length);
   });
   size_ = std::max(size_, offset + buffer.size());
 }

@@ -7,18 +7,9 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "testing/mix.h"
 
 namespace vhdx::testing {
-namespace {
-
-/// SplitMix64: one step of a counter, mixed.
-uint64_t Mix(uint64_t value) {
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111eb;
-  return value ^ (value >> 31);
-}
-
-}  // namespace
 
 void MemoryHost::FillRandom(MutableByteSpan bytes) {
   while (!bytes.empty()) {

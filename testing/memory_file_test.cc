@@ -10,14 +10,14 @@
 namespace vhdx::testing {
 namespace {
 
-std::vector<std::byte> Filled(size_t length, int value) {
+std::vector<std::byte> AllOf(size_t length, int value) {
   return std::vector<std::byte>(length, static_cast<std::byte>(value));
 }
 
 TEST(MemoryFile, HugeFileWithLittleDataCostsLittle) {
   MemoryFile file;
   ASSERT_TRUE(file.Resize(64 * kTiB));
-  ASSERT_TRUE(file.WriteAt(63 * kTiB + 100, ByteSpan(Filled(5000, 7))));
+  ASSERT_TRUE(file.WriteAt(63 * kTiB + 100, ByteSpan(AllOf(5000, 7))));
   EXPECT_EQ(*file.Size(), 64 * kTiB);
   EXPECT_EQ(*file.AllocatedBytes(), 2 * 4096U);
   std::vector<std::byte> read(5100);
@@ -29,7 +29,7 @@ TEST(MemoryFile, HugeFileWithLittleDataCostsLittle) {
 
 TEST(MemoryFile, ReadPastTheEndIsShort) {
   MemoryFile file;
-  ASSERT_TRUE(file.WriteAt(0, ByteSpan(Filled(10, 1))));
+  ASSERT_TRUE(file.WriteAt(0, ByteSpan(AllOf(10, 1))));
   std::array<std::byte, 8> first;
   std::array<std::byte, 8> second;
   const std::array<MutableByteSpan, 2> buffers = {first, second};
@@ -39,7 +39,7 @@ TEST(MemoryFile, ReadPastTheEndIsShort) {
 
 TEST(MemoryFile, CutAndGrownAgainReadsZeros) {
   MemoryFile file;
-  ASSERT_TRUE(file.WriteAt(0, ByteSpan(Filled(10000, 1))));
+  ASSERT_TRUE(file.WriteAt(0, ByteSpan(AllOf(10000, 1))));
   ASSERT_TRUE(file.Resize(100));
   ASSERT_TRUE(file.Resize(10000));
   const std::vector<std::byte> bytes = file.contents()->Bytes();
@@ -51,7 +51,7 @@ TEST(MemoryFile, CutAndGrownAgainReadsZeros) {
 
 TEST(MemoryFile, PunchedPagesAreHolesAndPartsReadZeros) {
   MemoryFile file;
-  ASSERT_TRUE(file.WriteAt(0, ByteSpan(Filled(5 * 4096, 1))));
+  ASSERT_TRUE(file.WriteAt(0, ByteSpan(AllOf(5 * 4096, 1))));
   ASSERT_TRUE(file.PunchHole({4000, 3 * 4096}));
   EXPECT_EQ(*file.Size(), 5 * 4096U);
   EXPECT_EQ(*file.AllocatedBytes(), 3 * 4096U);
@@ -70,13 +70,13 @@ TEST(MemoryFile, BytesAreComparedAcrossHoles) {
   MemoryContents file;
   file.Resize(3 * kPage);
   const auto other = file.Copy();
-  other->Write(kPage, Filled(kPage, 0));
+  other->Write(kPage, AllOf(kPage, 0));
   EXPECT_TRUE(file.HasBytesOf(*other)) << "a page of zeros is a hole";
   EXPECT_TRUE(other->HasBytesOf(file));
-  other->Write(2 * kPage - 1, Filled(1, 7));
+  other->Write(2 * kPage - 1, AllOf(1, 7));
   EXPECT_FALSE(file.HasBytesOf(*other));
   EXPECT_FALSE(other->HasBytesOf(file));
-  file.Write(2 * kPage - 1, Filled(1, 7));
+  file.Write(2 * kPage - 1, AllOf(1, 7));
   EXPECT_TRUE(file.HasBytesOf(*other));
   file.Resize(3 * kPage + 1);
   EXPECT_FALSE(file.HasBytesOf(*other)) << "lengths count";
@@ -84,7 +84,7 @@ TEST(MemoryFile, BytesAreComparedAcrossHoles) {
 
 TEST(MemoryFile, ZeroRangePastTheEndGrows) {
   MemoryFile file;
-  ASSERT_TRUE(file.WriteAt(0, ByteSpan(Filled(100, 1))));
+  ASSERT_TRUE(file.WriteAt(0, ByteSpan(AllOf(100, 1))));
   ASSERT_TRUE(file.ZeroRange({50, kTiB}));
   EXPECT_EQ(*file.Size(), 50 + kTiB);
   EXPECT_EQ(file.contents()->Bytes({49, 2}), (std::vector<std::byte>{std::byte{1}, std::byte{0}}));
@@ -119,13 +119,13 @@ TEST(MemoryFile, SameSeedGivesSameRandomBytes) {
 }
 
 TEST(MemoryFile, ReadOnlyRefusesEveryChange) {
-  MemoryFile file(std::make_shared<MemoryContents>(Filled(10, 1)),
+  MemoryFile file(std::make_shared<MemoryContents>(AllOf(10, 1)),
                   {.name = "r", .capabilities = {.writable = false}});
-  EXPECT_EQ(file.WriteAt(0, ByteSpan(Filled(1, 2))).error().code, ErrorCode::kReadOnly);
+  EXPECT_EQ(file.WriteAt(0, ByteSpan(AllOf(1, 2))).error().code, ErrorCode::kReadOnly);
   EXPECT_EQ(file.Resize(0).error().code, ErrorCode::kReadOnly);
   EXPECT_EQ(file.ZeroRange({0, 1}).error().code, ErrorCode::kReadOnly);
   EXPECT_EQ(file.PunchHole({0, 1}).error().code, ErrorCode::kReadOnly);
-  EXPECT_EQ(file.contents()->Bytes(), Filled(10, 1));
+  EXPECT_EQ(file.contents()->Bytes(), AllOf(10, 1));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "bytes/arithmetic.h"
+#include "testing/page_parts.h"
 
 namespace vhdx::testing {
 namespace {
@@ -11,29 +12,9 @@ namespace {
 constexpr uint64_t kPage = PageImage::kPageBytes;
 constexpr uint64_t kMultiplier = 0x9E3779B97F4A7C15;
 
-uint64_t Mix(uint64_t value) {
+uint64_t Scramble(uint64_t value) {
   value = (value ^ (value >> 32)) * 0xD6E8FEB86659FD93;
   return value ^ (value >> 32);
-}
-
-/// The part of a range that lies in one page.
-struct PagePart {
-  uint64_t page;
-  size_t start;  // inside the page
-  size_t length;
-  size_t done;  // bytes of the range before it
-};
-
-template <typename Visit>
-void ForEachPage(FileRange range, Visit visit) {
-  uint64_t done = 0;
-  while (done < range.length_bytes) {
-    const uint64_t at = range.file_offset + done;
-    const uint64_t length = std::min(kPage - at % kPage, range.length_bytes - done);
-    visit(PagePart{at / kPage, static_cast<size_t>(at % kPage), static_cast<size_t>(length),
-                   static_cast<size_t>(done)});
-    done += length;
-  }
 }
 
 }  // namespace
@@ -74,7 +55,7 @@ size_t PageImage::Read(uint64_t offset, MutableByteSpan buffer) const {
   if (offset >= size_) return 0;
   const uint64_t length = std::min<uint64_t>(buffer.size(), size_ - offset);
   size_t slot = FirstSlotFrom(offset / kPage);
-  ForEachPage({offset, length}, [&](const PagePart& part) {
+  ForEachPage<kPage>({offset, length}, [&](const PagePart& part) {
     const MutableByteSpan target = buffer.subspan(part.done, part.length);
     while (slot < slots_.size() && slots_[slot].number < part.page) ++slot;
     if (slot < slots_.size() && slots_[slot].number == part.page) {
@@ -124,7 +105,7 @@ std::array<std::byte, kPage>& PageImage::BytesForWriting(uint64_t number) {
 }
 
 void PageImage::Write(uint64_t offset, ByteSpan bytes) {
-  ForEachPage({offset, bytes.size()}, [&](const PagePart& part) {
+  ForEachPage<kPage>({offset, bytes.size()}, [&](const PagePart& part) {
     std::memcpy(BytesForWriting(part.page).data() + part.start, bytes.data() + part.done,
                 part.length);
   });
@@ -162,7 +143,7 @@ void PageImage::FillWithJunk(FileRange range) {
     page->bytes.fill(std::byte{0xA5});
     return page;
   }();
-  ForEachPage(range, [&](const PagePart& part) {
+  ForEachPage<kPage>(range, [&](const PagePart& part) {
     if (part.length == kPage) {
       PutShared(part.page, junk);
     } else {
@@ -198,17 +179,18 @@ uint64_t PageImage::HashOf(const Page& page) {
     }
   }
   // A page of zeros is the same as none.
-  const uint64_t hash =
-      any == 0 ? 0 : Mix(lanes[0]) + Mix(lanes[1] + 1) * 3 + Mix(lanes[2] + 2) * 5 + lanes[3];
+  const uint64_t hash = any == 0 ? 0
+                                 : Scramble(lanes[0]) + Scramble(lanes[1] + 1) * 3 +
+                                       Scramble(lanes[2] + 2) * 5 + lanes[3];
   page.hash.store(hash, std::memory_order_relaxed);
   return hash;
 }
 
 uint64_t PageImage::Hash() const {
-  uint64_t sum = Mix(size_ + kMultiplier);
+  uint64_t sum = Scramble(size_ + kMultiplier);
   for (const Slot& slot : slots_) {
     const uint64_t hash = HashOf(*slot.page);
-    if (hash != 0) sum += Mix(hash ^ Mix((slot.number + 1) * kMultiplier));
+    if (hash != 0) sum += Scramble(hash ^ Scramble((slot.number + 1) * kMultiplier));
   }
   return sum;
 }

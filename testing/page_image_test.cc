@@ -10,41 +10,41 @@
 namespace vhdx::testing {
 namespace {
 
-std::vector<std::byte> Filled(size_t length, int value) {
+std::vector<std::byte> Repeated(size_t length, int value) {
   return std::vector<std::byte>(length, static_cast<std::byte>(value));
 }
 
 TEST(PageImage, BytesPastTheEndAreSeenOnceTheEndHasMoved) {
   PageImage image;
-  image.Write(10, Filled(5, 7));
+  image.Write(10, Repeated(5, 7));
   EXPECT_TRUE(image.Bytes({0, 100}).empty());
   image.SetSize(12);
   EXPECT_EQ(image.Bytes({9, 100}),
             (std::vector<std::byte>{std::byte{0}, std::byte{7}, std::byte{7}}));
   image.DropPastEnd();
   image.SetSize(20);
-  EXPECT_EQ(image.Bytes({12, 8}), Filled(8, 0));
+  EXPECT_EQ(image.Bytes({12, 8}), Repeated(8, 0));
 }
 
 TEST(PageImage, CutAndGrownAgain_ReadsZeros) {
   PageImage image;
   image.SetSize(3 * 4096);
-  image.Write(0, Filled(3 * 4096, 1));
+  image.Write(0, Repeated(3 * 4096, 1));
   image.SetSize(5000);
   image.SetSize(3 * 4096);
-  EXPECT_EQ(image.Bytes({0, 5000}), Filled(5000, 1));
-  EXPECT_EQ(image.Bytes({5000, 3 * 4096 - 5000}), Filled(3 * 4096 - 5000, 0));
+  EXPECT_EQ(image.Bytes({0, 5000}), Repeated(5000, 1));
+  EXPECT_EQ(image.Bytes({5000, 3 * 4096 - 5000}), Repeated(3 * 4096 - 5000, 0));
 }
 
 TEST(PageImage, CopyKeepsItsBytesWhenTheOriginalChanges) {
   PageImage image;
   image.SetSize(8192);
-  image.Write(0, Filled(8192, 1));
+  image.Write(0, Repeated(8192, 1));
   const PageImage copy = image;
   const uint64_t hash = copy.Hash();
-  image.Write(100, Filled(1, 2));
+  image.Write(100, Repeated(1, 2));
   image.Zero({4096, 4096});
-  EXPECT_EQ(copy.Bytes({0, 8192}), Filled(8192, 1));
+  EXPECT_EQ(copy.Bytes({0, 8192}), Repeated(8192, 1));
   EXPECT_EQ(copy.Hash(), hash);
   EXPECT_NE(image.Hash(), hash);
 }
@@ -52,7 +52,7 @@ TEST(PageImage, CopyKeepsItsBytesWhenTheOriginalChanges) {
 TEST(PageImage, HashFollowsBytesAndLengthOnly) {
   PageImage written;
   written.SetSize(8192);
-  written.Write(0, Filled(8192, 0));
+  written.Write(0, Repeated(8192, 0));
   PageImage empty;
   empty.SetSize(8192);
   EXPECT_EQ(written.Hash(), empty.Hash());
@@ -60,8 +60,8 @@ TEST(PageImage, HashFollowsBytesAndLengthOnly) {
   EXPECT_NE(written.Hash(), empty.Hash());
   PageImage first = written;
   PageImage second = written;
-  first.Write(0, Filled(512, 1));
-  second.Write(4096, Filled(512, 1));
+  first.Write(0, Repeated(512, 1));
+  second.Write(4096, Repeated(512, 1));
   EXPECT_NE(first.Hash(), second.Hash());
   second.Zero({4096, 512});
   EXPECT_EQ(second.Hash(), written.Hash());
@@ -99,7 +99,7 @@ TEST(PageImage, RandomChanges_AreAsAVectorHasThem) {
         old_expected = expected;
         break;
       default:
-        image.Write(range.file_offset, Filled(range.length_bytes, i % 251));
+        image.Write(range.file_offset, Repeated(range.length_bytes, i % 251));
         std::fill(at, end, static_cast<std::byte>(i % 251));
     }
     ASSERT_EQ(image.Bytes({0, 1 << 20}), expected) << i;
@@ -109,13 +109,13 @@ TEST(PageImage, RandomChanges_AreAsAVectorHasThem) {
 
 TEST(PageImage, LoadsAFileWithItsHoles) {
   MemoryFile file;
-  ASSERT_TRUE(file.WriteAt(100 * kMiB, Filled(10, 3)));
+  ASSERT_TRUE(file.WriteAt(100 * kMiB, Repeated(10, 3)));
   ASSERT_TRUE(file.Resize(kGiB));
   const auto image = PageImage::Load(file);
   ASSERT_TRUE(image);
   EXPECT_EQ(image->size(), kGiB);
   EXPECT_EQ(image->allocated_bytes(), 4096U);
-  EXPECT_EQ(image->Bytes({100 * kMiB, 10}), Filled(10, 3));
+  EXPECT_EQ(image->Bytes({100 * kMiB, 10}), Repeated(10, 3));
   EXPECT_EQ(image->NextData(0), 100 * kMiB);
   EXPECT_EQ(image->NextHole(100 * kMiB), 100 * kMiB + 4096);
   EXPECT_EQ(image->NextHole(5), 5U);

@@ -9,7 +9,7 @@
 namespace vhdx::testing {
 namespace {
 
-constexpr std::array<std::byte, 3> kAbc = {std::byte{'a'}, std::byte{'b'}, std::byte{'c'}};
+constexpr std::array<std::byte, 3> kLetters = {std::byte{'a'}, std::byte{'b'}, std::byte{'c'}};
 
 TEST(RecordingFile, EveryCallIsRecordedAndPassedOn) {
   MemoryFileSystem memory;
@@ -18,7 +18,7 @@ TEST(RecordingFile, EveryCallIsRecordedAndPassedOn) {
   {
     auto file =
         files.Open("/a", {.access = FileAccess::kReadWrite, .creation = FileCreation::kNew});
-    const std::array<ByteSpan, 2> twice = {kAbc, kAbc};
+    const std::array<ByteSpan, 2> twice = {kLetters, kLetters};
     ASSERT_TRUE((*file)->WriteAt(10, twice));
     ASSERT_TRUE((*file)->Sync());
     std::array<std::byte, 5> read;
@@ -45,7 +45,7 @@ TEST(RecordingFile, CopyBetweenTwoReachesTheFilesBelow) {
   auto record = std::make_shared<CallRecord>();
   RecordingFile source(std::make_unique<MemoryFile>(), record);
   RecordingFile target(std::make_unique<MemoryFile>(), record);
-  ASSERT_TRUE(source.WriteAt(0, ByteSpan(kAbc)));
+  ASSERT_TRUE(source.WriteAt(0, ByteSpan(kLetters)));
   ASSERT_TRUE(target.CopyRange(5, source, {1, 2}));
   EXPECT_EQ(*target.base().Size(), 7U);
   EXPECT_EQ(record->Count(FileCall::kCopyRange), 1U);

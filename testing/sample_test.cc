@@ -37,12 +37,12 @@ TEST(SampleChain, EveryLayerIsSeenThroughTheLeaf) {
     const SectorSource source = model.SourceOf(offset);
     seen.emplace(source.kind, source.depth);
   }
-  using Kind = SectorSource::Kind;
+  using SourceKind = SectorSource::Kind;
   for (const uint32_t depth : {0U, 1U, 2U}) {
-    EXPECT_TRUE(seen.contains({Kind::kData, depth})) << depth;
-    EXPECT_TRUE(seen.contains({Kind::kZero, depth})) << depth;
+    EXPECT_TRUE(seen.contains({SourceKind::kData, depth})) << depth;
+    EXPECT_TRUE(seen.contains({SourceKind::kZero, depth})) << depth;
   }
-  EXPECT_TRUE(seen.contains({Kind::kHole, 2}));
+  EXPECT_TRUE(seen.contains({SourceKind::kHole, 2}));
 }
 
 }  // namespace

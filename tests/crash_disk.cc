@@ -10,6 +10,7 @@
 #include "testing/crash_file.h"
 #include "testing/disk_model.h"
 #include "testing/image_builder.h"
+#include "tests/random_blocks.h"
 
 namespace vhdx::tests {
 namespace {
@@ -20,30 +21,11 @@ using testing::BlockSpec;
 using testing::ImageSpec;
 
 constexpr uint64_t kBlock = CrashDisk::kBlockBytes;
-constexpr uint64_t kEntriesPerPage = 512;
 constexpr uint64_t kFixedBlocks = 5;
 
 template <typename T, size_t n>
 T OneOf(std::mt19937_64& random, const std::array<T, n>& values) {
   return values[random() % n];
-}
-
-/// Blocks with zeros between their ends cost next to nothing.
-BlockSpec WithEnds(BlockSpec block) {
-  block.content = BlockContent::kEnds;
-  return block;
-}
-
-// In the first 128 KiB of a block, where the model looks.
-std::vector<testing::SectorRun> RandomRuns(std::mt19937_64& random, uint32_t sector_size) {
-  const uint64_t sectors = 128 * kKiB / sector_size;
-  std::vector<testing::SectorRun> runs;
-  for (uint64_t at = random() % 8; at < sectors;) {
-    const uint64_t count = std::min(1 + random() % 12, sectors - at);
-    runs.push_back({at, count});
-    at += count + 1 + random() % 40;
-  }
-  return runs;
 }
 
 uint64_t FirstBlock(const testing::ImageLayout& layout) {

@@ -10,7 +10,7 @@
 namespace vhdx::tests {
 namespace {
 
-constexpr uint64_t kBlock = CrashDisk::kBlockBytes;
+constexpr uint64_t kBlockBytes = CrashDisk::kBlockBytes;
 constexpr uint64_t kLongestWrite = 24 * kKiB;
 
 double Fraction(std::mt19937_64& random) {
@@ -43,24 +43,24 @@ class Guest {
   uint64_t RandomBlock() { return session_.disk.blocks()[random_() % block_count_]; }
 
   DiskRange WholeBlock() {
-    const uint64_t start = RandomBlock() * kBlock;
-    return {start, std::min(kBlock, session_.disk.size_bytes() - start)};
+    const uint64_t start = RandomBlock() * kBlockBytes;
+    return {start, std::min(kBlockBytes, session_.disk.size_bytes() - start)};
   }
 
   // Near the ends of a block more often than not, and now and then over the end.
   DiskRange RandomRange() {
     const uint64_t unit = random_() % 8 == 0 ? 512 : session_.disk.shape().sector_size;
-    const uint64_t start = RandomBlock() * kBlock;
+    const uint64_t start = RandomBlock() * kBlockBytes;
     const uint64_t room = random_() % 4 == 0 ? kLongestWrite : 8 * kKiB;
     const uint64_t length = unit * (1 + random_() % std::max<uint64_t>(room / unit, 1));
     const uint64_t near = AlignDown(random_() % (32 * kKiB), unit);
     uint64_t offset = start + near;
     switch (random_() % 4) {
       case 0:
-        offset = start + kBlock / 2 + near;
+        offset = start + kBlockBytes / 2 + near;
         break;
       case 1:
-        offset = start + kBlock - near - unit;
+        offset = start + kBlockBytes - near - unit;
         break;
       default:
         break;

@@ -12,6 +12,7 @@
 #include "testing/disk_contents.h"
 #include "testing/disk_model.h"
 #include "testing/image_builder.h"
+#include "tests/random_blocks.h"
 
 namespace vhdx::tests {
 namespace {
@@ -21,25 +22,7 @@ using testing::BlockContent;
 using testing::BlockSpec;
 using testing::ImageSpec;
 
-constexpr uint64_t kEntriesPerPage = 512;
 constexpr uint64_t kCompared = 64 * kKiB;  // bytes at a time
-
-BlockSpec WithEnds(BlockSpec block) {
-  block.content = BlockContent::kEnds;
-  return block;
-}
-
-// In the first 128 KiB of a block, where the model of the kit looks.
-std::vector<testing::SectorRun> RandomRuns(std::mt19937_64& random, uint32_t sector_size) {
-  std::vector<testing::SectorRun> runs;
-  const uint64_t sectors = 128 * kKiB / sector_size;
-  for (uint64_t at = random() % 8; at < sectors;) {
-    const uint64_t count = std::min(1 + random() % 12, sectors - at);
-    runs.push_back({at, count});
-    at += count + 1 + random() % 40;
-  }
-  return runs;
-}
 
 std::vector<BlockSpec> RandomBlocks(std::mt19937_64& random, const std::vector<uint64_t>& numbers,
                                     bool has_parent, uint32_t sector_size) {

@@ -7,6 +7,7 @@
 #include "format/findings.h"
 #include "format/rules.h"
 #include "image/image.h"
+#include "io/paths.h"
 
 namespace vhdx {
 namespace {
@@ -15,16 +16,6 @@ namespace {
 constexpr size_t kMaxNamesInPath = 128;
 constexpr size_t kMaxNamesInFolder = 4096;
 constexpr size_t kMaxAttempts = 64;
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::string Join(const std::string& folder, const std::string& name) {
-  return folder.ends_with('/') ? folder + name : folder + "/" + name;
-}
 
 bool IsParent(const HeaderInfo& header, const ParentLocatorInfo& locator) {
   return header.data_write_guid == locator.parent_linkage ||
@@ -126,7 +117,7 @@ std::unique_ptr<File> ParentSearch::FindByIdentity(const ParentLocatorInfo& loca
     size_t images = 0;
     for (const std::string& name : NamesIn(folder)) {
       if (!IsImageName(name)) continue;
-      auto real = files_->RealPath(Join(folder, name));
+      auto real = files_->RealPath(JoinPath(folder, name));
       if (!real || tried_.contains(*real) || !allowed_.Allow(*real)) continue;
       ++images;
       auto file = files_->Open(*real, {});
@@ -152,7 +143,7 @@ std::unique_ptr<File> ParentSearch::TryComponents(const std::string& folder,
     auto next = ResolveName(path, name);
     if (!next) {
       std::string wanted = folder;
-      for (const std::string& component : components) wanted = Join(wanted, component);
+      for (const std::string& component : components) wanted = JoinPath(wanted, component);
       Note(wanted, "not there");
       return nullptr;
     }
@@ -165,14 +156,14 @@ std::unique_ptr<File> ParentSearch::TryComponents(const std::string& folder,
 // ignoring case.
 std::optional<std::string> ParentSearch::ResolveName(const std::string& folder,
                                                      const std::string& name) {
-  if (auto exact = files_->RealPath(Join(folder, name))) return *exact;
-  const bool may_list = allowed_.Allow(Join(folder, name));
+  if (auto exact = files_->RealPath(JoinPath(folder, name))) return *exact;
+  const bool may_list = allowed_.Allow(JoinPath(folder, name));
   if (!may_list || name == "..") return std::nullopt;
   const auto& names = NamesIn(folder);
   const auto same = std::ranges::find_if(
       names, [&](const std::string& other) { return SameNameIgnoringCase(name, other); });
   if (same == names.end()) return std::nullopt;
-  auto real = files_->RealPath(Join(folder, *same));
+  auto real = files_->RealPath(JoinPath(folder, *same));
   return real ? std::optional(*std::move(real)) : std::nullopt;
 }
 

@@ -22,6 +22,8 @@ bool SameNameIgnoringCase(std::string_view a, std::string_view b);
 
 /// Whether the name ends in .vhdx or .avhdx, in any case.
 bool IsImageName(std::string_view name);
+/// Names of one folder that are looked through for images: more than anybody keeps together.
+inline constexpr size_t kMaxImagesInFolder = 65536;
 
 }  // namespace vhdx
 

@@ -48,7 +48,7 @@ std::string Describe(const MetadataItemInfo& item) {
          " of " + std::to_string(item.length_bytes) + " bytes at " + std::to_string(item.offset);
 }
 
-Place EntryPlace(const Place& region, size_t index) {
+Place ItemEntryPlace(const Place& region, size_t index) {
   return region.Plus(sizeof(MetadataTableHeader) + index * sizeof(MetadataTableEntry));
 }
 
@@ -115,7 +115,7 @@ Result<void> CheckDistinct(const std::vector<MetadataItemInfo>& items, const Pla
 Result<void> CheckItems(const std::vector<MetadataItemInfo>& items, uint64_t region_length,
                         const Place& place, Findings& findings) {
   for (size_t i = 0; i < items.size(); ++i) {
-    const Place entry = EntryPlace(place, i);
+    const Place entry = ItemEntryPlace(place, i);
     if (auto ok = CheckRange(items[i], region_length, entry, findings); !ok) return ok;
     if (auto ok = CheckMeaning(items[i], entry, findings); !ok) return ok;
   }
@@ -228,7 +228,7 @@ Result<std::vector<MetadataItemInfo>> ParseMetadataTable(std::span<const std::by
         bytes.subspan(sizeof(MetadataTableHeader) + i * sizeof(MetadataTableEntry)));
     if ((entry.flags & ~kFlagsMask) != 0 || entry.reserved2 != 0) {
       findings.Add(rules::kMetadataItemReserved,
-                   EntryPlace(place, i).Plus(offsetof(MetadataTableEntry, flags)),
+                   ItemEntryPlace(place, i).Plus(offsetof(MetadataTableEntry, flags)),
                    Hex(entry.flags) + " and " + Hex(entry.reserved2));
     }
     items.push_back(Decode(entry));

@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint32_t kRequiredBit = 1;
 
-Place EntryPlace(const Place& table, size_t index) {
+Place RegionEntryPlace(const Place& table, size_t index) {
   return table.Plus(sizeof(RegionTableHeader) + index * sizeof(RegionTableEntry));
 }
 
@@ -70,12 +70,12 @@ Result<void> CheckOverlaps(const std::vector<RegionInfo>& regions, FileRange log
     if (after.range.file_offset - before.range.file_offset >= before.range.length_bytes) continue;
     if (!before.entry || !after.entry) {
       const size_t entry = before.entry ? *before.entry : *after.entry;
-      return Corrupt(rules::kLogOverlap, EntryPlace(place, entry),
+      return Corrupt(rules::kLogOverlap, RegionEntryPlace(place, entry),
                      Describe(regions[entry]) + " and the log of " +
                          std::to_string(log.length_bytes) + " bytes at " +
                          std::to_string(log.file_offset));
     }
-    return Corrupt(rules::kRegionOverlap, EntryPlace(place, *after.entry),
+    return Corrupt(rules::kRegionOverlap, RegionEntryPlace(place, *after.entry),
                    Describe(regions[*after.entry]) + " and " + Describe(regions[*before.entry]));
   }
   return {};
@@ -137,7 +137,7 @@ Result<std::optional<RegionTableInfo>> ParseRegionTable(std::span<const std::byt
 Result<void> CheckRegions(const std::vector<RegionInfo>& regions, FileRange log, uint64_t file_size,
                           const Place& place, Findings& findings) {
   for (size_t i = 0; i < regions.size(); ++i) {
-    if (auto checked = CheckRegion(regions[i], file_size, EntryPlace(place, i), findings);
+    if (auto checked = CheckRegion(regions[i], file_size, RegionEntryPlace(place, i), findings);
         !checked) {
       return checked;
     }

@@ -10,7 +10,7 @@ namespace vhdx {
 namespace {
 
 constexpr uint64_t kUnit = format::kAlignment;
-constexpr uint64_t kWordBits = 64;
+constexpr uint64_t kUnitsInWord = 64;
 constexpr uint64_t kMaxBits = SpaceMap::kMaxFileSize / kUnit;
 
 void AddUnclaimed(SpaceMap::Summary& summary, uint64_t first_unit, uint64_t end_unit) {
@@ -23,7 +23,7 @@ void AddUnclaimed(SpaceMap::Summary& summary, uint64_t first_unit, uint64_t end_
 }  // namespace
 
 SpaceMap::SpaceMap(uint64_t file_size) : unit_count_(DivideRoundingUp(file_size, kUnit)) {
-  if (unit_count_ <= kMaxBits) bits_.resize(DivideRoundingUp(unit_count_, kWordBits));
+  if (unit_count_ <= kMaxBits) bits_.resize(DivideRoundingUp(unit_count_, kUnitsInWord));
 }
 
 bool SpaceMap::Claim(FileRange range) {
@@ -37,8 +37,8 @@ bool SpaceMap::Claim(FileRange range) {
   }
   bool free = true;
   for (uint64_t unit = first; unit < end; ++unit) {
-    uint64_t& word = bits_[unit / kWordBits];
-    const uint64_t bit = uint64_t{1} << (unit % kWordBits);
+    uint64_t& word = bits_[unit / kUnitsInWord];
+    const uint64_t bit = uint64_t{1} << (unit % kUnitsInWord);
     free = free && (word & bit) == 0;
     word |= bit;
   }
@@ -52,7 +52,7 @@ SpaceMap::Summary SpaceMap::Finish() {
 void SpaceMap::Release(FileRange range) {
   const uint64_t end = (range.file_offset + range.length_bytes) / kUnit;
   for (uint64_t unit = range.file_offset / kUnit; unit < end; ++unit) {
-    bits_[unit / kWordBits] &= ~(uint64_t{1} << (unit % kWordBits));
+    bits_[unit / kUnitsInWord] &= ~(uint64_t{1} << (unit % kUnitsInWord));
   }
 }
 
@@ -60,7 +60,7 @@ bool SpaceMap::IsClaimed(FileRange range) const {
   const uint64_t end = (range.file_offset + range.length_bytes) / kUnit;
   if (end > unit_count_) return false;
   for (uint64_t unit = range.file_offset / kUnit; unit < end; ++unit) {
-    if (((bits_[unit / kWordBits] >> (unit % kWordBits)) & 1) == 0) return false;
+    if (((bits_[unit / kUnitsInWord] >> (unit % kUnitsInWord)) & 1) == 0) return false;
   }
   return true;
 }
@@ -68,28 +68,29 @@ bool SpaceMap::IsClaimed(FileRange range) const {
 void SpaceMap::Grow(uint64_t file_size) {
   if (file_size <= unit_count_ * kUnit) return;
   unit_count_ = DivideRoundingUp(file_size, kUnit);
-  bits_.resize(DivideRoundingUp(unit_count_, kWordBits));
+  bits_.resize(DivideRoundingUp(unit_count_, kUnitsInWord));
 }
 
 uint64_t SpaceMap::End() const {
   uint64_t last_word = bits_.size();
   while (last_word > 0 && bits_[last_word - 1] == 0) --last_word;
   if (last_word == 0) return 0;
-  return (last_word * kWordBits - static_cast<uint64_t>(std::countl_zero(bits_[last_word - 1]))) *
+  return (last_word * kUnitsInWord -
+          static_cast<uint64_t>(std::countl_zero(bits_[last_word - 1]))) *
          kUnit;
 }
 
 template <typename Visit>
 void SpaceMap::ForEachUnclaimed(uint64_t end_unit, Visit visit) const {
   for (uint64_t unit = 0; unit < end_unit;) {
-    const uint64_t rest = ~bits_[unit / kWordBits] >> (unit % kWordBits);
+    const uint64_t rest = ~bits_[unit / kUnitsInWord] >> (unit % kUnitsInWord);
     if (rest == 0) {
-      unit = AlignDown(unit, kWordBits) + kWordBits;
+      unit = AlignDown(unit, kUnitsInWord) + kUnitsInWord;
       continue;
     }
     uint64_t free_end = unit += static_cast<uint64_t>(std::countr_zero(rest));
     while (free_end < end_unit &&
-           ((bits_[free_end / kWordBits] >> (free_end % kWordBits)) & 1) == 0) {
+           ((bits_[free_end / kUnitsInWord] >> (free_end % kUnitsInWord)) & 1) == 0) {
       ++free_end;
     }
     if (unit < free_end) visit(unit, free_end);

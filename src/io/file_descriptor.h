@@ -1,10 +1,12 @@
-// An open file descriptor that closes itself.
+// An open file descriptor, and an open folder, that close themselves.
 
 #ifndef VHDXKIT_IO_FILE_DESCRIPTOR_H_
 #define VHDXKIT_IO_FILE_DESCRIPTOR_H_
 
+#include <dirent.h>
 #include <unistd.h>
 
+#include <memory>
 #include <utility>
 
 namespace vhdx {
@@ -28,6 +30,11 @@ class FileDescriptor {
  private:
   int fd_ = -1;
 };
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { ::closedir(folder); }
+};
+using OpenFolder = std::unique_ptr<DIR, CloseFolder>;
 
 }  // namespace vhdx
 

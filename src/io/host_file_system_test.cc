@@ -25,7 +25,7 @@ using HostFileSystemTest = HostFolderTest;
 
 constexpr OpenFileOptions kNewFile = {.access = FileAccess::kReadWrite,
                                       .creation = FileCreation::kNew};
-constexpr OpenFileOptions kWritable = {.access = FileAccess::kReadWrite};
+constexpr OpenFileOptions kForWriting = {.access = FileAccess::kReadWrite};
 
 TEST_F(HostFileSystemTest, OpenFailuresHaveTheirCodes) {
   ASSERT_NE(New("a"), nullptr);
@@ -47,7 +47,7 @@ TEST_F(HostFileSystemTest, WhatIsNoFileIsRefusedAtOnceAndNamed) {
                                                        {PathOf("socket"), "socket"},
                                                        {"/dev/null", "character device"}};
   for (const auto& [path, word] : cases) {
-    for (const OpenFileOptions& options : {OpenFileOptions{}, kWritable}) {
+    for (const OpenFileOptions& options : {OpenFileOptions{}, kForWriting}) {
       const auto opened = files().Open(path, options);
       ASSERT_FALSE(opened) << path;
       EXPECT_EQ(opened.error().code, ErrorCode::kUnsupported) << path;

@@ -21,11 +21,6 @@
 namespace vhdx {
 namespace {
 
-struct CloseFolder {
-  void operator()(DIR* folder) const { ::closedir(folder); }
-};
-using Folder = std::unique_ptr<DIR, CloseFolder>;
-
 std::unexpected<Error> RenameFailure(int sys_errno, const std::string& from,
                                      const std::string& to) {
   if (sys_errno == EEXIST) {
@@ -60,7 +55,7 @@ Result<std::string> HostFileSystem::RealPath(const std::string& path) {
 }
 
 Result<std::vector<std::string>> HostFileSystem::List(const std::string& folder, size_t limit) {
-  const Folder opened(::opendir(folder.c_str()));
+  const OpenFolder opened(::opendir(folder.c_str()));
   if (opened == nullptr) return HostFailure(errno, "read the folder", folder);
   std::set<std::string> names;  // never more than `limit`, however large the folder is
   while (true) {

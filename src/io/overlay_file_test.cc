@@ -38,7 +38,7 @@ std::unique_ptr<OverlayFile> OverlayOn(const std::vector<std::byte>& bytes) {
       std::make_unique<MemoryFile>(std::make_shared<MemoryContents>(bytes)));
 }
 
-std::vector<std::byte> ReadAll(File& file) {
+std::vector<std::byte> AllBytesOf(File& file) {
   std::vector<std::byte> bytes(file.Size().value() + 10);
   bytes.resize(file.ReadAt(0, bytes).value());
   return bytes;
@@ -73,7 +73,7 @@ class Model {
 TEST(OverlayFile, NothingAddedReadsAsTheBase) {
   const std::vector<std::byte> bytes = Pattern(3 * kPage + 5);
   const auto overlay = OverlayOn(bytes);
-  EXPECT_EQ(ReadAll(*overlay), bytes);
+  EXPECT_EQ(AllBytesOf(*overlay), bytes);
   EXPECT_EQ(*overlay->Size(), bytes.size());
 }
 
@@ -83,7 +83,7 @@ TEST(OverlayFile, SectorKeepsItsMiddleAndGetsItsEnds) {
   overlay->AddSector(kPage, SectorAt(3 * kPage, 0xe0));
   Model model(bytes);
   model.AddSector(kPage, SectorAt(3 * kPage, 0xe0));
-  const std::vector<std::byte> read = ReadAll(*overlay);
+  const std::vector<std::byte> read = AllBytesOf(*overlay);
   EXPECT_EQ(read, model.Bytes(bytes.size()));
   EXPECT_EQ(read[kPage], std::byte{0xe0});
   EXPECT_EQ(read[kPage + 8], bytes[3 * kPage + 8]);
@@ -97,7 +97,7 @@ TEST(OverlayFile, LaterAdditionWins) {
   overlay->AddSector(0, SectorAt(kPage, 0xe0));
   overlay->AddZeros({0, 2 * kPage});
   overlay->AddSector(kPage, SectorAt(2 * kPage, 0xd0));
-  const std::vector<std::byte> read = ReadAll(*overlay);
+  const std::vector<std::byte> read = AllBytesOf(*overlay);
   EXPECT_TRUE(std::all_of(read.begin(), read.begin() + kPage,
                           [](std::byte b) { return b == std::byte{0}; }));
   EXPECT_EQ(read[kPage], std::byte{0xd0});
@@ -132,7 +132,7 @@ TEST(OverlayFile, RandomAdditionsReadAsInTheModel) {
     const size_t size = below(20 * kPage);
     overlay->SetSize(size);
     const std::vector<std::byte> expected = model.Bytes(size);
-    ASSERT_EQ(ReadAll(*overlay), expected) << "round " << round;
+    ASSERT_EQ(AllBytesOf(*overlay), expected) << "round " << round;
     const size_t from = below(size + 1);
     std::vector<std::byte> first(below(3 * kPage) + 1);
     std::vector<std::byte> second(below(kPage) + 1);
@@ -211,10 +211,10 @@ TEST(OverlayFile, DissolvedReadsTheBaseAndItsLength) {
   overlay.AddSector(0, SectorAt(kPage, 3));
   overlay.AddZeros({2 * kPage, kPage});
   overlay.SetSize(9 * kPage);
-  EXPECT_NE(ReadAll(overlay), bytes);
+  EXPECT_NE(AllBytesOf(overlay), bytes);
   contents->Resize(6 * kPage);
   overlay.Dissolve();
-  EXPECT_EQ(ReadAll(overlay), contents->Bytes());
+  EXPECT_EQ(AllBytesOf(overlay), contents->Bytes());
   EXPECT_EQ(*overlay.Size(), 6 * kPage);
   EXPECT_EQ(*overlay.NextHole(0), 4 * kPage);
 }

@@ -11,11 +11,11 @@
 #include <cerrno>
 #include <charconv>
 #include <fstream>
-#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
 
+#include "io/file_descriptor.h"
 #include "io/host_error.h"
 
 namespace vhdx {
@@ -112,11 +112,6 @@ Result<void> AcquireAndProbe(int fd, const std::string& name, LockBytes added) {
 
 // -- Who else has the file open --
 
-struct CloseFolder {
-  void operator()(DIR* folder) const { ::closedir(folder); }
-};
-using Folder = std::unique_ptr<DIR, CloseFolder>;
-
 std::optional<pid_t> ParsePid(std::string_view text) {
   pid_t pid = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), pid);
@@ -125,7 +120,7 @@ std::optional<pid_t> ParsePid(std::string_view text) {
 }
 
 bool HasOpen(pid_t pid, FileIdentity identity) {
-  const Folder folder(::opendir(fmt::format("/proc/{}/fd", pid).c_str()));
+  const OpenFolder folder(::opendir(fmt::format("/proc/{}/fd", pid).c_str()));
   if (folder == nullptr) return false;
   while (const dirent* entry = ::readdir(folder.get())) {
     struct stat status = {};
@@ -164,7 +159,7 @@ Result<void> TakeLock(int fd, const std::string& name, LockBytes held, LockBytes
 }
 
 std::string HoldersOf(FileIdentity identity) {
-  const Folder processes(::opendir("/proc"));
+  const OpenFolder processes(::opendir("/proc"));
   if (processes == nullptr) return "";
   std::vector<std::string> holders;
   while (const dirent* entry = ::readdir(processes.get())) {

@@ -15,7 +15,7 @@
 namespace vhdx {
 namespace {
 
-constexpr OpenFileOptions kWritable = {.access = FileAccess::kReadWrite};
+constexpr OpenFileOptions kAsWriter = {.access = FileAccess::kReadWrite};
 
 class PosixLockTest : public testing::HostFolderTest {
  protected:
@@ -55,7 +55,7 @@ TEST_F(PosixLockTest, HeldBytesAreThoseOfQemu) {
     EXPECT_EQ(HeldBytes(), "100 201 203 ");
   }
   EXPECT_EQ(HeldBytes(), "");
-  const auto writer = Open("a", kWritable);
+  const auto writer = Open("a", kAsWriter);
   ASSERT_TRUE(writer->Lock(LockMode::kExclusive));
   EXPECT_EQ(HeldBytes(), "100 101 103 201 203 ");
 }
@@ -63,15 +63,15 @@ TEST_F(PosixLockTest, HeldBytesAreThoseOfQemu) {
 TEST_F(PosixLockTest, ReadersShareAndKeepWritersOut) {
   const auto first = Open("a");
   const auto second = Open("a");
-  const auto writer = Open("a", kWritable);
+  const auto writer = Open("a", kAsWriter);
   ASSERT_TRUE(first->Lock(LockMode::kShared));
   ASSERT_TRUE(second->Lock(LockMode::kShared));
   EXPECT_EQ(Refusal(*writer, LockMode::kExclusive), ErrorCode::kBusy);
 }
 
 TEST_F(PosixLockTest, WriterKeepsReadersAndWritersOut) {
-  auto writer = Open("a", kWritable);
-  const auto other = Open("a", kWritable);
+  auto writer = Open("a", kAsWriter);
+  const auto other = Open("a", kAsWriter);
   ASSERT_TRUE(writer->Lock(LockMode::kExclusive));
   EXPECT_EQ(Refusal(*other, LockMode::kShared), ErrorCode::kBusy);
   EXPECT_EQ(Refusal(*other, LockMode::kExclusive), ErrorCode::kBusy);
@@ -81,7 +81,7 @@ TEST_F(PosixLockTest, WriterKeepsReadersAndWritersOut) {
 
 TEST_F(PosixLockTest, RefusedLockLeavesNothingBehind) {
   auto reader = Open("a");
-  const auto writer = Open("a", kWritable);
+  const auto writer = Open("a", kAsWriter);
   ASSERT_TRUE(reader->Lock(LockMode::kShared));
   EXPECT_EQ(Refusal(*writer, LockMode::kExclusive), ErrorCode::kBusy);
   EXPECT_EQ(HeldBytes(), "100 201 203 ");
@@ -90,7 +90,7 @@ TEST_F(PosixLockTest, RefusedLockLeavesNothingBehind) {
 }
 
 TEST_F(PosixLockTest, SharedLockBecomesExclusiveOrStaysShared) {
-  const auto file = Open("a", kWritable);
+  const auto file = Open("a", kAsWriter);
   ASSERT_TRUE(file->Lock(LockMode::kShared));
   {
     const auto other = Open("a");
@@ -112,7 +112,7 @@ TEST_F(PosixLockTest, HolderInAnotherProcessIsNamed) {
   ASSERT_GE(child, 0);
   if (child == 0) {
     HostFileSystem files;
-    const auto file = files.Open(path, kWritable);
+    const auto file = files.Open(path, kAsWriter);
     const bool locked = file && (*file)->Lock(LockMode::kExclusive);
     [[maybe_unused]] const ssize_t told = ::write(pipe[1], locked ? "y" : "n", 1);
     ::pause();

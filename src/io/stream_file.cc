@@ -18,7 +18,7 @@ namespace vhdx {
 namespace {
 
 constexpr FileCapabilities kCapabilities = {.writable = true, .seekable = false};
-constexpr std::array<std::byte, 64 * kKiB> kZeros = {};
+constexpr std::array<std::byte, 64 * kKiB> kStreamZeros = {};
 
 /// write, which waits where somebody made the pipe non-blocking, as shells and terminals may.
 ssize_t WriteOrWait(int fd, const iovec& buffer) {
@@ -81,8 +81,9 @@ Result<void> StreamFile::ZeroRange(FileRange range) {
   const MutexLock lock(mutex_);
   if (Result<void> at_end = CheckAtEnd(range.file_offset); !at_end) return at_end;
   while (range.length_bytes != 0) {
-    const uint64_t piece = std::min<uint64_t>(range.length_bytes, kZeros.size());
-    if (Result<void> written = Append(ByteSpan(kZeros).first(piece)); !written) return written;
+    const uint64_t piece = std::min<uint64_t>(range.length_bytes, kStreamZeros.size());
+    if (Result<void> written = Append(ByteSpan(kStreamZeros).first(piece)); !written)
+      return written;
     range.length_bytes -= piece;
   }
   return {};

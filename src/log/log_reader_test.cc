@@ -18,6 +18,7 @@ using testing::DataWrite;
 using testing::LogEntrySpec;
 using testing::LogSpec;
 using testing::MemoryFile;
+using testing::SectorOf;
 using testing::TestGuid;
 using testing::ZeroWrite;
 
@@ -25,10 +26,6 @@ constexpr uint64_t kSector = 4096;
 constexpr uint64_t kFileSize = 8 * kMiB;
 const Guid kSession = TestGuid(100);
 const Guid kEarlierSession = TestGuid(101);
-
-std::vector<std::byte> SectorOf(uint8_t value) {
-  return std::vector<std::byte>(kSector, std::byte{value});
-}
 
 // A file with a log in it, and what a reader makes of that.
 class LogSearch : public ::testing::Test {

@@ -19,21 +19,18 @@ using testing::LogEntrySpec;
 using testing::MemoryContents;
 using testing::MemoryFile;
 using testing::OutcomeOf;
+using testing::SectorOf;
 using testing::TestGuid;
 using testing::ZeroWrite;
 
-constexpr uint64_t kSector = 4096;
-constexpr uint64_t kFileSize = 8 * kMiB;
-
-std::vector<std::byte> SectorOf(uint8_t value) {
-  return std::vector<std::byte>(kSector, std::byte{value});
-}
+constexpr uint64_t kLogSector = 4096;
+constexpr uint64_t kTargetSize = 8 * kMiB;
 
 class Replay : public ::testing::Test {
  protected:
   Replay() {
     MemoryFile file(contents_);
-    EXPECT_TRUE(file.Resize(kFileSize));
+    EXPECT_TRUE(file.Resize(kTargetSize));
   }
 
   Result<ReplayedFile> Run(std::vector<LogEntrySpec> entries) {
@@ -44,7 +41,7 @@ class Replay : public ::testing::Test {
   }
 
   static std::vector<std::byte> ReadSector(File& file, uint64_t file_offset) {
-    std::vector<std::byte> bytes(kSector);
+    std::vector<std::byte> bytes(kLogSector);
     EXPECT_TRUE(file.ReadExactAt(file_offset, bytes)) << file_offset;
     return bytes;
   }
@@ -59,7 +56,7 @@ TEST_F(Replay, LaterEntries_WinOverEarlierOnes) {
   auto replayed = Run(
       {{.writes = {DataWrite(3 * kMiB, SectorOf(1)), DataWrite(4 * kMiB, SectorOf(2))}, .tail = 0},
        {.writes = {DataWrite(3 * kMiB, SectorOf(3))}, .tail = 0},
-       {.writes = {ZeroWrite({4 * kMiB, kSector})}, .tail = 0}});
+       {.writes = {ZeroWrite({4 * kMiB, kLogSector})}, .tail = 0}});
   ASSERT_TRUE(replayed) << replayed.error().sentence;
   EXPECT_EQ(replayed->sequence.size(), 3U);
   EXPECT_EQ(ReadSector(*replayed->file, 3 * kMiB), SectorOf(3));
@@ -71,7 +68,7 @@ TEST_F(Replay, TheFileItself_DoesNotChange) {
   auto replayed = Run({{.writes = {DataWrite(3 * kMiB, SectorOf(1))}}});
   ASSERT_TRUE(replayed);
   EXPECT_EQ(ReadSector(before, 3 * kMiB), SectorOf(0));
-  EXPECT_EQ(*before.Size(), kFileSize);
+  EXPECT_EQ(*before.Size(), kTargetSize);
 }
 
 // Section 18.7 (d): QEMU does not do this.
@@ -79,19 +76,19 @@ TEST_F(Replay, LastFileOffsetBehindTheEnd_ExtendsTheFile) {
   auto replayed = Run({{.last_file_offset = 20 * kMiB}});
   ASSERT_TRUE(replayed);
   EXPECT_EQ(*replayed->file->Size(), 20 * kMiB);
-  EXPECT_EQ(ReadSector(*replayed->file, 20 * kMiB - kSector), SectorOf(0));
+  EXPECT_EQ(ReadSector(*replayed->file, 20 * kMiB - kLogSector), SectorOf(0));
 }
 
 TEST_F(Replay, LastFileOffsetInsideTheFile_ShrinksNothing) {
   auto replayed = Run({{.last_file_offset = 4 * kMiB}});
   ASSERT_TRUE(replayed);
-  EXPECT_EQ(*replayed->file->Size(), kFileSize);
+  EXPECT_EQ(*replayed->file->Size(), kTargetSize);
 }
 
 TEST_F(Replay, UpdateBehindTheEnd_ExtendsTheFile) {
   auto replayed = Run({{.writes = {DataWrite(30 * kMiB, SectorOf(7))}}});
   ASSERT_TRUE(replayed);
-  EXPECT_EQ(*replayed->file->Size(), 30 * kMiB + kSector);
+  EXPECT_EQ(*replayed->file->Size(), 30 * kMiB + kLogSector);
   EXPECT_EQ(ReadSector(*replayed->file, 30 * kMiB), SectorOf(7));
 }
 
@@ -101,7 +98,7 @@ TEST_F(Replay, FileShorterThanTheHeadSaysItWas_IsRefused) {
 
 TEST_F(Replay, OnlyTheHeadsFlushedSize_Counts) {
   EXPECT_EQ(OutcomeOf(Run({{.tail = 0, .flushed_file_offset = 90 * kMiB},
-                           {.tail = 0, .flushed_file_offset = kFileSize}})),
+                           {.tail = 0, .flushed_file_offset = kTargetSize}})),
             "ok");
 }
 

@@ -17,7 +17,7 @@ namespace vhdx {
 namespace {
 
 // Read from both sides and compared at once.
-constexpr uint64_t kPiece = 512 * kKiB;
+constexpr uint64_t kComparedPiece = 512 * kKiB;
 constexpr uint64_t kDifferenceUnit = 512;
 constexpr unsigned kThreads = 2;
 
@@ -78,7 +78,7 @@ class PieceQueue {
                   .a_has_data = a->kind == ExtentKind::kData,
                   .b_has_data = b->kind == ExtentKind::kData};
       const bool equal = (!piece.a_has_data && !piece.b_has_data) || AreOneAndTheSame(*a, *b);
-      if (!equal) piece.range.length_bytes = std::min(piece.range.length_bytes, kPiece);
+      if (!equal) piece.range.length_bytes = std::min(piece.range.length_bytes, kComparedPiece);
       position_ += piece.range.length_bytes;
       a_.Skip(piece.range.length_bytes);
       b_.Skip(piece.range.length_bytes);
@@ -184,8 +184,8 @@ class Comparison {
 
  private:
   Result<void> Work() {
-    std::vector<std::byte> a_bytes(kPiece);
-    std::vector<std::byte> b_bytes(kPiece);
+    std::vector<std::byte> a_bytes(kComparedPiece);
+    std::vector<std::byte> b_bytes(kComparedPiece);
     while (!workers_.stopping() && !differences_.Enough()) {
       if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the comparison was cancelled");
       auto piece = queue_.Next();

@@ -21,9 +21,9 @@ namespace {
 constexpr uint64_t kStreamPiece = kMiB;
 
 // Where the contents of a disk are written into an image that is there.
-Result<ConvertReport> ConvertIntoExisting(FileSystem& files, BlockDevice& source,
-                                          const std::string& path, const ConvertOptions& options,
-                                          const OperationControl& control) {
+Result<ConvertReport> FillExistingImage(FileSystem& files, BlockDevice& source,
+                                        const std::string& path, const ConvertOptions& options,
+                                        const OperationControl& control) {
   OpenOptions open = options.open;
   open.access = DiskAccess::kReadWrite;
   auto target = Disk::Open(files, path, open);
@@ -136,7 +136,7 @@ Result<ConvertReport> ConvertToVhdx(FileSystem& files, BlockDevice& source, cons
   auto kind = DecideTarget(files, &source, path, options);
   if (!kind) return std::unexpected(std::move(kind.error()));
   if (*kind == TargetKind::kExistingFile) {
-    return ConvertIntoExisting(files, source, path, options, control);
+    return FillExistingImage(files, source, path, options, control);
   }
   if (auto fine = RefuseBlockDevice(*kind, path); !fine) {
     return std::unexpected(std::move(fine.error()));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -10,6 +9,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/mutex.h"
+#include "ops/progress_meter.h"
 #include "ops/zero_runs.h"
 
 namespace vhdx {
@@ -74,32 +74,6 @@ class ExtentQueue {
   uint64_t skipped_bytes_ VHDX_GUARDED_BY(mutex_) = 0;
 };
 
-// Reports progress from whichever thread comes by, not too often.
-class ProgressMeter {
- public:
-  ProgressMeter(const OperationControl& control, uint64_t total)
-      : control_(control), total_(total) {}
-
-  void Report(uint64_t done) VHDX_EXCLUDES(mutex_) {
-    if (!control_.on_progress) return;
-    const MutexLock lock(mutex_);
-    const auto now = std::chrono::steady_clock::now();
-    if (done < total_ && now - last_ < kInterval) return;
-    last_ = now;
-    furthest_ = std::max(furthest_, done);
-    control_.on_progress(furthest_, total_);
-  }
-
- private:
-  static constexpr std::chrono::milliseconds kInterval{50};
-
-  const OperationControl& control_;
-  const uint64_t total_;
-  Mutex mutex_;
-  std::chrono::steady_clock::time_point last_ VHDX_GUARDED_BY(mutex_);
-  uint64_t furthest_ VHDX_GUARDED_BY(mutex_) = 0;
-};
-
 class Copier {
  public:
   Copier(BlockDevice& source, BlockDevice& target, const CopyOptions& options,
@@ -121,7 +95,7 @@ class Copier {
     if (error_) return std::unexpected(*std::move(error_));
     CopyReport report{.copied_bytes = copied_, .cloned_bytes = cloned_};
     report.zero_bytes = source_.size_bytes() - report.copied_bytes - report.cloned_bytes;
-    meter_.Report(source_.size_bytes());
+    meter_.Reach(source_.size_bytes());
     return report;
   }
 
@@ -139,7 +113,7 @@ class Copier {
       if (!*piece) return;
       if (auto done = CopyPiece(**piece, buffer); !done) return Stop(std::move(done.error()));
       done_ += (*piece)->range.length_bytes;
-      meter_.Report(done_ + queue_.skipped_bytes());
+      meter_.Reach(done_ + queue_.skipped_bytes());
     }
   }
 
@@ -264,7 +238,7 @@ Result<CopyReport> StreamContents(BlockDevice& source, File& stream,
     }
     position += length;
     report.copied_bytes += length;
-    meter.Report(position);
+    meter.Add(length);
   }
   return report;
 }

@@ -10,7 +10,7 @@
 namespace vhdx {
 namespace {
 
-constexpr uint64_t kPiece = kMiB;
+constexpr uint64_t kFillPiece = kMiB;
 
 class HoleFiller {
  public:
@@ -36,7 +36,7 @@ class HoleFiller {
   Result<void> FillOne(FileRange hole) {
     for (uint64_t done = 0; done < hole.length_bytes;) {
       if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
-      const uint64_t length = std::min(kPiece, hole.length_bytes - done);
+      const uint64_t length = std::min(kFillPiece, hole.length_bytes - done);
       auto written = file_.WriteAt(hole.file_offset + done, ByteSpan(zeros_).first(length));
       if (!written) return written;
       done += length;
@@ -49,7 +49,7 @@ class HoleFiller {
   const uint64_t size_bytes_;
   const OperationControl& control_;
   ProgressMeter progress_;
-  const std::vector<std::byte> zeros_ = std::vector<std::byte>(kPiece);
+  const std::vector<std::byte> zeros_ = std::vector<std::byte>(kFillPiece);
 };
 
 }  // namespace

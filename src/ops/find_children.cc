@@ -7,22 +7,10 @@
 #include "disk/open_image.h"
 #include "disk/windows_path.h"
 #include "image/image.h"
+#include "io/paths.h"
 
 namespace vhdx {
 namespace {
-
-// A bound of ours: more images than anybody keeps together.
-constexpr size_t kMaxNamesInFolder = 65536;
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::string Join(const std::string& folder, const std::string& name) {
-  return folder.ends_with('/') ? folder + name : folder + "/" + name;
-}
 
 // Who is looked for: an image, by what its children call it.
 struct Parent {
@@ -70,10 +58,10 @@ Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::stri
   const Parent parent{(*file)->identity(), header->data_write_guid};
   std::vector<std::string> children;
   for (const std::string& folder : *folders) {
-    auto names = files.List(folder, kMaxNamesInFolder);
+    auto names = files.List(folder, kMaxImagesInFolder);
     if (!names) return std::unexpected(std::move(names.error()));
     for (const std::string& name : *names) {
-      std::string candidate = Join(folder, name);
+      std::string candidate = JoinPath(folder, name);
       if (IsImageName(name) && IsChildOf(files, candidate, parent)) {
         children.push_back(std::move(candidate));
       }

@@ -5,16 +5,10 @@
 #include <utility>
 
 #include "disk/windows_path.h"
+#include "io/paths.h"
 
 namespace vhdx {
 namespace {
-
-// A bound of ours: more images than anybody keeps together.
-constexpr size_t kMaxNamesInFolder = 65536;
-
-std::string Join(const std::string& folder, const std::string& name) {
-  return folder.ends_with('/') ? folder + name : folder + "/" + name;
-}
 
 // What a person calls the parent: the first path that the locator has.
 std::string NameOfParent(const ParentLocatorInfo& locator) {
@@ -44,11 +38,11 @@ class TreeFinder {
 
  private:
   Result<void> AddFolder(const std::string& folder) {
-    auto names = files_.List(folder, kMaxNamesInFolder);
+    auto names = files_.List(folder, kMaxImagesInFolder);
     if (!names) return std::unexpected(std::move(names.error()));
     for (const std::string& name : *names) {
       if (!IsImageName(name)) continue;
-      const std::string path = Join(folder, name);
+      const std::string path = JoinPath(folder, name);
       // A name can be gone by now, or belong to a folder.
       if (const auto is_folder = files_.IsFolder(path); is_folder && !*is_folder) {
         (void)AddImage(path);

@@ -18,7 +18,7 @@ namespace {
 
 // Mostly the first bytes of a block tell, so little is read at first.
 constexpr uint64_t kFirstLook = 4 * kKiB;
-constexpr uint64_t kPiece = kMiB;
+constexpr uint64_t kLookPiece = kMiB;
 
 Result<DiskParameters> ParametersOf(const BlockDevice& source, const MeasureVhdxOptions& options) {
   CreateOptions image{.subformat = options.fixed ? Subformat::kFixed : Subformat::kDynamic,
@@ -79,7 +79,7 @@ class BlockCounter {
 
   Result<bool> HoldsData(DiskRange range) {
     uint64_t look = kFirstLook;
-    for (uint64_t position = range.disk_offset; position < range.end(); look = kPiece) {
+    for (uint64_t position = range.disk_offset; position < range.end(); look = kLookPiece) {
       if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the measurement was cancelled");
       const auto bytes = std::span(buffer_).first(std::min(look, range.end() - position));
       if (auto read = source_.Read(position, bytes); !read) {
@@ -96,7 +96,7 @@ class BlockCounter {
   const OperationControl& control_;
   ProgressMeter progress_;
   ExtentWalk walk_;
-  std::vector<std::byte> buffer_ = std::vector<std::byte>(kPiece);
+  std::vector<std::byte> buffer_ = std::vector<std::byte>(kLookPiece);
   std::optional<uint64_t> last_counted_;
   uint64_t count_ = 0;
 };

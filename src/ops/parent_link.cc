@@ -7,15 +7,10 @@
 #include <utility>
 
 #include "format/parent_locator.h"
+#include "io/paths.h"
 
 namespace vhdx {
 namespace {
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
 
 std::vector<std::string_view> NamesIn(std::string_view host_path) {
   std::vector<std::string_view> names;

@@ -20,8 +20,12 @@ class ProgressMeter {
 
   /// So much more is done.
   void Add(uint64_t done_bytes) VHDX_EXCLUDES(mutex_);
+  /// So much is done in all, or more, where another thread has said so.
+  void Reach(uint64_t done_bytes) VHDX_EXCLUDES(mutex_);
 
  private:
+  void Tell() VHDX_REQUIRES(mutex_);
+
   static constexpr std::chrono::milliseconds kInterval{50};
 
   const OperationControl& control_;

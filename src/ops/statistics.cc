@@ -15,9 +15,9 @@ namespace {
 
 using format::PayloadState;
 
-class BlockCounter {
+class StateCounter {
  public:
-  explicit BlockCounter(const BatRules& bat_rules) : bat_rules_(bat_rules) {
+  explicit StateCounter(const BatRules& bat_rules) : bat_rules_(bat_rules) {
     counts_.total = bat_rules.geometry().payload_block_count();
   }
 
@@ -145,7 +145,7 @@ Result<BlockStatistics> CountBlocks(FileSystem& files, const std::string& path,
   Findings findings;
   auto image = OpenImage(files, path, options, findings);
   if (!image) return std::unexpected(std::move(image.error()));
-  BlockCounter counter((*image)->block_map().rules());
+  StateCounter counter((*image)->block_map().rules());
   auto scanned = ScanBat((*image)->file(), (*image)->block_map().rules(),
                          [&](std::span<const ScannedEntry> entries) -> Result<void> {
                            if (control.cancelled()) {
