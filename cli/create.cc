@@ -33,7 +33,7 @@ struct CreateArguments {
   }
 };
 
-Result<void> CheckArguments(const CreateArguments& arguments) {
+Result<void> CheckCreateArguments(const CreateArguments& arguments) {
   if (arguments.parent.empty() && !arguments.size_bytes) {
     return Fail(ErrorCode::kInvalidArgument, "say how large the disk is to be, such as 40G",
                 arguments.path);
@@ -95,7 +95,7 @@ void NoteParentElsewhere(const Invocation& invocation, const CreateArguments& ar
 }
 
 Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments& arguments) {
-  if (auto checked = CheckArguments(arguments); !checked) {
+  if (auto checked = CheckCreateArguments(arguments); !checked) {
     return std::unexpected(std::move(checked.error()));
   }
   CreateOptions options = ToCreateOptions(

@@ -22,7 +22,7 @@ using testing::MemoryFile;
 // Header section, log, metadata and a BAT of 1 MiB.
 constexpr uint64_t kSmallOverhead = (1 + 8 + 1 + 1) * kMiB;
 
-std::unique_ptr<RawDevice> RawDisk(const std::shared_ptr<MemoryContents>& contents) {
+std::unique_ptr<RawDevice> RawDiskOn(const std::shared_ptr<MemoryContents>& contents) {
   return *RawDevice::Open(std::make_unique<MemoryFile>(contents));
 }
 
@@ -37,13 +37,13 @@ void Put(MemoryContents& contents, uint64_t offset, const std::string& bytes) {
 }
 
 TEST(MeasureRaw, IsTheDisk) {
-  const auto disk = RawDisk(Zeros(3 * kMiB));
+  const auto disk = RawDiskOn(Zeros(3 * kMiB));
   EXPECT_EQ(MeasureRaw(*disk).required_bytes, 3 * kMiB);
   EXPECT_EQ(MeasureRaw(*disk).fully_allocated_bytes, 3 * kMiB);
 }
 
 TEST(MeasureVhdx, EmptyDiskNeedsTheStructuresOnly) {
-  const auto report = *MeasureVhdx(*RawDisk(Zeros(kGiB)), {});
+  const auto report = *MeasureVhdx(*RawDiskOn(Zeros(kGiB)), {});
   EXPECT_EQ(report.required_bytes, kSmallOverhead);
   EXPECT_EQ(report.fully_allocated_bytes, kSmallOverhead + kGiB);
 }
@@ -55,14 +55,14 @@ TEST(MeasureVhdx, BlockCountsIfOneByteIsNotZero) {
   Put(*contents, 64 * kMiB, "x");                    // the first byte of block 2
   Put(*contents, 70 * kMiB, "x");                    // block 2 again
   Put(*contents, kGiB - 1, "x");
-  const auto report = *MeasureVhdx(*RawDisk(contents), {});
+  const auto report = *MeasureVhdx(*RawDiskOn(contents), {});
   EXPECT_EQ(report.required_bytes, kSmallOverhead + 3 * 32 * kMiB);
 }
 
 TEST(MeasureVhdx, LastBlockIsWhole) {
   const auto contents = Zeros(33 * kMiB);
   Put(*contents, 33 * kMiB - 1, "x");
-  const auto report = *MeasureVhdx(*RawDisk(contents), {});
+  const auto report = *MeasureVhdx(*RawDiskOn(contents), {});
   EXPECT_EQ(report.required_bytes, kSmallOverhead + 32 * kMiB);
   EXPECT_EQ(report.fully_allocated_bytes, kSmallOverhead + 64 * kMiB);
 }
@@ -71,11 +71,11 @@ TEST(MeasureVhdx, OptionsChangeBlocksAndLog) {
   const auto contents = Zeros(64 * kMiB);
   Put(*contents, 0, "x");
   const MeasureVhdxOptions options{.block_size_bytes = kMiB, .log_size_bytes = kMiB};
-  EXPECT_EQ(MeasureVhdx(*RawDisk(contents), options)->required_bytes, (1 + 1 + 1 + 1 + 1) * kMiB);
+  EXPECT_EQ(MeasureVhdx(*RawDiskOn(contents), options)->required_bytes, (1 + 1 + 1 + 1 + 1) * kMiB);
 }
 
 TEST(MeasureVhdx, FixedHasAllBlocks) {
-  const auto report = *MeasureVhdx(*RawDisk(Zeros(5 * kMiB)), {.fixed = true});
+  const auto report = *MeasureVhdx(*RawDiskOn(Zeros(5 * kMiB)), {.fixed = true});
   EXPECT_EQ(report.required_bytes, kSmallOverhead + 3 * 2 * kMiB);
   EXPECT_EQ(report.fully_allocated_bytes, report.required_bytes);
 }
@@ -93,7 +93,7 @@ TEST(MeasureVhdx, BatHasRoomForSectorBitmaps) {
 }
 
 TEST(MeasureVhdx, WrongOptionsAreRefused) {
-  const auto disk = RawDisk(Zeros(kMiB));
+  const auto disk = RawDiskOn(Zeros(kMiB));
   for (const uint64_t block_size : {uint64_t{1}, 3 * kMiB, 512 * kMiB, kGiB}) {
     EXPECT_EQ(testing::OutcomeOf(MeasureVhdx(*disk, {.block_size_bytes = block_size})),
               "invalid-argument");
@@ -102,8 +102,8 @@ TEST(MeasureVhdx, WrongOptionsAreRefused) {
     EXPECT_EQ(testing::OutcomeOf(MeasureVhdx(*disk, {.log_size_bytes = log_size})),
               "invalid-argument");
   }
-  EXPECT_EQ(testing::OutcomeOf(MeasureVhdx(*RawDisk(Zeros(0)), {})), "invalid-argument");
-  EXPECT_EQ(testing::OutcomeOf(MeasureVhdx(*RawDisk(Zeros(64 * kTiB + 512)), {})),
+  EXPECT_EQ(testing::OutcomeOf(MeasureVhdx(*RawDiskOn(Zeros(0)), {})), "invalid-argument");
+  EXPECT_EQ(testing::OutcomeOf(MeasureVhdx(*RawDiskOn(Zeros(64 * kTiB + 512)), {})),
             "invalid-argument");
 }
 
@@ -111,7 +111,7 @@ TEST(MeasureVhdx, CancelledEndsWithoutAnAnswer) {
   const auto contents = Zeros(kMiB);
   Put(*contents, 0, "x");
   const std::atomic<bool> cancel = true;
-  EXPECT_EQ(testing::OutcomeOf(MeasureVhdx(*RawDisk(contents), {}, {.cancel = &cancel})),
+  EXPECT_EQ(testing::OutcomeOf(MeasureVhdx(*RawDiskOn(contents), {}, {.cancel = &cancel})),
             "cancelled");
 }
 
