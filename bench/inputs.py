@@ -26,10 +26,11 @@ class Programs:
         self.vhdx = Path(release_dir) / "bin" / "vhdx"
         self.make_sample = Path(release_dir) / "testing" / "make_sample"
         self.request = Path(release_dir) / "bench" / "request_bench"
+        self.plugin = Path(release_dir) / "bin" / "nbdkit-vhdx-plugin.so"
         self.timer = Path(release_dir) / "bench" / "command_bench"
 
     def missing(self):
-        programs = (self.vhdx, self.make_sample, self.request, self.timer)
+        programs = (self.vhdx, self.make_sample, self.request, self.timer, self.plugin)
         return [path for path in programs if not path.exists()]
 
 
@@ -67,9 +68,13 @@ class Inputs:
     def copies(self, *paths):
         """Copies in a folder of their own, made alike: what a file costs depends on how it was
         written, too."""
-        folder = self.folder / "copies"
-        folder.mkdir(exist_ok=True)
+        folder = self.subfolder("copies")
         return [self.in_folder(folder).copy_of(path) for path in paths]
+
+    def subfolder(self, name):
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def copy_of(self, path):
         """An independent copy here, with holes for zeros."""

@@ -4,6 +4,7 @@ A row is a function that takes a Bench and gives Lines; ROWS names them. To add 
 function and add it there; docs/performance.md says what bounds it.
 """
 
+import contextlib
 import shutil
 from dataclasses import dataclass
 from typing import Optional
@@ -11,6 +12,7 @@ from typing import Optional
 from inputs import GIB, MIB, TIB, call
 from mounts import Skipped, loop_mount
 from protocol import CommandSide, FreshRateSide, QemuBenchSide, RateSide, alternate
+from servers import FioSide, served
 
 # Loop-mounted file systems: 4 GiB of data as VHDX, as raw, and as one target, with room to spare.
 REFLINK_VOLUME = 24 * GIB
@@ -160,6 +162,24 @@ def convert_to_raw(bench):
     return [faster(key, ours, copy, 1), faster(key, ours, qemu, 1), less_cpu(key, ours, qemu, 0.5)]
 
 
+def convert_from_raw(bench):
+    """Raw to VHDX: the same contents."""
+    key = "convert-4g-to-vhdx"
+    raw = bench.inputs.raw_twin(bench.inputs.image("quarter-4g", 4 * GIB, 2 * MIB, 25))
+    bench.inputs.warm(raw)
+    folder = bench.inputs.folder
+    new, new_qemu = folder / "ours.out", folder / "qemu.out"
+    ours, copy, qemu = bench.measure(
+        [bench.command("vhdx", [bench.programs.vhdx, "convert", "-q", "-f", "raw", "-O", "vhdx",
+                                "--block-size", "2M", raw, new], new),
+         bench.copy("--sparse=always", raw, folder / "cp.out"),
+         bench.command("qemu-img convert",
+                       ["qemu-img", "convert", "-f", "raw", "-O", "vhdx", "-o",
+                        f"block_size={2 * MIB}", raw, new_qemu], new_qemu)],
+        folder)
+    return [faster(key, ours, copy, 1), faster(key, ours, qemu, 1), less_cpu(key, ours, qemu, 0.5)]
+
+
 def convert_reflink(kind):
     """VHDX to raw where the file system can share extents: 16 GiB, a quarter of it data."""
 
@@ -202,6 +222,55 @@ def info_of_huge(bench):
     return [faster(key, ours, qemu, 20), less_memory(key, ours, qemu, MAX_INFO_RSS)]
 
 
+@contextlib.contextmanager
+def three_servers(bench, image, qemu_image, raw):
+    """The URIs of our plugin, of qemu-nbd, and of nbdkit's file plugin."""
+    with served(lambda socket: ["nbdkit", "-f", "-U", socket, bench.programs.plugin,
+                                f"file={image}"]) as ours, \
+         served(lambda socket: ["qemu-nbd", "-f", "vhdx", "-t", "-e", 16, "-k", socket,
+                                qemu_image]) as qemu, \
+         served(lambda socket: ["nbdkit", "-f", "-U", socket, "file", raw]) as file_plugin:
+        yield ours, qemu, file_plugin
+
+
+def nbd_requests(write):
+    """fio's random requests to allocated blocks, 16 at once, over a Unix socket."""
+
+    def row(bench):
+        key = f"nbd-random-{'write' if write else 'read'}"
+        original = bench.inputs.image("full-1g", GIB, 2 * MIB, 100)
+        image, raw = bench.inputs.copies(original, bench.inputs.raw_twin(original))
+        # Both write, and neither into what the other has.
+        qemu_image = bench.inputs.in_folder(bench.inputs.subfolder("for-qemu")).copy_of(original)
+        bench.inputs.warm(image, raw, qemu_image)
+        with three_servers(bench, image, qemu_image, raw) as uris:
+            names = ("vhdx", "qemu-nbd", "nbdkit file")
+            ours, qemu, file_plugin = bench.measure(
+                [FioSide(name, uri, write, bench.protocol.seconds + 0.2)
+                 for name, uri in zip(names, uris)],
+                bench.inputs.folder)
+        at_least_qemu, at_least_file = (3, 0.8) if write else (1.1, 0.9)
+        return [faster(key, ours, qemu, at_least_qemu),
+                faster(key, ours, file_plugin, at_least_file)]
+
+    return row
+
+
+def nbd_copy(bench):
+    """nbdcopy reads 4 GiB, a quarter of it data, over a Unix socket."""
+    key = "nbd-copy-4g"
+    image = bench.inputs.image("quarter-4g", 4 * GIB, 2 * MIB, 25)
+    raw = bench.inputs.raw_twin(image)
+    qemu_image = bench.inputs.in_folder(bench.inputs.subfolder("for-qemu")).copy_of(image)
+    bench.inputs.warm(image, raw, qemu_image)
+    with three_servers(bench, image, qemu_image, raw) as uris:
+        names = ("vhdx", "qemu-nbd", "nbdkit file")
+        ours, qemu, file_plugin = bench.measure(
+            [bench.command(name, ["nbdcopy", uri, "null:"]) for name, uri in zip(names, uris)],
+            bench.inputs.folder)
+    return [faster(key, ours, qemu, 1.1), faster(key, ours, file_plugin, 0.9)]
+
+
 ROWS = {
     "random-read-1": random_requests(1, write=False),
     "random-read-16": random_requests(16, write=False),
@@ -210,14 +279,21 @@ ROWS = {
     "new-blocks": new_blocks(flush_each=False),
     "new-blocks-flush-each": new_blocks(flush_each=True),
     "convert-4g": convert_to_raw,
+    "convert-4g-to-vhdx": convert_from_raw,
     "convert-16g-xfs": convert_reflink("xfs"),
     "convert-16g-btrfs": convert_reflink("btrfs"),
     "convert-empty-127g": convert_empty,
     "info-64t": info_of_huge,
+    "nbd-random-read": nbd_requests(write=False),
+    "nbd-random-write": nbd_requests(write=True),
+    "nbd-copy-4g": nbd_copy,
 }
 
 # Programs that a row cannot do without.
 NEEDS = {key: ["qemu-img"] for key in ROWS}
+NEEDS["nbd-random-read"] += ["qemu-nbd", "nbdkit", "fio"]
+NEEDS["nbd-random-write"] += ["qemu-nbd", "nbdkit", "fio"]
+NEEDS["nbd-copy-4g"] += ["qemu-nbd", "nbdkit", "nbdcopy"]
 
 
 def measure_row(key, bench):
