@@ -68,6 +68,8 @@ Result<ReplayedFile> ReplayInMemory(std::unique_ptr<File> file, const HeaderInfo
   uint64_t updates_end = 0;
   for (const LogEntryInfo& entry : *sequence) {
     auto applied = reader.VisitUpdates(entry, [&](const Update& update) -> Result<void> {
+      // Zeros of no length change nothing, the length of the file included.
+      if (update.target.length_bytes == 0) return {};
       updates_end = std::max(updates_end, update.target.file_offset + update.target.length_bytes);
       if (update.zeros) {
         overlay->AddZeros(update.target);
@@ -93,7 +95,7 @@ namespace {
 Result<void> WriteZerosInside(File& file, FileRange target) {
   auto size = file.Size();
   if (!size) return std::unexpected(std::move(size.error()));
-  if (target.file_offset >= *size) return {};
+  if (target.length_bytes == 0 || target.file_offset >= *size) return {};
   target.length_bytes = std::min(target.length_bytes, *size - target.file_offset);
   return file.ZeroRange(target);
 }

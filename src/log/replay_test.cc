@@ -92,6 +92,15 @@ TEST_F(Replay, UpdateBehindTheEnd_ExtendsTheFile) {
   EXPECT_EQ(ReadSector(*replayed->file, 30 * kMiB), SectorOf(7));
 }
 
+TEST_F(Replay, ZerosOfNoLengthBehindTheEnd_ChangeNothing) {
+  auto replayed = Run({{.writes = {ZeroWrite({30 * kMiB, 0})}}});
+  ASSERT_TRUE(replayed);
+  EXPECT_EQ(*replayed->file->Size(), kTargetSize);
+  MemoryFile in_place(contents_);
+  ASSERT_TRUE(ReplayInPlace(in_place, header_, replayed->sequence, *replayed->file->Size()));
+  EXPECT_EQ(*in_place.Size(), kTargetSize);
+}
+
 TEST_F(Replay, FileShorterThanTheHeadSaysItWas_IsRefused) {
   EXPECT_EQ(OutcomeOf(Run({{.flushed_file_offset = 9 * kMiB}})), "log.file-truncated@1048576");
 }
