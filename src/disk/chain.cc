@@ -93,6 +93,20 @@ Result<void> Disk::Chain::Read(uint64_t disk_offset, MutableByteSpan buffer) {
 }
 
 Result<void> Disk::Chain::ReadUnlocked(uint64_t disk_offset, MutableByteSpan buffer) {
+  // Most requests lie in one block that stands in the image itself: nothing to gather there.
+  const format::BatGeometry& geometry = layers_[0]->geometry();
+  const uint64_t within = geometry.OffsetInBlock(disk_offset);
+  if (!buffer.empty() && within + buffer.size() <= geometry.block_size()) {
+    const uint64_t index = geometry.PayloadIndex(geometry.BlockOf(disk_offset));
+    const auto entry = layers_[0]->block_map().Entry(index);
+    if (entry && entry->state() == format::PayloadState::kFullyPresent) [[likely]] {
+      return layers_[0]->file().ReadExactAt(entry->file_offset() + within, buffer);
+    }
+  }
+  return ReadPieces(disk_offset, buffer);
+}
+
+Result<void> Disk::Chain::ReadPieces(uint64_t disk_offset, MutableByteSpan buffer) {
   const auto find_blocks = [this](uint32_t depth, uint64_t block,
                                   uint64_t) -> Result<BatCursor::Run> {
     auto found = layers_[depth]->block_map().PayloadBlock(block);

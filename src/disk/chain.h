@@ -60,6 +60,7 @@ class Disk::Chain {
 
   /// As Read, with nothing said about who may write meanwhile.
   Result<void> ReadUnlocked(uint64_t disk_offset, MutableByteSpan buffer);
+  Result<void> ReadPieces(uint64_t disk_offset, MutableByteSpan buffer);
   Result<void> ReadData(const Piece& piece, MutableByteSpan buffer);
 
   /// The whole sectors of a range, and what is left of it before and behind them.

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
+#include <new>
 
+#include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
 #include "io/transfer.h"
 
@@ -16,25 +16,6 @@ namespace vhdx {
 namespace {
 
 constexpr uint64_t kBounceBytes = kMiB;
-
-struct FreeMemory {
-  void operator()(std::byte* memory) const { std::free(memory); }
-};
-
-/// Memory that is aligned as the file wants it.
-class AlignedBuffer {
- public:
-  AlignedBuffer(uint64_t alignment, uint64_t length_bytes)
-      : memory_(static_cast<std::byte*>(
-            std::aligned_alloc(alignment, AlignUp(length_bytes, alignment)))),
-        length_bytes_(length_bytes) {}
-  bool ok() const { return memory_ != nullptr; }
-  MutableByteSpan bytes() { return {memory_.get(), length_bytes_}; }
-
- private:
-  std::unique_ptr<std::byte, FreeMemory> memory_;
-  uint64_t length_bytes_;
-};
 
 uint64_t BounceBytes(uint64_t file_offset, uint64_t length_bytes, uint64_t alignment) {
   const uint64_t units = AlignUp(file_offset % alignment + length_bytes, alignment);
@@ -87,7 +68,8 @@ Result<size_t> DirectFile::ReadUnits(uint64_t file_offset, MutableByteSpan buffe
 
 Result<size_t> DirectFile::ReadBounced(uint64_t file_offset, MutableByteSpan buffer) {
   const uint64_t alignment = capabilities().io_alignment;
-  AlignedBuffer bounce(alignment, BounceBytes(file_offset, buffer.size(), alignment));
+  const AlignedBuffer bounce(BounceBytes(file_offset, buffer.size(), alignment), alignment,
+                             std::nothrow);
   if (!bounce.ok()) return NoMemory(name());
   size_t done = 0;
   while (done < buffer.size()) {
@@ -121,7 +103,8 @@ Result<void> DirectFile::WriteOne(uint64_t file_offset, ByteSpan buffer) {
 
 Result<void> DirectFile::WriteBounced(uint64_t file_offset, ByteSpan buffer) {
   const uint64_t alignment = capabilities().io_alignment;
-  AlignedBuffer bounce(alignment, BounceBytes(file_offset, buffer.size(), alignment));
+  const AlignedBuffer bounce(BounceBytes(file_offset, buffer.size(), alignment), alignment,
+                             std::nothrow);
   if (!bounce.ok()) return NoMemory(name());
   while (!buffer.empty()) {
     const uint64_t first_unit = AlignDown(file_offset, alignment);

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 
+#include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
 #include "bytes/mutex.h"
 #include "ops/latency_histogram.h"
@@ -22,18 +23,7 @@ constexpr unsigned kMaxDepth = 1024;
 constexpr uint64_t kMaxBlock = kGiB;
 // Telling progress takes a lock, which must not be what is measured.
 constexpr uint64_t kRequestsBetweenReports = 64;
-constexpr std::byte kWritten{0x5A};        // anything but zero, which an engine may treat apart
-constexpr size_t kBufferAlignment = 4096;  // what direct I/O may ask for
-
-struct FreeBuffer {
-  void operator()(std::byte* buffer) const { std::free(buffer); }
-};
-using AlignedBuffer = std::unique_ptr<std::byte, FreeBuffer>;
-
-AlignedBuffer MakeBuffer(uint64_t length_bytes) {
-  return AlignedBuffer(static_cast<std::byte*>(
-      std::aligned_alloc(kBufferAlignment, AlignUp(length_bytes, kBufferAlignment))));
-}
+constexpr std::byte kWritten{0x5A};  // anything but zero, which an engine may treat apart
 
 // A number that looks like chance and depends on its index alone (splitmix64), so that the offsets
 // of a run do not depend on which thread takes which request.
@@ -118,9 +108,9 @@ class Bench {
  private:
   Result<void> Work() VHDX_EXCLUDES(mutex_) {
     const auto latencies = std::make_unique<LatencyHistogram>();
-    const AlignedBuffer buffer = MakeBuffer(options_.block_bytes);
-    if (buffer == nullptr) return Fail(ErrorCode::kNoSpace, "there is no memory for a request");
-    const MutableByteSpan bytes(buffer.get(), options_.block_bytes);
+    const AlignedBuffer buffer(options_.block_bytes, AlignedBuffer::kPageBytes, std::nothrow);
+    if (!buffer.ok()) return Fail(ErrorCode::kNoSpace, "there is no memory for a request");
+    const MutableByteSpan bytes = buffer.bytes();
     std::ranges::fill(bytes, kWritten);
     uint64_t untold_requests = 0;
     while (!workers_.stopping()) {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
 #include "bytes/mutex.h"
 #include "bytes/zeros.h"
@@ -184,16 +185,16 @@ class Comparison {
 
  private:
   Result<void> Work() {
-    std::vector<std::byte> a_bytes(kComparedPiece);
-    std::vector<std::byte> b_bytes(kComparedPiece);
+    const AlignedBuffer a_bytes(kComparedPiece);
+    const AlignedBuffer b_bytes(kComparedPiece);
     while (!workers_.stopping() && !differences_.Enough()) {
       if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the comparison was cancelled");
       auto piece = queue_.Next();
       if (!piece) return std::unexpected(std::move(piece.error()));
       if (!*piece) return {};
       const DiskRange range = (*piece)->range;
-      const MutableByteSpan a = std::span(a_bytes).first(range.length_bytes);
-      const MutableByteSpan b = std::span(b_bytes).first(range.length_bytes);
+      const MutableByteSpan a = a_bytes.bytes().first(range.length_bytes);
+      const MutableByteSpan b = b_bytes.bytes().first(range.length_bytes);
       if (auto compared = ComparePiece(**piece, a, b); !compared) return compared;
       progress_.Add(range.length_bytes);
     }

@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
 #include "format/layout.h"
 #include "image/new_disk.h"
@@ -93,7 +94,8 @@ Result<void> PutRun(NewDisk& target, bool fixed, const ByteRun& run, CopyReport&
 // Copies until the stream ends; returns how much came.
 Result<CopyReport> DrainInto(NewDisk& target, const ReadStream& source, bool fixed,
                              const OperationControl& control) {
-  std::vector<std::byte> buffer(kStreamPiece);
+  const AlignedBuffer memory(kStreamPiece);
+  const std::span<std::byte> buffer = memory.bytes();
   CopyReport report;
   for (uint64_t position = 0;; position += buffer.size()) {
     if (control.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");

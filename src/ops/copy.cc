@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
 #include "bytes/mutex.h"
 #include "ops/progress_meter.h"
@@ -17,7 +18,7 @@ namespace {
 
 // Read, looked at and written at once: small enough to stay in a core's own cache between the
 // three.
-constexpr uint64_t kCopyPiece = 256 * kKiB;
+constexpr uint64_t kCopyPiece = 512 * kKiB;
 constexpr uint64_t kClonePiece = 256 * kMiB;
 constexpr uint64_t kZeroPiece = kGiB;
 constexpr size_t kExtentsAtATime = 1024;
@@ -101,7 +102,7 @@ class Copier {
 
  private:
   void Work() {
-    std::vector<std::byte> buffer(kCopyPiece);
+    const AlignedBuffer buffer(kCopyPiece);
     while (!stop_.load(std::memory_order_relaxed)) {
       if (control_.cancelled()) {
         return Stop({.code = ErrorCode::kCancelled,
@@ -111,7 +112,8 @@ class Copier {
       auto piece = queue_.Next(may_clone_.load(std::memory_order_relaxed));
       if (!piece) return Stop(std::move(piece.error()));
       if (!*piece) return;
-      if (auto done = CopyPiece(**piece, buffer); !done) return Stop(std::move(done.error()));
+      if (auto done = CopyPiece(**piece, buffer.bytes()); !done)
+        return Stop(std::move(done.error()));
       done_ += (*piece)->range.length_bytes;
       meter_.Reach(done_ + queue_.skipped_bytes());
     }
@@ -178,6 +180,9 @@ class Copier {
   Result<void> Put(uint64_t disk_offset, ByteSpan bytes) {
     return ForEachRun(disk_offset, bytes, [this](const ByteRun& run) -> Result<void> {
       if (run.is_zero) return PutZeros({run.disk_offset, run.bytes.size()});
+      // The host lets one thread at a time write to a file, and has the others spin meanwhile:
+      // here they sleep.
+      const MutexLock lock(writing_);
       auto written = target_.Write(run.disk_offset, run.bytes);
       if (written) copied_ += run.bytes.size();
       return written;
@@ -199,6 +204,7 @@ class Copier {
   std::atomic<uint64_t> copied_ = 0;
   std::atomic<uint64_t> cloned_ = 0;
   std::atomic<uint64_t> done_ = 0;
+  Mutex writing_;
   Mutex mutex_;
   std::optional<Error> error_ VHDX_GUARDED_BY(mutex_);
 };
@@ -224,12 +230,12 @@ Result<CopyReport> CopyContents(BlockDevice& source, BlockDevice& target,
 Result<CopyReport> StreamContents(BlockDevice& source, File& stream,
                                   const OperationControl& control) {
   ProgressMeter meter(control, source.size_bytes());
-  std::vector<std::byte> buffer(kMiB);
+  const AlignedBuffer buffer(kMiB);
   CopyReport report;
   for (uint64_t position = 0; position < source.size_bytes();) {
     if (control.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
-    const uint64_t length = std::min<uint64_t>(buffer.size(), source.size_bytes() - position);
-    const std::span<std::byte> piece = std::span(buffer).first(length);
+    const uint64_t length = std::min(kMiB, source.size_bytes() - position);
+    const std::span<std::byte> piece = buffer.bytes().first(length);
     if (auto read = source.Read(position, piece); !read) {
       return std::unexpected(std::move(read.error()));
     }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
-#include <vector>
 
+#include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
 #include "bytes/zeros.h"
 #include "format/bat.h"
@@ -81,7 +81,7 @@ class BlockCounter {
     uint64_t look = kFirstLook;
     for (uint64_t position = range.disk_offset; position < range.end(); look = kLookPiece) {
       if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the measurement was cancelled");
-      const auto bytes = std::span(buffer_).first(std::min(look, range.end() - position));
+      const auto bytes = buffer_.bytes().first(std::min(look, range.end() - position));
       if (auto read = source_.Read(position, bytes); !read) {
         return std::unexpected(std::move(read.error()));
       }
@@ -96,7 +96,7 @@ class BlockCounter {
   const OperationControl& control_;
   ProgressMeter progress_;
   ExtentWalk walk_;
-  std::vector<std::byte> buffer_ = std::vector<std::byte>(kLookPiece);
+  const AlignedBuffer buffer_{kLookPiece};
   std::optional<uint64_t> last_counted_;
   uint64_t count_ = 0;
 };

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
+#include "bytes/aligned_buffer.h"
 #include "ops/extent_walk.h"
 #include "ops/progress_meter.h"
 #include "ops/zero_runs.h"
@@ -41,7 +41,7 @@ class Visitor {
     const uint64_t end = std::min(AlignUp(range.end(), kHoleUnit), source_.size_bytes());
     for (uint64_t at = std::max(AlignDown(range.disk_offset, kHoleUnit), next_); at < end;) {
       if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
-      const auto bytes = std::span(buffer_).first(std::min(kVisitPiece, end - at));
+      const auto bytes = buffer_.bytes().first(std::min(kVisitPiece, end - at));
       if (auto read = source_.Read(at, bytes); !read) return read;
       if (auto shown = Show(at, bytes); !shown) return shown;
       at += bytes.size();
@@ -66,7 +66,7 @@ class Visitor {
   const Visit& visit_;
   const OperationControl& control_;
   ProgressMeter progress_;
-  std::vector<std::byte> buffer_ = std::vector<std::byte>(kVisitPiece);
+  const AlignedBuffer buffer_{kVisitPiece};
   uint64_t next_ = 0;  // what lies before was read
 };
 
