@@ -18,11 +18,5 @@ TEST(AlignedBuffer, BeginsWhereItIsAskedTo) {
   EXPECT_EQ(reinterpret_cast<uintptr_t>(page.bytes().data()) % AlignedBuffer::kPageBytes, 0U);
 }
 
-TEST(AlignedBuffer, WithoutMemoryItHasNoBytes) {
-  const AlignedBuffer buffer(size_t{1} << 60, AlignedBuffer::kPageBytes, std::nothrow);
-  EXPECT_FALSE(buffer.ok());
-  EXPECT_TRUE(buffer.bytes().empty());
-}
-
 }  // namespace
 }  // namespace vhdx
