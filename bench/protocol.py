@@ -182,6 +182,15 @@ def warm_page_cache(paths):
                 pass
 
 
+def drop_from_page_cache(paths):
+    """Pages that were written lie in the cache in other pieces than pages that were read, which alone
+    can make a difference of a tenth: files that are only read are dropped, and read in alike."""
+    for path in paths:
+        with open(path, "rb", buffering=0) as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def alternate(sides, folder, protocol, say):
     """Measures the sides in turns; one Measured for each, in their order."""
     for side in sides:

@@ -11,11 +11,15 @@ from typing import Optional
 
 from inputs import GIB, MIB, TIB, call
 from mounts import Skipped, loop_mount
-from protocol import CommandSide, FreshRateSide, QemuBenchSide, RateSide, alternate
+from protocol import (CommandSide, FreshRateSide, QemuBenchSide, RateSide, alternate,
+                      drop_from_page_cache)
 from servers import FioSide, served
 
 # Loop-mounted file systems: 4 GiB of data as VHDX, as raw, and as one target, with room to spare.
 REFLINK_VOLUME = 24 * GIB
+# For random requests. From 1 GiB on a file's tree of cached pages is one level deeper, and the image
+# is a little longer than the raw file.
+RANDOM_SIZE = GIB - 64 * MIB
 MAX_INFO_RSS = 16 * MIB
 
 
@@ -94,8 +98,10 @@ def random_requests(threads, write):
 
     def row(bench):
         key = f"random-{'write' if write else 'read'}-{threads}"
-        image = bench.inputs.image("full-1g", GIB, 2 * MIB, 100)
+        image = bench.inputs.image("full", RANDOM_SIZE, 2 * MIB, 100)
         image, raw = bench.inputs.copies(image, bench.inputs.raw_twin(image))
+        if not write:
+            drop_from_page_cache([image, raw])
         bench.inputs.warm(image, raw)
         # What the program calls a second is one round: 0.4 s, beginning and end aside.
         options = ["--threads", threads, "--seconds", bench.protocol.seconds + 0.1]
@@ -238,7 +244,7 @@ def nbd_requests(write):
 
     def row(bench):
         key = f"nbd-random-{'write' if write else 'read'}"
-        original = bench.inputs.image("full-1g", GIB, 2 * MIB, 100)
+        original = bench.inputs.image("full", RANDOM_SIZE, 2 * MIB, 100)
         image, raw = bench.inputs.copies(original, bench.inputs.raw_twin(original))
         # Both write, and neither into what the other has.
         qemu_image = bench.inputs.in_folder(bench.inputs.subfolder("for-qemu")).copy_of(original)
