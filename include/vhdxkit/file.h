@@ -22,6 +22,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace vhdx {
@@ -125,10 +126,18 @@ class File {
   }
   /// Fills all of `buffer`; an end of file before that is an error (kCorrupt, rule
   /// "file.truncated").
-  Result<void> ReadExactAt(uint64_t file_offset, MutableByteSpan buffer);
+  Result<void> ReadExactAt(uint64_t file_offset, MutableByteSpan buffer) {
+    Result<size_t> read = ReadAt(file_offset, buffer);
+    if (read && *read == buffer.size()) return {};
+    return FailedToRead({file_offset, buffer.size()}, std::move(read));
+  }
   Result<void> WriteAt(uint64_t file_offset, ByteSpan buffer) {
     return WriteAt(file_offset, std::span<const ByteSpan>(&buffer, 1));
   }
+
+ private:
+  /// Why a read that gave that did not fill the range.
+  std::unexpected<Error> FailedToRead(FileRange range, Result<size_t> read) const;
 };
 
 enum class FileAccess : uint8_t { kReadOnly, kReadWrite };

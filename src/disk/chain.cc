@@ -77,9 +77,9 @@ Result<Disk::Chain::Piece> Disk::Chain::Resolve(uint64_t offset, uint64_t length
 }
 
 // Where the top image is being written, a block's place is not given to another while it is read.
-Result<void> Disk::Chain::Read(uint64_t disk_offset, MutableByteSpan buffer) {
+Result<void> Disk::Chain::ReadSlowly(uint64_t disk_offset, MutableByteSpan buffer) {
   ImageWriter* const writer = layers_[0]->writer();
-  if (writer == nullptr) return ReadUnlocked(disk_offset, buffer);
+  if (writer == nullptr) return ReadPieces(disk_offset, buffer);
   const format::BatGeometry& geometry = layers_[0]->geometry();
   while (!buffer.empty()) {
     const uint64_t left = geometry.block_size() - geometry.OffsetInBlock(disk_offset);
@@ -93,15 +93,8 @@ Result<void> Disk::Chain::Read(uint64_t disk_offset, MutableByteSpan buffer) {
 }
 
 Result<void> Disk::Chain::ReadUnlocked(uint64_t disk_offset, MutableByteSpan buffer) {
-  // Most requests lie in one block that stands in the image itself: nothing to gather there.
-  const format::BatGeometry& geometry = layers_[0]->geometry();
-  const uint64_t within = geometry.OffsetInBlock(disk_offset);
-  if (!buffer.empty() && within + buffer.size() <= geometry.block_size()) {
-    const uint64_t index = geometry.PayloadIndex(geometry.BlockOf(disk_offset));
-    const auto entry = layers_[0]->block_map().Entry(index);
-    if (entry && entry->state() == format::PayloadState::kFullyPresent) [[likely]] {
-      return layers_[0]->file().ReadExactAt(entry->file_offset() + within, buffer);
-    }
+  if (const uint64_t place = PlaceIfInOneBlock(disk_offset, buffer.size()); place != 0) {
+    return layers_[0]->file().ReadExactAt(place, buffer);
   }
   return ReadPieces(disk_offset, buffer);
 }

@@ -10,13 +10,17 @@
 namespace vhdx {
 namespace {
 
-Result<void> CheckInside(const Disk& disk, DiskRange range) {
-  if (FitsInside(range.disk_offset, range.length_bytes, disk.size_bytes())) return {};
+std::unexpected<Error> PastTheEnd(const Disk& disk, DiskRange range) {
   return Fail(ErrorCode::kInvalidArgument,
               "the " + std::to_string(range.length_bytes) + " bytes at " +
                   std::to_string(range.disk_offset) +
                   " reach past the end of the disk, which has " + std::to_string(disk.size_bytes()),
               disk.name());
+}
+
+Result<void> CheckInside(const Disk& disk, DiskRange range) {
+  if (FitsInside(range.disk_offset, range.length_bytes, disk.size_bytes())) return {};
+  return PastTheEnd(disk, range);
 }
 
 Result<void> CheckWrite(const Disk& disk, DiskRange range) {
@@ -59,8 +63,10 @@ uint32_t Disk::physical_sector_size() const {
 bool Disk::writable() const { return chain_->layer(0).writer() != nullptr; }
 
 Result<void> Disk::Read(uint64_t disk_offset, MutableByteSpan buffer) {
-  if (auto inside = CheckInside(*this, {disk_offset, buffer.size()}); !inside) return inside;
-  return chain_->Read(disk_offset, buffer);
+  if (FitsInside(disk_offset, buffer.size(), Disk::size_bytes())) [[likely]] {
+    return chain_->Read(disk_offset, buffer);
+  }
+  return PastTheEnd(*this, {disk_offset, buffer.size()});
 }
 
 Result<void> Disk::Write(uint64_t disk_offset, ByteSpan buffer) {

@@ -71,6 +71,18 @@ class BlockMap {
     return EntrySlowly(index);
   }
 
+  /// Where a block begins that stands in this file, all of it. 0 if it does not, or if telling
+  /// takes more than a look at a page that is loaded.
+  uint64_t OffsetIfPresent(uint64_t block) const {
+    const uint64_t index = geometry().PayloadIndex(block);
+    const Page* page = pages_[index / format::kBatEntriesPerPage].load(std::memory_order_acquire);
+    if (page == nullptr) return 0;
+    const format::BatEntry entry(
+        page->entries[index % format::kBatEntriesPerPage].load(std::memory_order_relaxed));
+    const bool present = entry.state() == format::PayloadState::kFullyPresent;
+    return present && (entry.raw() & kRefused) == 0 ? entry.file_offset() : 0;
+  }
+
   static Block ToBlock(format::BatEntry entry);
 
   // For the writer of the image. Whoever sets an entry holds the block's lock and the journal's;

@@ -4,21 +4,21 @@
 #include <vhdxkit/block_device.h>
 #include <vhdxkit/file.h>
 
+#include <utility>
+
 namespace vhdx {
 
-Result<void> File::ReadExactAt(uint64_t file_offset, MutableByteSpan buffer) {
-  const Result<size_t> read = ReadAt(file_offset, buffer);
-  if (!read) return std::unexpected(read.error());
-  if (*read == buffer.size()) return {};
+std::unexpected<Error> File::FailedToRead(FileRange range, Result<size_t> read) const {
+  if (!read) return std::unexpected(std::move(read.error()));
   return std::unexpected(
       Error{.code = ErrorCode::kCorrupt,
             .rule = "file.truncated",
             .file = name(),
-            .file_offset = file_offset,
+            .file_offset = range.file_offset,
             .found = fmt::format("{} bytes", *read),
-            .expected = fmt::format("{} bytes", buffer.size()),
+            .expected = fmt::format("{} bytes", range.length_bytes),
             .sentence = fmt::format("the file ends {} bytes into the {} bytes at offset {}", *read,
-                                    buffer.size(), file_offset)});
+                                    range.length_bytes, range.file_offset)});
 }
 
 Result<void> BlockDevice::CloneFrom(uint64_t, File&, FileRange) {

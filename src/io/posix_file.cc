@@ -66,7 +66,9 @@ std::unexpected<Error> PosixFile::FailedReadOnly() const {
 
 // -- Reading and writing --
 
-Result<size_t> PosixFile::ReadOne(uint64_t file_offset, MutableByteSpan buffer) {
+Result<size_t> PosixFile::ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) {
+  if (buffers.size() != 1) return ReadMany(file_offset, buffers);
+  const MutableByteSpan buffer = buffers[0];
   if (file_offset >= kBeyondEveryFile) return size_t{0};
   iovec vector = VectorOf(buffer);
   const Transferred read =
@@ -77,10 +79,6 @@ Result<size_t> PosixFile::ReadOne(uint64_t file_offset, MutableByteSpan buffer) 
     return FailedAt(read.sys_errno, "read", {file_offset + read.bytes, buffer.size() - read.bytes});
   }
   return read.bytes;
-}
-
-Result<size_t> PosixFile::ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) {
-  return buffers.size() == 1 ? ReadOne(file_offset, buffers[0]) : ReadMany(file_offset, buffers);
 }
 
 Result<size_t> PosixFile::ReadMany(uint64_t file_offset, std::span<const MutableByteSpan> buffers) {

@@ -74,7 +74,6 @@ class PosixFile : public File {
   std::unexpected<Error> FailedReadOnly() const;
 
  private:
-  Result<size_t> ReadOne(uint64_t file_offset, MutableByteSpan buffer);
   Result<size_t> ReadMany(uint64_t file_offset, std::span<const MutableByteSpan> buffers);
   Result<void> WriteOne(uint64_t file_offset, ByteSpan buffer);
   Result<void> WriteMany(uint64_t file_offset, std::span<const ByteSpan> buffers);
