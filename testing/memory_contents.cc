@@ -134,8 +134,10 @@ uint64_t MemoryContents::NextHole(uint64_t offset) const {
 
 bool MemoryContents::HasBytesOf(const MemoryContents& other) const {
   if (this == &other) return true;
-  const std::shared_lock lock(mutex_);
-  const std::shared_lock other_lock(other.mutex_);
+  // Both at once: another thread may compare the two the other way round.
+  std::shared_lock lock(mutex_, std::defer_lock);
+  std::shared_lock other_lock(other.mutex_, std::defer_lock);
+  std::lock(lock, other_lock);
   if (size_ != other.size_) return false;
   static constexpr Page kZeros = {};
   // Pages that one of them has, the other may have as a hole.
