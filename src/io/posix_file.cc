@@ -14,12 +14,16 @@
 #include <memory>
 #include <utility>
 
+#include "bytes/arithmetic.h"
 #include "io/host_error.h"
 #include "io/host_random.h"
 #include "io/transfer.h"
 
 namespace vhdx {
 namespace {
+
+// From here on allocating a range of its own costs less than it saves.
+constexpr size_t kLongWrite = 64 * kKiB;
 
 /// As many of `buffers` as one system call takes.
 template <typename Span>
@@ -103,6 +107,7 @@ Result<size_t> PosixFile::ReadMany(uint64_t file_offset, std::span<const Mutable
 }
 
 Result<void> PosixFile::WriteOne(uint64_t file_offset, ByteSpan buffer) {
+  if (buffer.size() >= kLongWrite) AllocateForWrite({file_offset, buffer.size()});
   iovec vector = VectorOf(buffer);
   const Transferred written =
       TransferWhole({&vector, 1}, file_offset, [this](std::span<iovec> left, uint64_t offset) {

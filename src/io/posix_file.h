@@ -9,6 +9,7 @@
 
 #include <vhdxkit/file.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -29,6 +30,8 @@ struct OpenedFile {
   FileIdentity identity;
   FileCapabilities capabilities;
   uint64_t device_bytes = 0;  ///< length of a block device; unused for regular files
+  /// The file is new, all of it a hole, and its host allocates a long write page by page.
+  bool allocates_by_page = false;
 };
 
 class PosixFile : public File {
@@ -36,7 +39,8 @@ class PosixFile : public File {
   using File::ReadAt;
   using File::WriteAt;
 
-  explicit PosixFile(OpenedFile opened) : opened_(std::move(opened)) {}
+  explicit PosixFile(OpenedFile opened)
+      : opened_(std::move(opened)), allocates_by_page_(opened_.allocates_by_page) {}
 
   const std::string& name() const final { return opened_.name; }
   Result<std::string> RealPath() const final;
@@ -77,6 +81,9 @@ class PosixFile : public File {
   Result<size_t> ReadMany(uint64_t file_offset, std::span<const MutableByteSpan> buffers);
   Result<void> WriteOne(uint64_t file_offset, ByteSpan buffer);
   Result<void> WriteMany(uint64_t file_offset, std::span<const ByteSpan> buffers);
+  /// Allocates what a long write is about to fill in one piece, if the host would do so page by
+  /// page otherwise, which is more work. If it cannot, the write will say why.
+  void AllocateForWrite(FileRange range);
   Result<void> WriteZeros(FileRange range);
   Result<void> ZeroDevice(FileRange range);
   std::unexpected<Error> CannotShare(std::string_view operation) const;
@@ -84,6 +91,7 @@ class PosixFile : public File {
   Result<std::optional<uint64_t>> Seek(uint64_t file_offset, int whence);
 
   const OpenedFile opened_;
+  std::atomic<bool> allocates_by_page_;
 
   Mutex sync_mutex_;
   std::optional<Error> failed_sync_ VHDX_GUARDED_BY(sync_mutex_);

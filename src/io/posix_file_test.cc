@@ -61,6 +61,36 @@ TEST_F(PosixFileTest, MoreBuffersThanOneCallTakesKeepTheirOrder) {
   EXPECT_EQ(read, bytes);
 }
 
+TEST_F(PosixFileTest, LongWritesReadBackHoweverTheHostAllocates) {
+  const std::vector<std::byte> bytes = PatternBytes(2 * kMiB + 1);
+  for (const bool by_page : {false, true}) {
+    PosixFile file({.descriptor = FileDescriptor(::open(PathOf(by_page ? "a" : "b").c_str(),
+                                                        O_CREAT | O_RDWR | O_CLOEXEC, 0600)),
+                    .name = "a",
+                    .identity = {},
+                    .capabilities = {.writable = true},
+                    .allocates_by_page = by_page});
+    ASSERT_TRUE(file.WriteAt(kMiB + 3, ByteSpan(bytes)));
+    ASSERT_TRUE(file.WriteAt(10 * kMiB, ByteSpan(bytes)));
+    ASSERT_TRUE(file.WriteAt(kMiB + 3, ByteSpan(bytes)));  // in place
+    EXPECT_EQ(*file.Size(), 10 * kMiB + bytes.size());
+    EXPECT_LT(*file.AllocatedBytes(), 5 * kMiB);
+    std::vector<std::byte> expected(10 * kMiB);
+    std::ranges::copy(bytes, expected.begin() + kMiB + 3);
+    expected.insert(expected.end(), bytes.begin(), bytes.end());
+    EXPECT_TRUE(ReadAll(file) == expected);
+  }
+}
+
+TEST_F(PosixFileTest, LongWriteNeedsNoHostThatCanAllocate) {
+  PosixFile file({.descriptor = FileDescriptor(::open("/dev/null", O_WRONLY | O_CLOEXEC)),
+                  .name = "null",
+                  .identity = {},
+                  .capabilities = {.writable = true},
+                  .allocates_by_page = true});
+  EXPECT_TRUE(file.WriteAt(0, ByteSpan(PatternBytes(kMiB))));
+}
+
 TEST_F(PosixFileTest, ReadsBehindTheEndAreShortHoweverFar) {
   const auto file = New("a");
   ASSERT_TRUE(file->WriteAt(0, ByteSpan(PatternBytes(10))));

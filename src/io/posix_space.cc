@@ -65,6 +65,11 @@ Result<void> PosixFile::Resize(uint64_t length_bytes) {
   return {};
 }
 
+void PosixFile::AllocateForWrite(FileRange range) {
+  if (!allocates_by_page_.load(std::memory_order_relaxed)) return;
+  if (Allocate(fd(), FALLOC_FL_KEEP_SIZE, range) != 0) allocates_by_page_ = false;
+}
+
 // -- Zeros --
 
 Result<void> PosixFile::ZeroRange(FileRange range) {
