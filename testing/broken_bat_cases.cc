@@ -4,7 +4,7 @@
 #include "format/rules.h"
 #include "testing/broken_cases.h"
 
-namespace vhdx::testing {
+namespace vhdx::testing::broken_bat {
 namespace {
 
 using format::PayloadState;
@@ -328,7 +328,7 @@ void AddBatLengthsOfChildren(std::vector<BrokenCase>& cases) {
 
 }  // namespace
 
-std::vector<BrokenCase> BrokenBatCases() {
+std::vector<BrokenCase> Cases() {
   std::vector<BrokenCase> cases;
   AddStates(cases);
   AddReservedBits(cases);
@@ -340,4 +340,4 @@ std::vector<BrokenCase> BrokenBatCases() {
   return cases;
 }
 
-}  // namespace vhdx::testing
+}  // namespace vhdx::testing::broken_bat

@@ -8,9 +8,9 @@ namespace vhdx::testing {
 
 std::vector<BrokenCase> BrokenCases() {
   std::vector<BrokenCase> all;
-  for (const auto& part :
-       {BrokenFileCases(), BrokenHeaderCases(), BrokenLogCases(), BrokenRegionCases(),
-        BrokenMetadataCases(), BrokenLocatorCases(), BrokenChainCases(), BrokenBatCases()}) {
+  for (const auto& part : {broken_file::Cases(), broken_header::Cases(), broken_log::Cases(),
+                           broken_region::Cases(), broken_metadata::Cases(),
+                           broken_locator::Cases(), broken_chain::Cases(), broken_bat::Cases()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

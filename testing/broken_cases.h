@@ -55,14 +55,30 @@ struct BrokenCase {
 std::vector<BrokenCase> BrokenCases();
 
 // By part of the file.
-std::vector<BrokenCase> BrokenFileCases();
-std::vector<BrokenCase> BrokenHeaderCases();
-std::vector<BrokenCase> BrokenLogCases();
-std::vector<BrokenCase> BrokenRegionCases();
-std::vector<BrokenCase> BrokenMetadataCases();
-std::vector<BrokenCase> BrokenLocatorCases();
-std::vector<BrokenCase> BrokenChainCases();
-std::vector<BrokenCase> BrokenBatCases();
+namespace broken_file {
+std::vector<BrokenCase> Cases();
+}
+namespace broken_header {
+std::vector<BrokenCase> Cases();
+}
+namespace broken_log {
+std::vector<BrokenCase> Cases();
+}
+namespace broken_region {
+std::vector<BrokenCase> Cases();
+}
+namespace broken_metadata {
+std::vector<BrokenCase> Cases();
+}
+namespace broken_locator {
+std::vector<BrokenCase> Cases();
+}
+namespace broken_chain {
+std::vector<BrokenCase> Cases();
+}
+namespace broken_bat {
+std::vector<BrokenCase> Cases();
+}
 
 /// Puts the files of a case where it says. Errors: those of the builder.
 Result<void> StageFiles(const BrokenCase& broken_case, MemoryFileSystem& files);

@@ -6,7 +6,7 @@
 #include "testing/broken_cases.h"
 #include "testing/hex.h"
 
-namespace vhdx::testing {
+namespace vhdx::testing::broken_chain {
 namespace {
 
 using format::PayloadState;
@@ -275,7 +275,7 @@ void AddStates(std::vector<BrokenCase>& cases) {
 
 }  // namespace
 
-std::vector<BrokenCase> BrokenChainCases() {
+std::vector<BrokenCase> Cases() {
   std::vector<BrokenCase> cases;
   AddPaths(cases);
   AddMissing(cases);
@@ -287,4 +287,4 @@ std::vector<BrokenCase> BrokenChainCases() {
   return cases;
 }
 
-}  // namespace vhdx::testing
+}  // namespace vhdx::testing::broken_chain

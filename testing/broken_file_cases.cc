@@ -5,7 +5,7 @@
 #include "testing/broken_cases.h"
 #include "testing/hex.h"
 
-namespace vhdx::testing {
+namespace vhdx::testing::broken_file {
 namespace {
 
 BrokenCase OtherFile(std::string name, std::vector<std::byte> bytes, std::string outcome) {
@@ -103,7 +103,7 @@ void AddSpace(std::vector<BrokenCase>& cases) {
 
 }  // namespace
 
-std::vector<BrokenCase> BrokenFileCases() {
+std::vector<BrokenCase> Cases() {
   std::vector<BrokenCase> cases;
   cases.push_back(Opens("file/the twin", TwinImage()));
   AddSignatures(cases);
@@ -113,4 +113,4 @@ std::vector<BrokenCase> BrokenFileCases() {
   return cases;
 }
 
-}  // namespace vhdx::testing
+}  // namespace vhdx::testing::broken_file

@@ -5,7 +5,7 @@
 #include "format/rules.h"
 #include "testing/broken_cases.h"
 
-namespace vhdx::testing {
+namespace vhdx::testing::broken_header {
 namespace {
 
 constexpr uint64_t kFirst = 0x10000;
@@ -188,7 +188,7 @@ void AddReserved(std::vector<BrokenCase>& cases) {
 
 }  // namespace
 
-std::vector<BrokenCase> BrokenHeaderCases() {
+std::vector<BrokenCase> Cases() {
   std::vector<BrokenCase> cases;
   AddValidity(cases);
   AddNumbers(cases);
@@ -198,4 +198,4 @@ std::vector<BrokenCase> BrokenHeaderCases() {
   return cases;
 }
 
-}  // namespace vhdx::testing
+}  // namespace vhdx::testing::broken_header

@@ -9,7 +9,7 @@
 #include "testing/broken_cases.h"
 #include "testing/hex.h"
 
-namespace vhdx::testing {
+namespace vhdx::testing::broken_locator {
 namespace {
 
 constexpr uint64_t kHeaderSize = 20;
@@ -214,7 +214,7 @@ void AddMeaning(std::vector<BrokenCase>& cases) {
 
 }  // namespace
 
-std::vector<BrokenCase> BrokenLocatorCases() {
+std::vector<BrokenCase> Cases() {
   std::vector<BrokenCase> cases;
   AddForms(cases);
   AddPresence(cases);
@@ -223,4 +223,4 @@ std::vector<BrokenCase> BrokenLocatorCases() {
   return cases;
 }
 
-}  // namespace vhdx::testing
+}  // namespace vhdx::testing::broken_locator

@@ -6,7 +6,7 @@
 #include "testing/broken_cases.h"
 #include "testing/hex.h"
 
-namespace vhdx::testing {
+namespace vhdx::testing::broken_log {
 namespace {
 
 constexpr uint64_t kLog = kMiB;  // where the twin has it
@@ -395,7 +395,7 @@ void AddOverlaps(std::vector<BrokenCase>& cases) {
 
 }  // namespace
 
-std::vector<BrokenCase> BrokenLogCases() {
+std::vector<BrokenCase> Cases() {
   std::vector<BrokenCase> cases;
   AddReplays(cases);
   AddOrder(cases);
@@ -409,4 +409,4 @@ std::vector<BrokenCase> BrokenLogCases() {
   return cases;
 }
 
-}  // namespace vhdx::testing
+}  // namespace vhdx::testing::broken_log

@@ -8,7 +8,7 @@
 #include "testing/broken_cases.h"
 #include "testing/hex.h"
 
-namespace vhdx::testing {
+namespace vhdx::testing::broken_metadata {
 namespace {
 
 using format::kIsRequired;
@@ -308,7 +308,7 @@ void AddBatLengths(std::vector<BrokenCase>& cases) {
 
 }  // namespace
 
-std::vector<BrokenCase> BrokenMetadataCases() {
+std::vector<BrokenCase> Cases() {
   std::vector<BrokenCase> cases;
   AddTable(cases);
   AddBasicItems(cases);
@@ -320,4 +320,4 @@ std::vector<BrokenCase> BrokenMetadataCases() {
   return cases;
 }
 
-}  // namespace vhdx::testing
+}  // namespace vhdx::testing::broken_metadata

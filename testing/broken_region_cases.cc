@@ -7,7 +7,7 @@
 #include "testing/broken_cases.h"
 #include "testing/memory_file.h"
 
-namespace vhdx::testing {
+namespace vhdx::testing::broken_region {
 namespace {
 
 constexpr uint64_t kFirst = 0x30000;
@@ -261,7 +261,7 @@ void AddOrders(std::vector<BrokenCase>& cases) {
 
 }  // namespace
 
-std::vector<BrokenCase> BrokenRegionCases() {
+std::vector<BrokenCase> Cases() {
   std::vector<BrokenCase> cases;
   AddValidity(cases);
   AddDifferences(cases);
@@ -274,4 +274,4 @@ std::vector<BrokenCase> BrokenRegionCases() {
   return cases;
 }
 
-}  // namespace vhdx::testing
+}  // namespace vhdx::testing::broken_region

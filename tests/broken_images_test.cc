@@ -159,14 +159,14 @@ struct Part {
 class BrokenImages : public ::testing::TestWithParam<Part> {};
 
 INSTANTIATE_TEST_SUITE_P(Parts, BrokenImages,
-                         ::testing::Values(Part{"File", testing::BrokenFileCases},
-                                           Part{"Header", testing::BrokenHeaderCases},
-                                           Part{"Log", testing::BrokenLogCases},
-                                           Part{"Region", testing::BrokenRegionCases},
-                                           Part{"Metadata", testing::BrokenMetadataCases},
-                                           Part{"Locator", testing::BrokenLocatorCases},
-                                           Part{"Chain", testing::BrokenChainCases},
-                                           Part{"Bat", testing::BrokenBatCases}),
+                         ::testing::Values(Part{"File", testing::broken_file::Cases},
+                                           Part{"Header", testing::broken_header::Cases},
+                                           Part{"Log", testing::broken_log::Cases},
+                                           Part{"Region", testing::broken_region::Cases},
+                                           Part{"Metadata", testing::broken_metadata::Cases},
+                                           Part{"Locator", testing::broken_locator::Cases},
+                                           Part{"Chain", testing::broken_chain::Cases},
+                                           Part{"Bat", testing::broken_bat::Cases}),
                          [](const auto& part) { return part.param.name; });
 
 TEST_P(BrokenImages, ComeToWhatTheyMust) {

@@ -47,6 +47,7 @@ WriteLimits RandomLimits(std::mt19937_64& random) {
   WriteLimits limits;
   limits.log_sectors = OneOf<uint64_t>(random, std::array<uint64_t, 5>{8, 8, 8, 12, 256});
   limits.pages_per_entry = OneOf<uint64_t>(random, std::array<uint64_t, 4>{1, 1, 2, 2048});
+  limits.pages_in_log_only = OneOf<size_t>(random, std::array<size_t, 4>{0, 1, 3, 2048});
   limits.least_growth_bytes = OneOf<uint64_t>(random, std::array<uint64_t, 3>{1, 3, 64}) * kMiB;
   return limits;
 }

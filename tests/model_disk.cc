@@ -68,7 +68,9 @@ ModelDisk::ModelDisk(const ModelShape& shape, uint64_t seed) : shape_(shape), fi
     numbers_.insert(numbers_.begin() + 3, {kEntriesPerPage - 1, kEntriesPerPage});
   }
   disk_size_ = (chunk + 3) * shape.block_size - 67 * uint64_t{shape.sector_size};
-  if (random() % 2 == 0) limits_ = {.log_sectors = 16, .pages_per_entry = 1};
+  if (random() % 2 == 0) {
+    limits_ = {.log_sectors = 16, .pages_per_entry = 1, .pages_in_log_only = random() % 4};
+  }
   limits_.least_growth_bytes = random() % 2 == 0 ? kMiB : 64 * kMiB;
   Build(random);
 }

@@ -98,8 +98,11 @@ class QemuImages : public ::testing::Test {
 
 TEST_F(QemuImages, OfEverySubformatAndBlockSize_ReadTheSame) {
   std::mt19937_64 random(3);
+  // 1 to 256 MiB; most of the time is QEMU's, so fewer where the counts are scaled down.
+  const unsigned step = testing::Scale() == 1 ? 1 : 4;
   for (const std::string subformat : {"dynamic", "fixed"}) {
-    for (const uint64_t block_mib : {1U, 2U, 4U, 8U, 16U, 32U, 64U, 128U, 256U}) {
+    for (unsigned shift = 0; shift <= 8; shift += step) {
+      const uint64_t block_mib = uint64_t{1} << shift;
       SCOPED_TRACE(subformat + " " + std::to_string(block_mib) + " MiB");
       std::filesystem::remove(image_);
       // Not a whole number of blocks; more than one chunk where blocks are small.

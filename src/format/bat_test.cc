@@ -11,7 +11,7 @@
 #include "testing/hex.h"
 #include "testing/scale.h"
 
-namespace vhdx::format {
+namespace vhdx::format::bat_test {
 namespace {
 
 BatGeometry Geometry(uint64_t disk_size, uint64_t block_size, uint32_t sector_size) {
@@ -288,4 +288,4 @@ TEST(PayloadStateName, EveryStateHasANameOfItsOwn) {
 }
 
 }  // namespace
-}  // namespace vhdx::format
+}  // namespace vhdx::format::bat_test

@@ -7,7 +7,7 @@
 
 #include "testing/hex.h"
 
-namespace vhdx::format {
+namespace vhdx::format::file_identifier_test {
 namespace {
 
 using testing::BytesFromText;
@@ -90,4 +90,4 @@ TEST(FileIdentifierParse, OtherFilesAreNamed) {
 }
 
 }  // namespace
-}  // namespace vhdx::format
+}  // namespace vhdx::format::file_identifier_test

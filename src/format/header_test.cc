@@ -10,7 +10,7 @@
 #include "testing/hex.h"
 #include "testing/outcome.h"
 
-namespace vhdx::format {
+namespace vhdx::format::header_test {
 namespace {
 
 using testing::HexFromBytes;
@@ -265,4 +265,4 @@ TEST(HeaderEncode, WhatParsingRefusesIsNotWritten) {
 }
 
 }  // namespace
-}  // namespace vhdx::format
+}  // namespace vhdx::format::header_test

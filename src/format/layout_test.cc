@@ -6,7 +6,7 @@
 
 #include "testing/hex.h"
 
-namespace vhdx::format {
+namespace vhdx::format::layout_test {
 namespace {
 
 // Section 18.1 of the format reference: the bytes as they stand in files.
@@ -58,4 +58,4 @@ TEST(Layout, HeaderSectionHoldsItsStructuresApart) {
 }
 
 }  // namespace
-}  // namespace vhdx::format
+}  // namespace vhdx::format::layout_test

@@ -6,7 +6,7 @@
 #include "testing/hex.h"
 #include "testing/sha256.h"
 
-namespace vhdx::format {
+namespace vhdx::format::log_entry_test {
 namespace {
 
 // Section 18.4.
@@ -52,4 +52,4 @@ TEST(LogEntryHeader, EmptyEntryIsByteExact) {
 }
 
 }  // namespace
-}  // namespace vhdx::format
+}  // namespace vhdx::format::log_entry_test

@@ -12,7 +12,7 @@
 #include "testing/hex.h"
 #include "testing/outcome.h"
 
-namespace vhdx::format {
+namespace vhdx::format::metadata_test {
 namespace {
 
 using testing::OutcomeOf;
@@ -539,4 +539,4 @@ TEST(MetadataEncode, WhatParsingRefusesIsNotWritten) {
 }
 
 }  // namespace
-}  // namespace vhdx::format
+}  // namespace vhdx::format::metadata_test

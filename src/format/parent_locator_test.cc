@@ -11,7 +11,7 @@
 #include "testing/outcome.h"
 #include "testing/sha256.h"
 
-namespace vhdx::format {
+namespace vhdx::format::parent_locator_test {
 namespace {
 
 using testing::OutcomeOf;
@@ -328,4 +328,4 @@ TEST(ParentLocatorParse, LongestStringsComeBack) {
 }
 
 }  // namespace
-}  // namespace vhdx::format
+}  // namespace vhdx::format::parent_locator_test

@@ -12,7 +12,7 @@
 #include "testing/outcome.h"
 #include "testing/sha256.h"
 
-namespace vhdx::format {
+namespace vhdx::format::region_table_test {
 namespace {
 
 using testing::OutcomeOf;
@@ -261,4 +261,4 @@ TEST(RegionTableEncode, WhatTheCheckRefusesIsNotWritten) {
 }
 
 }  // namespace
-}  // namespace vhdx::format
+}  // namespace vhdx::format::region_table_test

@@ -173,7 +173,7 @@ Result<void> Journal::RunRound(uint64_t number) {
   if (snapshot->pages.empty()) return {};
   ++counters_.rounds;
   // What flushed is durable; a failure from here on is the next call's.
-  if (WriteInPlace(snapshot->pages)) log_.NoteApplied();
+  if (in_log_only_.size() > limits_.pages_in_log_only) (void)WriteInPlace();
   return {};
 }
 
@@ -204,7 +204,8 @@ Result<void> Journal::Close() {
     }());
     if (result) result = durability_.Check();
     if (result && logging_) {
-      result = Sync();
+      result = WriteInPlace();
+      if (result) result = Sync();
       if (result) result = RetireLog();
     }
     if (result) {
@@ -262,13 +263,11 @@ Result<void> Journal::RetireLog() {
 
 // The log is full, and the first `logged` pages of this round are in it.
 Result<void> Journal::RestartLog(const Snapshot& snapshot, size_t logged) {
+  // Nothing comes in place before its entry is durable.
   if (logged > 0) {
     if (auto synced = Sync(); !synced) return synced;
-    if (auto written = WriteInPlace(std::span(snapshot.pages).first(logged)); !written) {
-      return written;
-    }
-    log_.NoteApplied();
   }
+  if (auto written = WriteInPlace(); !written) return written;
   if (auto synced = Sync(); !synced) return synced;
   if (auto retired = RetireLog(); !retired) return retired;
   ++counters_.log_restarts;
@@ -288,18 +287,24 @@ Result<void> Journal::LogPages(Snapshot& snapshot) {
     ++counters_.log_entries;
     counters_.pages_logged += count;
     counters_.log_bytes += log_.last_entry_bytes();
+    for (const log::Page& page : pages.subspan(logged, count)) {
+      in_log_only_.insert_or_assign(page.file_offset, page.bytes);
+    }
     logged += count;
   }
   return {};
 }
 
-Result<void> Journal::WriteInPlace(std::span<const log::Page> pages) {
+// All entries so far are durable.
+Result<void> Journal::WriteInPlace() {
   if (auto whole = durability_.Check(); !whole) return whole;
-  for (const log::Page& page : pages) {
-    auto written = file_.WriteAt(page.file_offset, ByteSpan(page.bytes));
+  for (const auto& [file_offset, bytes] : in_log_only_) {
+    auto written = file_.WriteAt(file_offset, ByteSpan(bytes));
     if (!written) return durability_.Poison(std::move(written.error()));
-    sector_bitmaps_.NoteInPlace(page.file_offset, page.bytes);
+    sector_bitmaps_.NoteInPlace(file_offset, bytes);
   }
+  in_log_only_.clear();
+  log_.NoteApplied();
   return {};
 }
 
@@ -358,6 +363,7 @@ Result<void> Journal::CheckBatPage(uint64_t page_index) {
     if (slot.kind == BatSlot::Kind::kPadding) continue;
     auto entry = block_map_.Entry(first + i);
     if (!entry) return durability_.Poison(std::move(entry.error()));
+    if (entry->raw() == 0) continue;  // right in every slot
     const bool has_place = entry->file_offset() != 0;
     const bool owns_place = !has_place || claims_->IsClaimed(rules.PlaceOf(slot, *entry));
     if (!rules.IsUsable(slot, *entry) || !owns_place) {

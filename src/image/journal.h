@@ -3,9 +3,10 @@
 // A *session* begins with the first change: what is in the file is made durable, both headers get
 // new GUIDs, a dirty log is replayed, the file is cut to its last structure. Until then the file
 // stays as it was. A *publication* changes BAT entries and sector bitmaps in memory. A *round*
-// takes all that was published into the log and makes it durable; then it is written in place.
-// Rounds never overlap; a flush is satisfied by a round whose snapshot was taken after it was
-// called, so that flushes that come together share one.
+// takes all that was published into the log and makes it durable. In place it is written later:
+// before the log begins again, when the disk is closed, or when much has come together. Rounds
+// never overlap; a flush is satisfied by a round whose snapshot was taken after it was called, so
+// that flushes that come together share one.
 //
 // Any failed sync or metadata write poisons: nothing is written any more, and every call says so.
 // docs/crash-consistency.md has the argument why what is on disk is right at every moment.
@@ -25,6 +26,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -140,7 +142,7 @@ class Journal {
   Result<void> RestartLog(const Snapshot& snapshot, size_t logged);
   Result<void> RetireLog();
   Result<void> LogPages(Snapshot& snapshot);
-  Result<void> WriteInPlace(std::span<const log::Page> pages);
+  Result<void> WriteInPlace();
   log::FileLengths Lengths(const Snapshot& snapshot) const;
   Result<Guid> NewGuid();
 
@@ -175,7 +177,9 @@ class Journal {
   // Only whoever leads touches these.
   HeaderSlots headers_;
   log::LogWriter log_;
-  bool logging_ = false;                  // both headers name a log of this session
+  bool logging_ = false;  // both headers name a log of this session
+  // What the entries of this log say of pages that are not in place yet, by file offset.
+  std::map<uint64_t, log::PageBytes> in_log_only_;
   std::vector<log::Page> table_repairs_;  // of the region table that is not the good one
 
   struct Counters {

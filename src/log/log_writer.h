@@ -27,10 +27,12 @@
 
 namespace vhdx::log {
 
+using PageBytes = std::array<std::byte, format::kLogSectorSize>;
+
 /// 4 KiB of metadata as they are to stand in the file.
 struct Page {
   uint64_t file_offset = 0;  ///< a multiple of 4096
-  std::array<std::byte, format::kLogSectorSize> bytes;
+  PageBytes bytes;
 };
 
 /// The two lengths that an entry carries (section 5.6 of the format reference).
