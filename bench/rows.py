@@ -56,6 +56,10 @@ class Bench:
     def command(self, name, argv, target=None):
         return CommandSide(name, self.programs.timer, argv, target)
 
+    def create(self, image, size, block_size):
+        """A new dynamic VHDX, as a user makes one."""
+        call([self.programs.vhdx, "create", "-q", "--block-size", block_size, image, size])
+
     def convert(self, source, target):
         return self.command("vhdx",
                             [self.programs.vhdx, "convert", "-q", "-O", "raw", source, target],
@@ -124,7 +128,6 @@ def new_blocks(flush_each):
         count, depth = (1000, 1) if flush_each else (10000, 16)
         at_least, at_least_qemu = (0.75, 4) if flush_each else (0.7, 30)
         folder = bench.inputs.folder
-        empty = bench.inputs.image("empty-32g", 32 * GIB, 2 * MIB, 0)
         image, raw, qemu_image = (folder / name for name in ("new.vhdx", "new.raw", "qemu.vhdx"))
         options = ["--write", "--threads", depth, "--count", count, "--step", 2 * MIB]
         options += ["--flush-each"] if flush_each else []
@@ -134,19 +137,15 @@ def new_blocks(flush_each):
                 "-S", 2 * MIB, f"--flush-interval={1 if flush_each else few}", qemu_image]
         ours, theirs, qemus = bench.measure(
             [FreshRateSide("vhdx", [bench.programs.request, "vhdx", image, *options], image,
-                           lambda: copy_sparse(empty, image)),
+                           lambda: bench.create(image, 32 * GIB, 2 * MIB)),
              FreshRateSide("raw", [bench.programs.request, "raw", raw, *options], raw,
                            lambda: make_sparse(raw, 32 * GIB)),
              QemuBenchSide("qemu-img bench", qemu, few, qemu_image,
-                           lambda: copy_sparse(empty, qemu_image))],
+                           lambda: bench.create(qemu_image, 32 * GIB, 2 * MIB))],
             folder)
         return [faster(key, ours, theirs, at_least), faster(key, ours, qemus, at_least_qemu)]
 
     return row
-
-
-def copy_sparse(source, target):
-    call(["cp", "--reflink=never", "--sparse=always", source, target])
 
 
 def make_sparse(target, size):

@@ -122,6 +122,29 @@ TEST_F(DiskWrite, FlushOfNewBlocks_CostsOneSync) {
   EXPECT_LE(Syncs(), before + 4);
 }
 
+// What a flush leaves in the log alone is written in place once: when the disk is closed, when the
+// log begins again, or when too much of it has come together.
+TEST_F(DiskWrite, FlushedMetadata_ComesInPlaceLater) {
+  const ImageSpec spec = DynamicImage();
+  const uint64_t bat = testing::PlanLayout(spec).bat.file_offset;
+  const auto entry_in_file = [&] {
+    const std::vector<std::byte> bytes = files_.Contents(kPath)->Bytes();
+    return bytes[bat] != std::byte{0};
+  };
+  for (const size_t allowed : {size_t{0}, size_t{1}}) {
+    (void)files_.Remove(kPath);
+    Put(kPath, spec);
+    auto disk = Open({.pages_in_log_only = allowed});
+    EXPECT_EQ(OutcomeOf(disk->Write(0, Filled(4096, 1))), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+    EXPECT_EQ(entry_in_file(), allowed == 0);
+    EXPECT_EQ(ReadAgain({0, 4096}), Filled(4096, 1));  // which replays
+    EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+    EXPECT_TRUE(entry_in_file());
+    ExpectClean();
+  }
+}
+
 TEST_F(DiskWrite, Session_StartsWithinSixSyncs) {
   Put(kPath, DynamicImage());
   auto disk = Open();
