@@ -6,6 +6,7 @@
 #include <vhdxkit/disk.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <ctime>
 #include <map>
 #include <set>
@@ -156,7 +157,34 @@ struct Part {
   std::vector<BrokenCase> (*cases)();
 };
 
-class BrokenImages : public ::testing::TestWithParam<Part> {};
+// By rule: the cases that it keeps from being opened, and those in which a check finds it.
+struct RuleOutcomes {
+  uint64_t refused = 0;
+  uint64_t found = 0;
+};
+
+std::string RuleOf(const std::string& outcome) { return outcome.substr(0, outcome.find('@')); }
+
+class BrokenImages : public ::testing::TestWithParam<Part> {
+ protected:
+  void Count(const BrokenCase& broken_case) {
+    ++outcomes_[broken_case.refused.empty() ? "(opens)" : RuleOf(broken_case.refused)].refused;
+    for (const std::string& finding : ExpectedFindings(broken_case)) {
+      ++outcomes_[RuleOf(finding)].found;
+    }
+  }
+  void TearDown() override {
+    std::printf("%-36s %7s %7s\n", "outcome by rule", "opening", "check");
+    for (const auto& [rule, count] : outcomes_) {
+      std::printf("%-36s %7llu %7llu\n", rule.c_str(),
+                  static_cast<unsigned long long>(count.refused),
+                  static_cast<unsigned long long>(count.found));
+    }
+  }
+
+ private:
+  std::map<std::string, RuleOutcomes> outcomes_;
+};
 
 INSTANTIATE_TEST_SUITE_P(Parts, BrokenImages,
                          ::testing::Values(Part{"File", testing::broken_file::Cases},
@@ -173,6 +201,7 @@ TEST_P(BrokenImages, ComeToWhatTheyMust) {
   for (const BrokenCase& broken_case : GetParam().cases()) {
     SCOPED_TRACE(broken_case.name);
     RunCase(broken_case);
+    Count(broken_case);
   }
 }
 
@@ -194,7 +223,7 @@ TEST(BrokenCases, EveryRuleHasOne) {
   std::set<std::string> broken = {"host.sparse"};  // every file with holes; held below
   for (const BrokenCase& broken_case : testing::BrokenCases()) {
     for (const std::string& outcome : ExpectedFindings(broken_case)) {
-      broken.insert(outcome.substr(0, outcome.find('@')));
+      broken.insert(RuleOf(outcome));
     }
   }
   for (const Rule* rule : AllRules()) {

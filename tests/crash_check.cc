@@ -45,15 +45,17 @@ void ContentGuids::Bind(const Guid& guid, testing::DiskContents contents) {
   bound_.insert_or_assign(guid, std::move(contents));
 }
 
-void ContentGuids::AllowWritten(std::span<const CrashOperation> record) {
+std::string ContentGuids::AllowWritten(std::span<const CrashOperation> record) {
+  std::set<Guid> written;
   for (const CrashOperation& operation : record) {
-    if (operation.kind != CrashOperation::Kind::kWrite) continue;
-    if (std::ranges::count(kHeaderOffsets, operation.range.file_offset) == 0) continue;
+    if (!WritesAHeader(operation)) continue;
     // The second half is zeros, written or not.
     std::vector<std::byte> bytes = *operation.data;
     bytes.resize(sizeof(format::Header));
-    if (const auto header = HeaderIn(bytes)) Allow(header->data_write_guid);
+    if (const auto header = HeaderIn(bytes)) written.insert(header->data_write_guid);
   }
+  for (const Guid& guid : written) Allow(guid);
+  return written.size() <= 1 ? "" : "the two headers were given different DataWriteGuids";
 }
 
 void ContentGuids::KeepOnly(const PageImage& file, const testing::DiskContents& contents) {
@@ -71,6 +73,11 @@ std::string ContentGuids::Compare(const Guid& guid, const testing::DiskContents&
   if (known == bound_.end()) return "nobody wrote DataWriteGuid " + guid.ToString();
   if (!known->second || *known->second == contents) return "";
   return "the contents changed under DataWriteGuid " + guid.ToString();
+}
+
+bool WritesAHeader(const CrashOperation& operation) {
+  return operation.kind == CrashOperation::Kind::kWrite &&
+         std::ranges::count(kHeaderOffsets, operation.range.file_offset) != 0;
 }
 
 bool BothHeadersAreValid(const PageImage& file) {

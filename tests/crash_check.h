@@ -29,8 +29,9 @@ class ContentGuids {
   void Bind(const Guid& guid, testing::DiskContents contents);
   /// A guid of a session that writes.
   void Allow(const Guid& guid) { bound_.try_emplace(guid, std::nullopt); }
-  /// Those in the headers that were written to a file.
-  void AllowWritten(std::span<const testing::CrashOperation> record);
+  /// That of the headers that a session wrote. "" or a sentence: there is only one, or a disk that
+  /// loses a header would become another one to its children.
+  std::string AllowWritten(std::span<const testing::CrashOperation> record);
   /// Forgets all but those that stand in the headers of the file and, if they are bound, are bound
   /// to these contents.
   void KeepOnly(const testing::PageImage& file, const testing::DiskContents& contents);
@@ -41,6 +42,9 @@ class ContentGuids {
  private:
   std::map<Guid, std::optional<testing::DiskContents>> bound_;
 };
+
+/// Whether it is a write of a header.
+bool WritesAHeader(const testing::CrashOperation& operation);
 
 /// Whether both headers of the file are valid.
 bool BothHeadersAreValid(const testing::PageImage& file);

@@ -48,7 +48,7 @@ WriteLimits RandomLimits(std::mt19937_64& random) {
   limits.log_sectors = OneOf<uint64_t>(random, std::array<uint64_t, 5>{8, 8, 8, 12, 256});
   limits.pages_per_entry = OneOf<uint64_t>(random, std::array<uint64_t, 4>{1, 1, 2, 2048});
   limits.pages_in_log_only = OneOf<size_t>(random, std::array<size_t, 4>{0, 1, 3, 2048});
-  limits.least_growth_bytes = OneOf<uint64_t>(random, std::array<uint64_t, 3>{1, 3, 64}) * kMiB;
+  limits.least_growth_bytes = OneOf<uint64_t>(random, std::array<uint64_t, 4>{1, 3, 64, 64}) * kMiB;
   return limits;
 }
 
@@ -60,6 +60,11 @@ CrashDisk::CrashDisk(const CrashDiskShape& shape, uint64_t seed) : shape_(shape)
   if (shape.subformat == Subformat::kFixed) {
     blocks_ = {0, 1, 2, 3, 4};
     disk_size_ = kFixedBlocks * kBlock - 64 * kKiB;
+  } else if (shape.subformat == Subformat::kDifferencing && random() % 2 == 0) {
+    // Blocks that show their parent get a place once in a disk's life: enough of them for that to
+    // happen in rounds of all kinds.
+    blocks_ = {0, 1, 2, 3, 5, 6, 7, 9, 10, 11, 12, 13};
+    disk_size_ = 14 * kBlock - 64 * kKiB;
   } else if (random() % 3 == 0 || shape.size == CrashDiskSize::kSmall) {
     blocks_ = {0, 1, 2, 5, 6};
     disk_size_ = 7 * kBlock - 64 * kKiB;

@@ -94,7 +94,9 @@ void CrashLineage::RunSession() {
   Work(**device);
   device->reset();
   store_->FailSync(0);
-  guids_.AllowWritten(store_->Record());
+  const auto record = store_->Record();
+  const std::string differ = guids_.AllowWritten(std::span(record).subspan(session_start_));
+  if (!differ.empty()) Break(differ, "the headers of the session");
 }
 
 void CrashLineage::Work(Disk& device) {
@@ -117,8 +119,14 @@ void CrashLineage::Work(Disk& device) {
 
 // The page cache lives on, and what was pending still is.
 void CrashLineage::NextProcess() {
-  const size_t length = store_->RecordLength();
-  const size_t index = session_start_ + random_() % (length - session_start_ + 1);
+  const auto record = store_->Record();
+  size_t index = session_start_ + random_() % (record.size() - session_start_ + 1);
+  if (Chance(0.4)) {
+    // With a header that is written and not synced, on which the next process may build.
+    const auto header =
+        std::find_if(record.begin() + static_cast<ptrdiff_t>(index), record.end(), WritesAHeader);
+    if (header != record.end()) index = static_cast<size_t>(header - record.begin()) + 1;
+  }
   if (index == 0) return NextMachine();
   history_ = std::make_unique<DiskHistory>(history_->Until(index));
   store_ = store_->AfterKill(index);
@@ -222,7 +230,8 @@ void CrashLineage::Recover(const PageImage& file, const CrashedDisk& seen, const
   device->reset();
   ContentGuids guids = past.guids;
   guids.Bind(seen.data_write_guid, seen.contents);
-  guids.AllowWritten(store->Record());
+  const std::string differ = guids.AllowWritten(store->Record());
+  if (!differ.empty()) return Break(differ, "the headers of a recovery");
   ++tally_.recoveries;
   CutRecovery(*store, history, guids, depth);
 }

@@ -40,17 +40,20 @@ class Guest {
   }
 
  private:
-  uint64_t RandomBlock() { return session_.disk.blocks()[random_() % block_count_]; }
+  uint64_t NextBlock() {
+    const size_t index = workload_.in_order ? next_++ : random_();
+    return session_.disk.blocks()[index % block_count_];
+  }
 
   DiskRange WholeBlock() {
-    const uint64_t start = RandomBlock() * kBlockBytes;
+    const uint64_t start = NextBlock() * kBlockBytes;
     return {start, std::min(kBlockBytes, session_.disk.size_bytes() - start)};
   }
 
   // Near the ends of a block more often than not, and now and then over the end.
   DiskRange RandomRange() {
     const uint64_t unit = random_() % 8 == 0 ? 512 : session_.disk.shape().sector_size;
-    const uint64_t start = RandomBlock() * kBlockBytes;
+    const uint64_t start = NextBlock() * kBlockBytes;
     const uint64_t room = random_() % 4 == 0 ? kLongestWrite : 8 * kKiB;
     const uint64_t length = unit * (1 + random_() % std::max<uint64_t>(room / unit, 1));
     const uint64_t near = AlignDown(random_() % (32 * kKiB), unit);
@@ -73,6 +76,7 @@ class Guest {
   CrashSession& session_;
   std::mt19937_64 random_;
   const size_t block_count_;
+  size_t next_ = 0;
 };
 
 Result<void> Finish(CrashSession& session, testing::DiskHistory::Step step, Result<void> result) {
@@ -118,6 +122,7 @@ CrashWorkload CrashWorkload::Random(std::mt19937_64& random) {
   workload.trims = std::array{0.05, 0.2, 0.4}[random() % 3];
   if (random() % 3 == 0) workload.blocks = 2;
   workload.whole_blocks = random() % 6 == 0;
+  workload.in_order = random() % 3 == 0;
   return workload;
 }
 

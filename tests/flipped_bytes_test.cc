@@ -69,10 +69,9 @@ std::vector<DiskRange> SampledRanges() {
   return ranges;
 }
 
-enum class Expect {
-  kRightContents,  ///< the disk opens, and reads as it did
-  kAnything,       ///< a result or an error
-};
+// What every flip of a range comes to; kAnything: a result or an error.
+constexpr const char* kAnything = "";
+constexpr const char* kRightContents = "right";
 
 class FlippedBytes : public ::testing::Test {
  protected:
@@ -115,15 +114,15 @@ class FlippedBytes : public ::testing::Test {
     return outcome;
   }
 
-  void Flip(uint64_t file_offset, uint8_t mask, Expect expect) {
+  void Flip(uint64_t file_offset, uint8_t mask, const std::string& expected) {
     std::array<std::byte, 1> byte{};
     contents_->Read(file_offset, byte);
     const std::array<std::byte, 1> flipped = {byte[0] ^ std::byte{mask}};
     contents_->Write(file_offset, flipped);
     const std::string outcome = OutcomeNow();
     ++outcomes_[outcome];
-    if (expect == Expect::kRightContents) {
-      EXPECT_EQ(outcome, "right") << "byte " << file_offset;
+    if (expected != kAnything) {
+      EXPECT_EQ(outcome, expected) << "byte " << file_offset;
     }
     // A check always comes to a report.
     const auto report = Check(files_, kPath);
@@ -132,15 +131,15 @@ class FlippedBytes : public ::testing::Test {
   }
 
   // Every byte of a range, or every so many under a sanitizer; each with one of its bits.
-  void FlipAll(FileRange range, Expect expect) {
+  void FlipAll(FileRange range, const std::string& expected) {
     for (uint64_t at = random_() % Scale(); at < range.length_bytes; at += Scale()) {
-      Flip(range.file_offset + at, static_cast<uint8_t>(1U << (random_() % 8)), expect);
+      Flip(range.file_offset + at, static_cast<uint8_t>(1U << (random_() % 8)), expected);
     }
   }
-  void FlipSome(FileRange range, uint64_t count, Expect expect) {
+  void FlipSome(FileRange range, uint64_t count, const std::string& expected) {
     for (uint64_t i = 0; i < testing::Scaled(count); ++i) {
       Flip(range.file_offset + random_() % range.length_bytes,
-           static_cast<uint8_t>(1 + random_() % 255), expect);
+           static_cast<uint8_t>(1 + random_() % 255), expected);
     }
   }
 
@@ -164,67 +163,68 @@ class FlippedBytesOfACleanImage : public FlippedBytes {
   FlippedBytesOfACleanImage() : FlippedBytes(/*dirty=*/false) {}
 };
 
-TEST_F(FlippedBytes, OlderHeaderIsNotNeeded) { FlipAll({0x10000, 4096}, Expect::kRightContents); }
+TEST_F(FlippedBytes, OlderHeaderIsNotNeeded) { FlipAll({0x10000, 4096}, kRightContents); }
 
 TEST_F(FlippedBytes, NewerHeaderHasASecondWithTheSameLog) {
-  FlipAll({0x20000, 4096}, Expect::kRightContents);
+  FlipAll({0x20000, 4096}, kRightContents);
 }
 
 TEST_F(FlippedBytesOfACleanImage, EitherHeaderIsEnough) {
-  FlipAll({0x10000, 4096}, Expect::kRightContents);
-  FlipAll({0x20000, 4096}, Expect::kRightContents);
+  FlipAll({0x10000, 4096}, kRightContents);
+  FlipAll({0x20000, 4096}, kRightContents);
 }
 
 TEST_F(FlippedBytes, EitherRegionTableIsEnough) {
   constexpr uint64_t kUsed =
       sizeof(format::RegionTableHeader) + 3 * sizeof(format::RegionTableEntry);
   for (const uint64_t table : format::kRegionTableOffsets) {
-    FlipAll({table, kUsed}, Expect::kRightContents);
-    FlipSome({table + kUsed, format::kRegionTableSize - kUsed}, 256, Expect::kRightContents);
+    FlipAll({table, kUsed}, kRightContents);
+    FlipSome({table + kUsed, format::kRegionTableSize - kUsed}, 256, kRightContents);
   }
 }
 
 TEST_F(FlippedBytes, MetadataTableAndItems) {
   const uint64_t region = layout().metadata.file_offset;
   const uint64_t used = 32 + 32 * layout().items.size();
-  FlipAll({region, used}, Expect::kAnything);
-  FlipSome({region + used, format::kMetadataTableSize - used}, 256, Expect::kRightContents);
+  FlipAll({region, used}, kAnything);
+  FlipSome({region + used, format::kMetadataTableSize - used}, 256, kRightContents);
   const auto& last = layout().items.back();
   const uint64_t items_end = last.offset + last.length;
-  FlipAll({region + format::kMetadataTableSize, items_end - format::kMetadataTableSize},
-          Expect::kAnything);
-  FlipSome({region + items_end, layout().metadata.length_bytes - items_end}, 256,
-           Expect::kRightContents);
+  FlipAll({region + format::kMetadataTableSize, items_end - format::kMetadataTableSize}, kAnything);
+  FlipSome({region + items_end, layout().metadata.length_bytes - items_end}, 256, kRightContents);
 }
 
 TEST_F(FlippedBytesOfACleanImage, BatEntries) {
   for (uint64_t block = 0; block < 6; ++block) {
-    FlipAll({layout().PayloadEntryOffset(block), 8}, Expect::kAnything);
+    FlipAll({layout().PayloadEntryOffset(block), 8}, kAnything);
   }
-  FlipAll({layout().BitmapEntryOffset(0), 8}, Expect::kAnything);
+  FlipAll({layout().BitmapEntryOffset(0), 8}, kAnything);
   // Entries behind the last block and before the bitmap's are padding.
-  FlipSome({layout().PayloadEntryOffset(6), 8 * 1000}, 256, Expect::kRightContents);
+  FlipSome({layout().PayloadEntryOffset(6), 8 * 1000}, 256, kRightContents);
 }
 
 TEST_F(FlippedBytesOfACleanImage, SectorBitmap) {
-  FlipAll({layout().bitmap_offsets.at(0), 256}, Expect::kAnything);
+  FlipAll({layout().bitmap_offsets.at(0), 256}, kAnything);
 }
 
-// The older entry alone leaves the BAT as it was before: an empty child, which reads as its parent.
+// The older entry is where the newer one says that the sequence begins. Alone it leaves the BAT as
+// it was before: an empty child, which reads as its parent.
 TEST_F(FlippedBytes, LogEntries) {
-  for (const auto& entry : layout().log_entries) {
-    FlipAll({layout().log.file_offset + entry.log_offset, entry.length_bytes}, Expect::kAnything);
-  }
+  const auto range_of = [&](const auto& entry) {
+    return FileRange{layout().log.file_offset + entry.log_offset, entry.length_bytes};
+  };
+  FlipAll(range_of(layout().log_entries.front()), "log.sequence-none");
+  FlipAll(range_of(layout().log_entries.back()), "wrong contents");
 }
 
 TEST_F(FlippedBytes, UnusedBytesOfTheFileMeanNothing) {
-  FlipSome({8, 64 * kKiB - 8}, 64, Expect::kRightContents);
-  FlipSome({0x11000, 0xF000}, 64, Expect::kRightContents);
-  FlipSome({0x50000, kMiB - 0x50000}, 64, Expect::kRightContents);
+  FlipSome({8, 64 * kKiB - 8}, 64, kRightContents);
+  FlipSome({0x11000, 0xF000}, 64, kRightContents);
+  FlipSome({0x50000, kMiB - 0x50000}, 64, kRightContents);
   const uint64_t log_used =
       layout().log_entries.back().log_offset + layout().log_entries.back().length_bytes;
   FlipSome({layout().log.file_offset + log_used, layout().log.length_bytes - log_used}, 64,
-           Expect::kRightContents);
+           kRightContents);
 }
 
 }  // namespace

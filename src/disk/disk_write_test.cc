@@ -11,7 +11,10 @@
 #include <vector>
 
 #include "bytes/arithmetic.h"
+#include "bytes/endian.h"
 #include "disk/open_disk.h"
+#include "format/bat.h"
+#include "format/layout.h"
 #include "testing/disk_model.h"
 #include "testing/image_builder.h"
 #include "testing/memory_file_system.h"
@@ -202,6 +205,35 @@ TEST_F(DiskWrite, TrimOfABlock_FreesItsSpaceForTheNext) {
   EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
   ExpectClean();
   EXPECT_EQ(ReadAgain({0, 4096}), Filled(4096, 0));
+}
+
+// Space between blocks may hold anything; a bitmap that comes to stand there holds only what it
+// says.
+TEST_F(DiskWrite, BitmapInUsedSpace_HasNoOldBits) {
+  const ImageSpec base = DynamicImage();
+  Put("/vm/base.vhdx", base);
+  ImageSpec child = ChildOf(base, ".\\base.vhdx");
+  child.blocks = {FullBlock(0, 32 * kMiB)};
+  Put(kPath, child);
+  const testing::ImageLayout layout = testing::PlanLayout(child);
+  const uint64_t gap = layout.bat.file_offset + layout.bat.length_bytes;
+  ASSERT_GT(gap, layout.metadata.file_offset);
+  files_.Contents(kPath)->Write(gap, Filled(32 * kMiB - gap, 0xFF));
+  {
+    auto disk = Open();
+    EXPECT_EQ(OutcomeOf(disk->Write(child.parameters.block_size_bytes, Filled(512, 1))), "ok");
+    EXPECT_GE(disk->counters().reused_blocks, 1U);
+    EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  }
+  const std::vector<std::byte> bytes = files_.Contents(kPath)->Bytes();
+  const uint64_t index = format::BatGeometry(child.parameters).BitmapIndex(0);
+  const format::BatEntry entry(LoadFrom<le64>(
+      std::span(bytes).subspan(layout.bat.file_offset + index * format::kBatEntrySize)));
+  ASSERT_EQ(entry.bitmap_state(), format::kBitmapPresent);
+  ASSERT_LT(entry.file_offset(), 32 * kMiB);
+  const auto bitmap = std::span(bytes).subspan(entry.file_offset(), format::kSectorBitmapBlockSize);
+  EXPECT_EQ(std::ranges::count(bitmap, std::byte{0}), std::ssize(bitmap) - 1);
+  EXPECT_EQ(std::ranges::count(bitmap, std::byte{1}), 1);
 }
 
 TEST_F(DiskWrite, Child_KeepsTheParentUnderWhatIsNotWritten) {
