@@ -126,7 +126,8 @@ class File {
   }
   /// Fills all of `buffer`; an end of file before that is an error (kCorrupt, rule
   /// "file.truncated").
-  Result<void> ReadExactAt(uint64_t file_offset, MutableByteSpan buffer) {
+  // A call less behind the system call is worth a hundredth of a small read.
+  [[gnu::always_inline]] Result<void> ReadExactAt(uint64_t file_offset, MutableByteSpan buffer) {
     Result<size_t> read = ReadAt(file_offset, buffer);
     if (read && *read == buffer.size()) return {};
     return FailedToRead({file_offset, buffer.size()}, std::move(read));
