@@ -130,7 +130,8 @@ TEST_F(QemuImages, KilledWhileTheyWereWritten_ReadTheSame) {
   std::mt19937_64 random(5);
   int dirty = 0;
   int without_entry = 0;
-  const int most_rounds = static_cast<int>(testing::Scaled(40));
+  // It ends with the second dirty log; few kills may all miss.
+  const int most_rounds = 40;
   int rounds = 0;
   for (; rounds < most_rounds && dirty < 2; ++rounds) {
     std::filesystem::remove(image_);
