@@ -5,6 +5,7 @@
 #include <random>
 
 #include "bytes/arithmetic.h"
+#include "bytes/same_bytes.h"
 #include "testing/memory_file.h"
 
 namespace vhdx::testing {
@@ -102,8 +103,8 @@ TEST(PageImage, RandomChanges_AreAsAVectorHasThem) {
         image.Write(range.file_offset, Repeated(range.length_bytes, i % 251));
         std::fill(at, end, static_cast<std::byte>(i % 251));
     }
-    ASSERT_EQ(image.Bytes({0, 1 << 20}), expected) << i;
-    ASSERT_EQ(old.Bytes({0, 1 << 20}), old_expected) << i;
+    ASSERT_TRUE(SameBytes(image.Bytes({0, 64 * kKiB}), expected)) << i;
+    ASSERT_TRUE(SameBytes(old.Bytes({0, 64 * kKiB}), old_expected)) << i;
   }
 }
 

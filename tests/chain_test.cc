@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bytes/arithmetic.h"
+#include "bytes/same_bytes.h"
 #include "testing/disk_model.h"
 #include "testing/image_builder.h"
 #include "testing/memory_file_system.h"
@@ -125,8 +126,7 @@ TEST_P(ChainOfThree, RandomReadsFromEightThreads_AreAsTheModelHasThem) {
       const uint64_t length = random() % 2 == 0 ? 1 + random() % 8192 : 1 + random() % kMaxRead;
       const uint64_t offset = random() % (disk_->size_bytes() - length + 1);
       const auto bytes = std::span(buffer).first(length);
-      if (!disk_->Read(offset, bytes) ||
-          !std::ranges::equal(bytes, model.ExpectedBytes({offset, length}))) {
+      if (!disk_->Read(offset, bytes) || !SameBytes(bytes, model.ExpectedBytes({offset, length}))) {
         ++wrong;
       }
     }

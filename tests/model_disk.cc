@@ -8,6 +8,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/endian.h"
+#include "bytes/same_bytes.h"
 #include "disk/open_disk.h"
 #include "testing/disk_contents.h"
 #include "testing/disk_model.h"
@@ -215,7 +216,7 @@ std::string ModelDisk::CompareSlice(const ModelBlock& block, size_t slice,
     const uint64_t disk_offset = block.range.disk_offset + start + at;
     if (auto read = device_->Read(disk_offset, found); !read) return ToString(read.error());
     const auto expected = held.Bytes({at, found.size()});
-    if (found == expected) continue;
+    if (SameBytes(found, expected)) continue;
     const auto differ = std::ranges::mismatch(found, expected).in1 - found.begin();
     return fmt::format("block {}: disk offset {} is wrong", block.number,
                        disk_offset + static_cast<uint64_t>(differ));

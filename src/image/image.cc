@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/same_bytes.h"
 #include "format/file_identifier.h"
 #include "format/header.h"
 #include "format/layout.h"
@@ -102,9 +102,7 @@ Result<void> ReadRegionTables(File& file, uint64_t file_size, ImageInfo& info, F
   const auto& [first, second] = info.region_tables;
   const Place place{file.name(), format::kRegionTableOffsets[0]};
   if (!first && !second) return Corrupt(rules::kRegionNone, place);
-  // The comparison of two vectors goes byte by byte where std::byte is concerned.
-  const bool differ = std::memcmp(bytes[0].data(), bytes[1].data(), format::kRegionTableSize) != 0;
-  if (first && second && differ) findings.Add(rules::kRegionDiffer, place);
+  if (first && second && !SameBytes(bytes[0], bytes[1])) findings.Add(rules::kRegionDiffer, place);
   info.current_region_table = first ? 0 : 1;
   const std::vector<RegionInfo>& regions = info.region_tables[info.current_region_table]->regions;
   const HeaderInfo& header = info.header();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/same_bytes.h"
 #include "format/findings.h"
 #include "format/layout.h"
 #include "format/region_table.h"
@@ -149,7 +150,7 @@ Result<void> Journal::FindTableRepairs() {
   }
   for (uint64_t at = 0; at < format::kRegionTableSize; at += format::kLogSectorSize) {
     const auto wanted = std::span(tables[good]).subspan(at, format::kLogSectorSize);
-    if (std::ranges::equal(wanted, std::span(tables[1 - good]).subspan(at, wanted.size()))) {
+    if (SameBytes(wanted, std::span(tables[1 - good]).subspan(at, wanted.size()))) {
       continue;
     }
     log::Page& page = table_repairs_.emplace_back();

@@ -9,6 +9,7 @@
 #include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
 #include "bytes/mutex.h"
+#include "bytes/same_bytes.h"
 #include "bytes/zeros.h"
 #include "ops/extent_walk.h"
 #include "ops/progress_meter.h"
@@ -222,7 +223,7 @@ class Comparison {
   static bool Equal(const Piece& piece, ByteSpan a, ByteSpan b) {
     if (!piece.a_has_data) return IsAllZero(b);
     if (!piece.b_has_data) return IsAllZero(a);
-    return std::memcmp(a.data(), b.data(), a.size()) == 0;
+    return SameBytes(a, b);
   }
 
   BlockDevice& a_;
