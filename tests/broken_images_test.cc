@@ -18,6 +18,7 @@
 #include "testing/disk_model.h"
 #include "testing/memory_file_system.h"
 #include "testing/outcome.h"
+#include "testing/scale.h"
 #include "testing/sha256.h"
 #include "tests/allocation_counter.h"
 
@@ -167,6 +168,13 @@ std::string RuleOf(const std::string& outcome) { return outcome.substr(0, outcom
 
 class BrokenImages : public ::testing::TestWithParam<Part> {
  protected:
+  // Under VHDXKIT_SCALE one in so many, and all those that show a rule for the first time.
+  bool IsWanted(size_t position, const BrokenCase& broken_case) const {
+    if (position % testing::Scale() == 0) return true;
+    return std::ranges::any_of(ExpectedFindings(broken_case), [&](const std::string& finding) {
+      return !outcomes_.contains(RuleOf(finding));
+    });
+  }
   void Count(const BrokenCase& broken_case) {
     ++outcomes_[broken_case.refused.empty() ? "(opens)" : RuleOf(broken_case.refused)].refused;
     for (const std::string& finding : ExpectedFindings(broken_case)) {
@@ -198,7 +206,10 @@ INSTANTIATE_TEST_SUITE_P(Parts, BrokenImages,
                          [](const auto& part) { return part.param.name; });
 
 TEST_P(BrokenImages, ComeToWhatTheyMust) {
-  for (const BrokenCase& broken_case : GetParam().cases()) {
+  const std::vector<BrokenCase> cases = GetParam().cases();
+  for (size_t i = 0; i < cases.size(); ++i) {
+    const BrokenCase& broken_case = cases[i];
+    if (!IsWanted(i, broken_case)) continue;
     SCOPED_TRACE(broken_case.name);
     RunCase(broken_case);
     Count(broken_case);
