@@ -16,6 +16,7 @@
 #include "format/bat.h"
 #include "format/layout.h"
 #include "testing/disk_model.h"
+#include "testing/fault_file.h"
 #include "testing/image_builder.h"
 #include "testing/memory_file_system.h"
 #include "testing/outcome.h"
@@ -315,6 +316,24 @@ TEST_F(DiskWrite, DirtyLog_IsReplayedByTheFirstWriteAndNotBefore) {
   EXPECT_EQ(ReadAgain({0, 4 * kMiB}), model.ExpectedBytes({0, 4 * kMiB}));
   EXPECT_EQ(ReadAgain({6 * kMiB, 4096}), Filled(4096, 3));
   ExpectClean();
+}
+
+TEST_F(DiskWrite, HostWithoutSpaceForTheLog_IsToldBeforeAnythingChanges) {
+  Put(kPath, DynamicImage());
+  const HeaderInfo header = Header();
+  files_.Contents(kPath)->Punch({header.log_offset, header.log_length_bytes});
+  const auto before = files_.Contents(kPath)->Bytes();
+  const auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem full(files_, plan);
+  auto disk = OpenDisk(full, kPath, {.access = DiskAccess::kReadWrite}, {});
+  ASSERT_TRUE(disk);
+  plan->SetSpace(4096);
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(4096, 3))), "no-space");
+  EXPECT_EQ(files_.Contents(kPath)->Bytes(), before);
+  plan->Clear();
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(4096, 3))), "ok");
+  EXPECT_EQ(OutcomeOf((*disk)->Close()), "ok");
+  EXPECT_EQ(ReadAgain({0, 4096}), Filled(4096, 3));
 }
 
 TEST_F(DiskWrite, BadRegionTable_IsMendedWithTheFirstRound) {

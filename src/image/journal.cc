@@ -1,5 +1,7 @@
 #include "image/journal.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -381,12 +383,14 @@ Result<void> Journal::CheckBitmapPage(uint64_t file_offset) {
   return SelfCheckFailed("a sector bitmap was about to be written where none is", file_offset);
 }
 
-std::unexpected<Error> Journal::SelfCheckFailed(std::string sentence, uint64_t file_offset) {
+std::unexpected<Error> Journal::SelfCheckFailed(std::string_view sentence, uint64_t file_offset) {
   return durability_.Poison(
       {.code = ErrorCode::kInternal,
        .file = file_.name(),
        .file_offset = file_offset,
-       .sentence = "this is a defect of vhdxkit, and nothing was harmed: " + std::move(sentence)});
+       .sentence =
+           fmt::format("this is a defect of vhdxkit, and nothing was harmed: {} (at offset {})",
+                       sentence, file_offset)});
 }
 
 void Journal::CountInto(EngineCounters& counters) const {

@@ -135,7 +135,7 @@ class Journal {
   Result<Snapshot> TakeSnapshot();
   Result<void> CheckBatPage(uint64_t page_index) VHDX_REQUIRES(publish_mutex_);
   Result<void> CheckBitmapPage(uint64_t file_offset) VHDX_REQUIRES(publish_mutex_);
-  std::unexpected<Error> SelfCheckFailed(std::string sentence, uint64_t file_offset);
+  std::unexpected<Error> SelfCheckFailed(std::string_view sentence, uint64_t file_offset);
 
   Result<void> Sync();
   Result<void> StartLog(const Snapshot& snapshot);

@@ -76,6 +76,9 @@ Result<void> Journal::StartSession() {
   auto data_write_guid = NewGuid();
   if (!data_write_guid) return std::unexpected(std::move(data_write_guid.error()));
 
+  if (overlay_ == nullptr) {
+    if (auto allocated = log_.Allocate(); !allocated) return allocated;
+  }
   if (auto synced = Sync(); !synced) return synced;
   HeaderInfo header = headers_.current();
   header.file_write_guid = *file_write_guid;
@@ -125,6 +128,9 @@ Result<void> Journal::Recover() {
   if (auto synced = Sync(); !synced) return synced;
   if (auto retired = RetireLog(); !retired) return retired;
   overlay_->Dissolve();
+  if (auto allocated = log_.Allocate(); !allocated) {
+    return durability_.Poison(std::move(allocated.error()));
+  }
   return {};
 }
 

@@ -11,8 +11,9 @@
 namespace vhdx {
 
 struct WriteLimits {
-  /// Sectors of the log that are used, from its start; all of it if it has fewer.
-  uint64_t log_sectors = UINT64_MAX;
+  /// Sectors of the log that are used, from its start; all of it if it has fewer. Beyond these 64
+  /// MiB a longer log makes nothing faster but replay slower.
+  uint64_t log_sectors = 64 * kMiB / 4096;
   /// Pages that one log entry may carry.
   uint64_t pages_per_entry = 2048;
   /// Pages that may stand in the log alone. One more, and all of them are written in place.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <vector>
 
 #include "bytes/arithmetic.h"
@@ -11,6 +12,7 @@
 #include "testing/image_spec.h"
 #include "testing/memory_file.h"
 #include "testing/outcome.h"
+#include "testing/recording_file.h"
 #include "testing/sha256.h"
 
 namespace vhdx::log {
@@ -44,6 +46,22 @@ class LogWriterTest : public ::testing::Test {
   MemoryFile file_;
   LogWriter writer_{file_, kLog, 256};
 };
+
+TEST_F(LogWriterTest, OnlyHolesInTheLogAreAllocated) {
+  const auto record = std::make_shared<testing::CallRecord>();
+  testing::RecordingFile recording(std::make_unique<MemoryFile>(file_.contents()), record);
+  const std::vector<std::byte> page(4096, std::byte{1});
+  ASSERT_TRUE(recording.WriteAt(kLog.file_offset - 4096, page));
+  ASSERT_TRUE(recording.WriteAt(kLog.file_offset + 8192, page));
+  record->Clear();
+  ASSERT_TRUE(LogWriter(recording, kLog, 256).Allocate());
+  std::vector<FileRange> zeroed;
+  for (const auto& call : record->Calls(testing::FileCall::kZeroRange)) {
+    zeroed.push_back(call.range);
+  }
+  EXPECT_EQ(zeroed, (std::vector<FileRange>{{kLog.file_offset, 8192},
+                                            {kLog.file_offset + 12288, kMiB - 12288}}));
+}
 
 // Section 18.7 (a) of the format reference.
 TEST_F(LogWriterTest, FirstEntry_IsTheOneOfTheReference) {
