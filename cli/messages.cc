@@ -31,13 +31,7 @@ std::string Line(std::string_view kind, std::string_view file, std::string_view 
 
 Json ErrorToJson(const Error& error) { return MakeErrorJson(ErrorCodeName(error.code), error); }
 
-std::string ErrorToText(const Error& error) {
-  // The sentence of a rule says where, if that matters; what the host says does not know.
-  std::string text = Printable(ToString(error));
-  if (error.file_offset && error.rule.empty())
-    text += fmt::format(" (at offset {})", *error.file_offset);
-  return text;
-}
+std::string ErrorToText(const Error& error) { return Printable(ToString(error)); }
 
 void Messages::Report(const Error& error) const {
   PrintLine(style_.json ? ToLine(ErrorToJson(error)) : "vhdx: " + ErrorToText(error));
