@@ -46,21 +46,32 @@ endfunction()
 function(vhdxkit_add_unit_tests folder)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*_test.cc")
   if(sources)
-    vhdxkit_add_gtest(${folder}_test SOURCES ${sources} LINKS ${ARGN})
-    # Optimised they take twice as long to compile, and save less when they run.
-    target_compile_options(${folder}_test PRIVATE -O0)
+    vhdxkit_add_gtest(${folder}_test QUICK_TO_COMPILE SOURCES ${sources} LINKS ${ARGN})
   endif()
 endfunction()
 
-# vhdxkit_add_gtest(TARGET SOURCES FILE ... LINKS LIBRARY ... COST NUMBER): one GoogleTest program;
-# each of its tests becomes one of ctest's. Those of a higher cost (0) start earlier, lest the longest
-# run on alone at the end. What a test may rely on:
+# vhdxkit_precompile_gtest(TARGET QUICK): GoogleTest, which is more to read than any test, is read
+# once for all programs that are compiled alike, by the first of them. Where each source is compiled
+# alone it is not, so that a source that forgets an include is found.
+function(vhdxkit_precompile_gtest target quick)
+  get_property(owner GLOBAL PROPERTY "VHDXKIT_PRECOMPILED_GTEST_${quick}")
+  if(owner)
+    target_precompile_headers(${target} REUSE_FROM ${owner})
+  else()
+    target_precompile_headers(${target} PRIVATE <gtest/gtest.h> <algorithm> <random> <thread>)
+    set_property(GLOBAL PROPERTY "VHDXKIT_PRECOMPILED_GTEST_${quick}" ${target})
+  endif()
+endfunction()
+
+# vhdxkit_add_gtest(TARGET [QUICK_TO_COMPILE] SOURCES FILE ... LINKS LIBRARY ... COST NUMBER): one
+# GoogleTest program; each of its tests becomes one of ctest's. Those of a higher cost (0) start
+# earlier, lest the longest run on alone at the end. What a test may rely on:
 #   VHDXKIT_SOURCE_DIR  the root of this tree
 #   VHDXKIT_COMMAND     the built command vhdx (defined where it is built)
 #   environment         VHDXKIT_SCALE divides random counts; VHDXKIT_CORPUS is the folder of real
 #                       images; VHDXKIT_CORPUS_REPORT takes one line a corpus test (see run-tests)
 function(vhdxkit_add_gtest target)
-  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "COST" "SOURCES;LINKS")
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "QUICK_TO_COMPILE" "COST" "SOURCES;LINKS")
   if(NOT ARG_COST)
     set(ARG_COST 0)
   endif()
@@ -73,6 +84,13 @@ function(vhdxkit_add_gtest target)
     target_link_libraries(${target} PRIVATE rapidcheck)
   endif()
   target_compile_definitions(${target} PRIVATE VHDXKIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  if(ARG_QUICK_TO_COMPILE)
+    # Optimised they take twice as long to compile, and save less when they run.
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
+  if(CMAKE_UNITY_BUILD)
+    vhdxkit_precompile_gtest(${target} "${ARG_QUICK_TO_COMPILE}")
+  endif()
 
   # The tests are listed when ctest runs, not after every link: a broken test program then fails as
   # a test, and the build stays fast.

@@ -11,6 +11,7 @@
 #include "bytes/endian.h"
 #include "testing/crash_cursor.h"
 #include "testing/crash_file.h"
+#include "testing/scale.h"
 
 namespace vhdx::testing {
 namespace {
@@ -290,7 +291,7 @@ std::set<std::string> BrokenPromises(Flaw flaw, uint64_t seed) {
 
 std::set<std::string> BrokenPromises(Flaw flaw) {
   std::set<std::string> all;
-  for (uint64_t seed = 0; seed < 20; ++seed) all.merge(BrokenPromises(flaw, seed));
+  for (uint64_t seed = 0; seed < Scaled(20) + 4; ++seed) all.merge(BrokenPromises(flaw, seed));
   return all;
 }
 
