@@ -10,7 +10,6 @@
 #include "fuzz/expect.h"
 #include "fuzz/input.h"
 #include "fuzz/sparse_input.h"
-#include "fuzz/sparse_mutation.h"
 #include "log/log_reader.h"
 #include "log/replay.h"
 #include "testing/memory_file.h"
@@ -232,15 +231,4 @@ void TryLog(const SparseFile& input) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   vhdx::fuzz::TryLog(vhdx::fuzz::DecodeFiles(vhdx::fuzz::Input(data, size).rest()).front());
   return 0;
-}
-
-extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size,
-                                          unsigned seed) {
-  return vhdx::fuzz::MutateFiles(data, size, max_size, seed);
-}
-
-extern "C" size_t LLVMFuzzerCustomCrossOver(const uint8_t* data1, size_t size1,
-                                            const uint8_t* data2, size_t size2, uint8_t* out,
-                                            size_t max_out_size, unsigned seed) {
-  return vhdx::fuzz::CrossFiles(data1, size1, data2, size2, out, max_out_size, seed);
 }
