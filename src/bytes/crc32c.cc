@@ -60,7 +60,7 @@ uint32_t ExtendPortable(uint32_t crc, std::span<const std::byte> bytes) {
 
 __attribute__((target("sse4.2"))) uint32_t ExtendHardware(uint32_t crc,
                                                           std::span<const std::byte> bytes) {
-  uint64_t wide = static_cast<uint32_t>(~crc);
+  uint64_t wide = ~crc;
   while (bytes.size() >= 8) {
     uint64_t word = 0;
     std::memcpy(&word, bytes.data(), sizeof(word));

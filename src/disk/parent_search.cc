@@ -221,9 +221,9 @@ void ParentSearch::Note(std::string path, std::string outcome) {
 Error ParentNotFound(const std::string& child, const ParentLocatorInfo& locator,
                      const ParentSearch& search) {
   const Rule& rule = search.found_stranger() ? rules::kParentLinkage : rules::kParentMissing;
-  std::string name = !locator.relative_path.empty()         ? locator.relative_path
-                     : !locator.absolute_win32_path.empty() ? locator.absolute_win32_path
-                                                            : locator.volume_path;
+  const std::string name = !locator.relative_path.empty()         ? locator.relative_path
+                           : !locator.absolute_win32_path.empty() ? locator.absolute_win32_path
+                                                                  : locator.volume_path;
   Error error{.code = search.found_stranger() ? ErrorCode::kCorrupt : ErrorCode::kNotFound,
               .rule = std::string(rule.id),
               .file = child,

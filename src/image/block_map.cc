@@ -35,7 +35,7 @@ BlockMap::BlockMap(File& file, BatRules bat_rules)
       pages_(DivideRoundingUp(rules_.entry_count(), kBatEntriesPerPage)) {}
 
 BlockMap::~BlockMap() {
-  for (std::atomic<Page*>& slot : pages_) {
+  for (const std::atomic<Page*>& slot : pages_) {
     Page* page = slot.load(std::memory_order_relaxed);
     if (page != &zero_page_) delete page;
   }

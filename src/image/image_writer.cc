@@ -136,7 +136,8 @@ Result<void> ImageWriter::PublishBits(const Part& part, BatEntry entry) {
   auto known = IsWholeInFile(part);
   if (!known) return std::unexpected(std::move(known.error()));
   if (*known) return {};
-  Publication publication{.bits = Publication::Bits{.range = RangeOf(part)}, .payload_first = true};
+  const Publication publication{.bits = Publication::Bits{.range = RangeOf(part)},
+                                .payload_first = true};
   if (auto published = journal_.Publish(publication); !published) return published;
   auto complete = sector_bitmaps_.AllSet(part.block);
   if (!complete) return std::unexpected(std::move(complete.error()));

@@ -38,7 +38,7 @@ bool DirectFile::Aligned(uint64_t file_offset, ByteSpan buffer) const {
 
 Result<size_t> DirectFile::ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) {
   size_t done = 0;
-  for (MutableByteSpan buffer : buffers) {
+  for (const MutableByteSpan buffer : buffers) {
     const Result<size_t> read = ReadOne(file_offset + done, buffer);
     if (!read) return read;
     done += *read;
@@ -89,7 +89,7 @@ Result<size_t> DirectFile::ReadBounced(uint64_t file_offset, MutableByteSpan buf
 
 Result<void> DirectFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) {
   if (!capabilities().writable) return FailedReadOnly();
-  for (ByteSpan buffer : buffers) {
+  for (const ByteSpan buffer : buffers) {
     if (Result<void> written = WriteOne(file_offset, buffer); !written) return written;
     file_offset += buffer.size();
   }

@@ -36,7 +36,7 @@ void FillZeros(MutableByteSpan buffer) { std::ranges::fill(buffer, std::byte{0})
 
 uint64_t TotalBytes(std::span<const MutableByteSpan> buffers) {
   uint64_t total = 0;
-  for (MutableByteSpan buffer : buffers) total += buffer.size();
+  for (const MutableByteSpan buffer : buffers) total += buffer.size();
   return total;
 }
 
@@ -146,7 +146,7 @@ Result<size_t> OverlayFile::ReadOverlaid(uint64_t file_offset,
     return base_->ReadAt(file_offset, buffers);  // nothing of it is replaced
   }
   uint64_t done = 0;
-  for (MutableByteSpan buffer : buffers) {
+  for (const MutableByteSpan buffer : buffers) {
     const MutableByteSpan part = buffer.first(std::min<uint64_t>(buffer.size(), inside - done));
     if (Result<void> read = ReadInside(file_offset + done, part); !read) {
       return std::unexpected(read.error());

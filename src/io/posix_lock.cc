@@ -46,7 +46,7 @@ std::vector<off_t> BytesAt(off_t first_byte, uint8_t permissions) {
 
 std::vector<off_t> BytesAt(LockBytes set) {
   std::vector<off_t> bytes = BytesAt(kFirstUsedByte, set.used);
-  for (off_t byte : BytesAt(kFirstUnsharedByte, set.unshared)) bytes.push_back(byte);
+  for (const off_t byte : BytesAt(kFirstUnsharedByte, set.unshared)) bytes.push_back(byte);
   return bytes;
 }
 
@@ -75,14 +75,14 @@ std::unexpected<Error> BusyFailure(int fd, const std::string& name, std::string_
 }
 
 void Release(int fd, LockBytes bytes) {
-  for (off_t byte : BytesAt(bytes)) {
+  for (const off_t byte : BytesAt(bytes)) {
     struct flock lock = OneByte(F_UNLCK, byte);
     ::fcntl(fd, F_OFD_SETLK, &lock);
   }
 }
 
 Result<void> Acquire(int fd, const std::string& name, LockBytes bytes) {
-  for (off_t byte : BytesAt(bytes)) {
+  for (const off_t byte : BytesAt(bytes)) {
     struct flock lock = OneByte(F_RDLCK, byte);
     if (::fcntl(fd, F_OFD_SETLK, &lock) != 0) return LockFailure(errno, name);
   }
@@ -91,7 +91,7 @@ Result<void> Acquire(int fd, const std::string& name, LockBytes bytes) {
 
 /// Fails if somebody else holds the byte of one of `permissions`.
 Result<void> Probe(int fd, const std::string& name, off_t first_byte, uint8_t permissions) {
-  for (off_t byte : BytesAt(first_byte, permissions)) {
+  for (const off_t byte : BytesAt(first_byte, permissions)) {
     struct flock lock = OneByte(F_WRLCK, byte);
     if (::fcntl(fd, F_OFD_GETLK, &lock) != 0) return LockFailure(errno, name);
     if (lock.l_type == F_UNLCK) continue;

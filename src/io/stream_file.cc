@@ -71,7 +71,7 @@ Result<void> StreamFile::Append(ByteSpan buffer) {
 Result<void> StreamFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) {
   const MutexLock lock(mutex_);
   if (Result<void> at_end = CheckAtEnd(file_offset); !at_end) return at_end;
-  for (ByteSpan buffer : buffers) {
+  for (const ByteSpan buffer : buffers) {
     if (Result<void> written = Append(buffer); !written) return written;
   }
   return {};

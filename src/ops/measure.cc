@@ -21,8 +21,8 @@ constexpr uint64_t kFirstLook = 4 * kKiB;
 constexpr uint64_t kLookPiece = kMiB;
 
 Result<DiskParameters> ParametersOf(const BlockDevice& source, const MeasureVhdxOptions& options) {
-  CreateOptions image{.subformat = options.fixed ? Subformat::kFixed : Subformat::kDynamic,
-                      .block_size_bytes = options.block_size_bytes};
+  const CreateOptions image{.subformat = options.fixed ? Subformat::kFixed : Subformat::kDynamic,
+                            .block_size_bytes = options.block_size_bytes};
   auto parameters = ParametersFor(image, {.size_bytes = source.size_bytes(),
                                           .logical_sector_size = source.logical_sector_size(),
                                           .physical_sector_size = source.physical_sector_size()});
