@@ -64,6 +64,7 @@ Result<void> LogWriter::Allocate() {
     auto data = file_.NextData(*hole);
     if (!data) return std::unexpected(std::move(data.error()));
     position = std::min(*data, log_end);
+    if (position <= *hole) return {};  // the file was cut behind our back
     if (auto zeroed = file_.ZeroRange({*hole, position - *hole}); !zeroed) return zeroed;
   }
   return {};

@@ -63,6 +63,11 @@ TEST_F(LogWriterTest, OnlyHolesInTheLogAreAllocated) {
                                             {kLog.file_offset + 12288, kMiB - 12288}}));
 }
 
+TEST_F(LogWriterTest, FileThatEndsInTheLog_IsNotAllocatedForEver) {
+  ASSERT_TRUE(file_.Resize(kLog.file_offset + 8192));
+  EXPECT_EQ(OutcomeOf(writer_.Allocate()), "ok");
+}
+
 // Section 18.7 (a) of the format reference.
 TEST_F(LogWriterTest, FirstEntry_IsTheOneOfTheReference) {
   const Guid guid = *Guid::Parse("11223344-5566-7788-99aa-bbccddeeff00");
