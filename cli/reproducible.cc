@@ -16,9 +16,9 @@ using Digest = std::array<uint8_t, 32>;
 
 class Sha256 {
  public:
-  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    ok_ = context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
-  }
+  Sha256()
+      : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free),
+        ok_(context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1) {}
 
   void Add(ByteSpan bytes) {
     ok_ = ok_ && EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1;
@@ -34,7 +34,7 @@ class Sha256 {
 
  private:
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-  bool ok_ = false;
+  bool ok_;
 };
 
 }  // namespace

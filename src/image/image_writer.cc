@@ -119,7 +119,7 @@ Result<void> ImageWriter::ChangePart(const Part& part, const Contents& contents)
 
 // A block without data, whose parent is not asked.
 bool ImageWriter::ReadsAsZeros(BatEntry entry) const {
-  return !HasData(entry) && !(has_parent_ && entry.state() == PayloadState::kNotPresent);
+  return !HasData(entry) && (!has_parent_ || entry.state() != PayloadState::kNotPresent);
 }
 
 // -- Blocks that have a place --

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 #include <string>
 #include <utility>
 
@@ -340,11 +341,11 @@ Result<Journal::Snapshot> Journal::TakeSnapshot() {
     page.file_offset = file_offset;
     sector_bitmaps_.EncodePage(file_offset, page.bytes);
   }
-  for (auto index = dirty_bat_pages_.rbegin(); index != dirty_bat_pages_.rend(); ++index) {
-    if (auto ok = CheckBatPage(*index); !ok) return std::unexpected(std::move(ok.error()));
+  for (const uint64_t page_index : std::views::reverse(dirty_bat_pages_)) {
+    if (auto ok = CheckBatPage(page_index); !ok) return std::unexpected(std::move(ok.error()));
     log::Page& page = snapshot.pages.emplace_back();
-    page.file_offset = block_map_.rules().bat_offset() + *index * format::kLogSectorSize;
-    block_map_.EncodePage(*index, page.bytes);
+    page.file_offset = block_map_.rules().bat_offset() + page_index * format::kLogSectorSize;
+    block_map_.EncodePage(page_index, page.bytes);
   }
   dirty_bitmap_pages_.clear();
   dirty_bat_pages_.clear();

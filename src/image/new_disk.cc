@@ -59,10 +59,8 @@ NewDisk::NewDisk(File& file, NewImage image, bool size_is_known)
       size_is_known_(size_is_known),
       geometry_(image_.parameters),
       layout_(PlaceStructures(geometry_, image_.log_length_bytes)),
-      first_block_offset_(size_is_known ? layout_.end : layout_.bat.file_offset) {
-  const MutexLock lock(mutex_);
-  next_offset_ = first_block_offset_;
-}
+      first_block_offset_(size_is_known ? layout_.end : layout_.bat.file_offset),
+      next_offset_(first_block_offset_) {}
 
 Result<std::unique_ptr<NewDisk>> NewDisk::Begin(File& file, NewImage image) {
   uint64_t& size_bytes = image.parameters.virtual_disk_size_bytes;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <string_view>
@@ -100,12 +101,12 @@ uint32_t FileSystemType(int fd) {
 
 /// File systems on which bytes that a file gains by growing read as zeros, after a crash too.
 bool ExtensionReadsZero(uint32_t file_system) {
-  constexpr uint32_t kKnown[] = {
-      EXT4_SUPER_MAGIC,      XFS_SUPER_MAGIC,       BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC,
-      TMPFS_MAGIC,           OVERLAYFS_SUPER_MAGIC, NFS_SUPER_MAGIC,   CIFS_SUPER_MAGIC,
-      SMB2_SUPER_MAGIC,      CEPH_SUPER_MAGIC,      V9FS_MAGIC,        OCFS2_SUPER_MAGIC,
-      0x01161970 /* GFS2 */, 0x2fc12fc1 /* ZFS */,  0xca451a4e /* bcachefs */};
-  return std::ranges::find(kKnown, file_system) != std::end(kKnown);
+  constexpr auto kKnown = std::to_array<uint32_t>(
+      {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC,
+       OVERLAYFS_SUPER_MAGIC, NFS_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC, CEPH_SUPER_MAGIC,
+       V9FS_MAGIC, OCFS2_SUPER_MAGIC, 0x01161970 /* GFS2 */, 0x2fc12fc1 /* ZFS */,
+       0xca451a4e /* bcachefs */});
+  return std::ranges::find(kKnown, file_system) != kKnown.end();
 }
 
 /// What statx says about direct I/O, or nothing where the kernel does not (before 6.1, or this file
