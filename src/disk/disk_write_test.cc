@@ -6,6 +6,7 @@
 #include <vhdxkit/inspect.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <random>
 #include <thread>
 #include <vector>
@@ -299,11 +300,17 @@ TEST_F(DiskWrite, PartsOfSectors_AreWrittenByReadingTheRest) {
   EXPECT_EQ(bytes[14000], std::byte{0});
 }
 
-TEST_F(DiskWrite, DirtyLog_IsReplayedByTheFirstWriteAndNotBefore) {
+// Its log still has to be replayed.
+ImageSpec DirtyImage() {
   ImageSpec spec = DynamicImage();
   spec.blocks = {FullBlock(0), FullBlock(1)};
   spec.log.log_guid = testing::TestGuid(9);
   spec.log.entries = {{.writes = {testing::MovedPage(testing::PlanLayout(spec).bat.file_offset)}}};
+  return spec;
+}
+
+TEST_F(DiskWrite, DirtyLog_IsReplayedByTheFirstWriteAndNotBefore) {
+  const ImageSpec spec = DirtyImage();
   Put(kPath, spec);
   const testing::DiskModel model({spec});
   const auto before = files_.Contents(kPath)->Bytes();
@@ -333,6 +340,30 @@ TEST_F(DiskWrite, HostWithoutSpaceForTheLog_IsToldBeforeAnythingChanges) {
   plan->Clear();
   EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(4096, 3))), "ok");
   EXPECT_EQ(OutcomeOf((*disk)->Close()), "ok");
+  EXPECT_EQ(ReadAgain({0, 4096}), Filled(4096, 3));
+}
+
+TEST_F(DiskWrite, HostWithoutSpaceForTheLogAfterReplay_EndsWritingAndLosesNothing) {
+  const ImageSpec spec = DirtyImage();
+  Put(kPath, spec);
+  const HeaderInfo header = Header();
+  files_.Contents(kPath)->Punch({header.log_offset + 64 * kKiB, 64 * kKiB});
+  const auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem full(files_, plan);
+  auto disk = OpenDisk(full, kPath, {.access = DiskAccess::kReadWrite}, {});
+  ASSERT_TRUE(disk);
+  plan->Add(
+      {.call = testing::FileCall::kZeroRange, .code = ErrorCode::kNoSpace, .sys_errno = ENOSPC});
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(4096, 3))), "no-space");
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(4096, 3))), "poisoned");
+  EXPECT_EQ(OutcomeOf((*disk)->Close()), "poisoned");
+  disk->reset();
+  EXPECT_TRUE(Header().log_guid.IsZero());
+  EXPECT_EQ(ReadAgain({0, 4 * kMiB}), testing::DiskModel({spec}).ExpectedBytes({0, 4 * kMiB}));
+  ExpectClean();
+  auto again = Open();
+  EXPECT_EQ(OutcomeOf(again->Write(0, Filled(4096, 3))), "ok");
+  EXPECT_EQ(OutcomeOf(again->Close()), "ok");
   EXPECT_EQ(ReadAgain({0, 4096}), Filled(4096, 3));
 }
 
