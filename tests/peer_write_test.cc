@@ -120,18 +120,20 @@ class PeerWrite : public testing::HostFolderTest {
     const uint64_t sectors = device.size_bytes() / kSector;
     // Mostly some sectors, now and then whole blocks, and some of these at the end of the disk.
     const bool is_long = changes == Changes::kAll && random() % 8 == 0;
-    const uint64_t count = 1 + random() % (is_long ? 20 * kMiB / kSector : 256);
+    const uint64_t count = 1 + random() % (is_long ? kLongest / kSector : 256);
     const uint64_t sector = std::min(random() % sectors, sectors - count);
     const DiskRange range = {sector * kSector, count * kSector};
     const uint64_t kind = random() % 8;
     if (changes == Changes::kAll && kind == 0) return device.WriteZeroes(range);
     if (changes == Changes::kAll && kind == 1) return device.Trim(range);
     if (kind == 2) return device.Flush();
+    static const std::vector<std::byte> pattern = testing::PatternBytes(kLongest + kSector);
     return device.Write(range.disk_offset,
-                        testing::PatternBytes(range.length_bytes, random() % 255));
+                        ByteSpan(pattern).subspan(random() % kSector, range.length_bytes));
   }
 
   static constexpr uint64_t kSector = 512;
+  static constexpr uint64_t kLongest = 20 * kMiB;
 };
 
 struct PeerWriteCase {
@@ -145,7 +147,7 @@ class PeerWriteMade : public PeerWrite, public ::testing::WithParamInterface<Pee
 TEST_P(PeerWriteMade, WhatWeWrote_IsReadByOthers) {
   const PeerWriteCase& made = GetParam();
   // The disk ends within a block.
-  const uint64_t size_bytes = 301 * kMiB + 512;
+  const uint64_t size_bytes = 130 * kMiB + 512;
   const std::string subformat(SubformatName(made.subformat));
   ASSERT_TRUE(New("raw")->Resize(size_bytes));
   if (made.by_qemu) {
