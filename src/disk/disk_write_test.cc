@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <future>
 #include <random>
 #include <thread>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "format/layout.h"
 #include "testing/disk_model.h"
 #include "testing/fault_file.h"
+#include "testing/forwarding_file.h"
 #include "testing/image_builder.h"
 #include "testing/memory_file_system.h"
 #include "testing/outcome.h"
@@ -367,6 +369,134 @@ TEST_F(DiskWrite, HostWithoutSpaceForTheLogAfterReplay_EndsWritingAndLosesNothin
   EXPECT_EQ(ReadAgain({0, 4096}), Filled(4096, 3));
 }
 
+// The page of an entry, or of bits, that is a hole: a full host is told to the request that needs
+// it, while the disk can still go on, and not to the flush that brings the page in place.
+TEST_F(DiskWrite, HostWithoutSpaceForMetadata_IsToldToTheRequest) {
+  const ImageSpec base = DynamicImage();
+  Put("/vm/base.vhdx", base);
+  const ImageSpec child = ChildOf(base, ".\\base.vhdx");
+  Put(kPath, child);
+  const FileRange bat = testing::PlanLayout(child).bat;
+  files_.Contents(kPath)->Punch(bat);
+  const auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem full(files_, plan);
+  auto disk = OpenDisk(full, kPath, {.access = DiskAccess::kReadWrite}, {});
+  ASSERT_TRUE(disk);
+  // First the page of the bitmap's entry, then that of the bits.
+  for (const uint64_t nth : {1, 2}) {
+    plan->Add({.call = testing::FileCall::kZeroRange,
+               .nth = nth,
+               .code = ErrorCode::kNoSpace,
+               .sys_errno = ENOSPC});
+    EXPECT_EQ(OutcomeOf((*disk)->Write(512, Filled(512, 3))), "no-space") << nth;
+    EXPECT_EQ(OutcomeOf((*disk)->Flush()), "ok");
+    plan->Clear();
+  }
+  EXPECT_EQ(OutcomeOf((*disk)->Write(512, Filled(512, 3))), "ok");
+  // From here on nothing has to be allocated.
+  plan->Add({.call = testing::FileCall::kZeroRange, .length = testing::FaultLength::kFromThen});
+  EXPECT_EQ(OutcomeOf((*disk)->Flush()), "ok");
+  EXPECT_EQ(OutcomeOf((*disk)->Write(1024, Filled(512, 4))), "ok");
+  EXPECT_EQ(OutcomeOf((*disk)->Close()), "ok");
+  disk->reset();
+  EXPECT_EQ(ReadAgain({512, 512}), Filled(512, 3));
+  EXPECT_EQ(ReadAgain({1024, 512}), Filled(512, 4));
+  EXPECT_EQ(files_.Contents(kPath)->NextHole(bat.file_offset), bat.file_offset + 4096);
+}
+
+TEST_F(DiskWrite, SpaceThatIsAHole_StaysOneAroundANewBlock) {
+  Put(kPath, DynamicImage({.disk_size = kGiB, .block_size = 256 * kMiB}));
+  {
+    auto disk = Open();
+    EXPECT_EQ(OutcomeOf(disk->Write(0, Filled(4096, 1))), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Write(256 * kMiB, Filled(4096, 2))), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Trim({0, 256 * kMiB})), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  }
+  record_->Clear();
+  auto disk = Open();
+  EXPECT_EQ(OutcomeOf(disk->Write(512 * kMiB + 4096, Filled(4096, 3))), "ok");
+  EXPECT_EQ(disk->counters().reused_blocks, 1U);
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  // On a host each would allocate what it zeroes.
+  uint64_t zeroed = 0;
+  for (const auto& call : record_->Calls(testing::FileCall::kZeroRange)) {
+    zeroed += call.range.length_bytes;
+  }
+  EXPECT_LT(zeroed, kMiB);
+  EXPECT_EQ(ReadAgain({512 * kMiB, 4096}), Filled(4096, 0));
+  ExpectClean();
+}
+
+// A file that waits, once, before it writes at one offset.
+class PausingFile final : public testing::ForwardingFile {
+ public:
+  struct Pause {
+    uint64_t file_offset = 0;
+    std::promise<void> reached;
+    std::promise<void> go_on;
+  };
+  PausingFile(std::unique_ptr<File> file, Pause& pause)
+      : ForwardingFile(std::move(file)), pause_(pause) {}
+
+  using File::WriteAt;
+  Result<void> WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) override {
+    if (pause_.file_offset != 0 && file_offset == pause_.file_offset) {
+      pause_.file_offset = 0;
+      pause_.reached.set_value();
+      pause_.go_on.get_future().wait();
+    }
+    return ForwardingFile::WriteAt(file_offset, buffers);
+  }
+
+ private:
+  Pause& pause_;
+};
+
+class PausingFileSystem final : public testing::ForwardingFileSystem {
+ public:
+  PausingFileSystem(FileSystem& files, PausingFile::Pause& pause)
+      : ForwardingFileSystem(files), pause_(pause) {}
+  Result<std::unique_ptr<File>> Open(const std::string& path,
+                                     const OpenFileOptions& options) override {
+    auto file = ForwardingFileSystem::Open(path, options);
+    if (!file) return file;
+    return std::make_unique<PausingFile>(*std::move(file), pause_);
+  }
+
+ private:
+  PausingFile::Pause& pause_;
+};
+
+// Bits that stand in the file for a block that has no place mean nothing, and are cleared when it
+// gets one. Here they are set again at once, while the page as it was comes in place: it must not
+// pass for the page as it is.
+TEST_F(DiskWrite, PageOfBitsThatChangesThereAndBack_IsLoggedAgain) {
+  const ImageSpec base = DynamicImage();
+  Put("/vm/base.vhdx", base);
+  ImageSpec child = ChildOf(base, ".\\base.vhdx");
+  child.bitmaps = {{.chunk = 0}};
+  const uint64_t page = testing::PlanLayout(child).bitmap_offsets.at(0);
+  child.late_patches = {{.file_offset = page + 512, .bytes = {std::byte{3}}}};
+  Put(kPath, child);
+  PausingFile::Pause pause;
+  PausingFileSystem files(files_, pause);
+  auto disk = OpenDisk(files, kPath, {.access = DiskAccess::kReadWrite}, {.pages_in_log_only = 0});
+  ASSERT_TRUE(disk);
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(512, 9))), "ok");
+  pause.file_offset = page;
+  std::thread flush([&] { EXPECT_EQ(OutcomeOf((*disk)->Flush()), "ok"); });
+  pause.reached.get_future().wait();
+  EXPECT_EQ(OutcomeOf((*disk)->Write(2 * kMiB, Filled(512, 9))), "ok");
+  EXPECT_EQ(OutcomeOf((*disk)->Write(2 * kMiB + 512, Filled(512, 9))), "ok");
+  pause.go_on.set_value();
+  flush.join();
+  EXPECT_EQ(OutcomeOf((*disk)->Flush()), "ok");
+  EXPECT_EQ(OutcomeOf((*disk)->Close()), "ok");
+  disk->reset();
+  EXPECT_EQ(ReadAgain({2 * kMiB, 1024}), Filled(1024, 9));
+}
+
 TEST_F(DiskWrite, BadRegionTable_IsMendedWithTheFirstRound) {
   ImageSpec spec = DynamicImage();
   spec.late_patches = {{.file_offset = format::kRegionTableOffsets[0], .bytes = Filled(64, 0xEE)}};
@@ -420,6 +550,29 @@ TEST_F(DiskWrite, OverlappingBlocks_AreNotWritten) {
   auto written = Open()->Write(8 * kMiB, Filled(512, 1));
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().rule, "bat.entry.overlap");
+}
+
+// A new bitmap for another block of the chunk would make the loss look like the parent's bytes.
+TEST_F(DiskWrite, PartialBlockWithoutBitmap_KeepsTheImageFromBeingWritten) {
+  const ImageSpec base = DynamicImage({.disk_size = 8 * kGiB});
+  Put("/vm/base.vhdx", base);
+  ImageSpec child = ChildOf(base, ".\\base.vhdx");
+  const format::BatGeometry geometry(child.parameters);
+  const uint64_t in_next_chunk = geometry.chunk_ratio() + 3;
+  for (const uint64_t other : {uint64_t{10}, in_next_chunk + 1}) {
+    (void)files_.Remove(kPath);
+    child.blocks = {PartialBlock(3, {{8, 8}}), PartialBlock(in_next_chunk, {{0, 8}})};
+    const uint64_t chunk = geometry.ChunkOf(other);
+    const uint64_t bat = testing::PlanLayout(child).bat.file_offset;
+    child.late_patches = {{.file_offset = bat + geometry.BitmapIndex(chunk) * format::kBatEntrySize,
+                           .bytes = Filled(format::kBatEntrySize, 0)}};
+    Put(kPath, child);
+    const auto before = files_.Contents(kPath)->Bytes();
+    auto written = Open()->Write(geometry.BlockStart(other), Filled(512, 1));
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().rule, "bat.entry.partial-without-bitmap");
+    EXPECT_EQ(files_.Contents(kPath)->Bytes(), before);
+  }
 }
 
 TEST_F(DiskWrite, SmallLog_BeginsAgainWhenItIsFull) {

@@ -7,6 +7,7 @@
 
 #include "bytes/arithmetic.h"
 #include "format/layout.h"
+#include "io/holes.h"
 
 namespace vhdx {
 namespace {
@@ -278,7 +279,8 @@ Result<void> ImageWriter::Put(const Part& part, const Contents& contents, uint64
 Result<void> ImageWriter::Pad(FileRange range) {
   if (range.length_bytes == 0) return {};
   padding_bytes_.fetch_add(range.length_bytes, std::memory_order_relaxed);
-  return file_.ZeroRange(range);
+  // Of a dynamic disk what is a hole stays one.
+  return keeps_blocks_ ? file_.ZeroRange(range) : ZeroData(file_, range);
 }
 
 }  // namespace vhdx

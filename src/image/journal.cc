@@ -9,6 +9,7 @@
 
 #include "bytes/arithmetic.h"
 #include "format/layout.h"
+#include "io/holes.h"
 
 namespace vhdx {
 namespace {
@@ -87,6 +88,15 @@ void Journal::Abandon(const Space::Piece& piece) {
 Result<void> Journal::Publish(const Publication& publication) {
   if (publication.entry) {
     if (auto ready = block_map_.MakeReady(publication.entry->index); !ready) return ready;
+    const uint64_t page = publication.entry->index / format::kBatEntriesPerPage;
+    if (auto taken = TakeHostSpace({BatPageOffset(page), format::kLogSectorSize}); !taken) {
+      return taken;
+    }
+  }
+  if (publication.bits) {
+    auto pages = sector_bitmaps_.PagesOf(publication.bits->range);
+    if (!pages) return std::unexpected(std::move(pages.error()));
+    if (auto taken = TakeHostSpace(*pages); !taken) return taken;
   }
   const MutexLock lock(publish_mutex_);
   if (auto whole = durability_.Check(); !whole) return whole;
@@ -117,6 +127,26 @@ Result<void> Journal::Publish(const Publication& publication) {
   dirty_pages_ = dirty_bat_pages_.size() + dirty_bitmap_pages_.size();
   NoteWrite();
   return {};
+}
+
+// Before the first change of a page: once that is in the log, the page has to come in place, and a
+// full host could only be told to whoever flushes. What stands there stays.
+Result<void> Journal::TakeHostSpace(FileRange pages) {
+  const MutexLock lock(host_space_mutex_);
+  const uint64_t end = pages.file_offset + pages.length_bytes;
+  for (uint64_t at = pages.file_offset; at < end; at += format::kLogSectorSize) {
+    auto& of_unit = has_host_space_[at / format::kAlignment];
+    const uint64_t page = at % format::kAlignment / format::kLogSectorSize;
+    if (of_unit.test(page)) continue;
+    auto allocated = AllocateHoles(file_, {at, format::kLogSectorSize});
+    if (!allocated) return allocated;
+    of_unit.set(page);
+  }
+  return {};
+}
+
+uint64_t Journal::BatPageOffset(uint64_t page_index) const {
+  return block_map_.rules().bat_offset() + page_index * format::kLogSectorSize;
 }
 
 void Journal::NoteWrite() {
@@ -304,7 +334,11 @@ Result<void> Journal::WriteInPlace() {
   for (const auto& [file_offset, bytes] : in_log_only_) {
     auto written = file_.WriteAt(file_offset, ByteSpan(bytes));
     if (!written) return durability_.Poison(std::move(written.error()));
-    sector_bitmaps_.NoteInPlace(file_offset, bytes);
+    // A page that was changed meanwhile, and perhaps back again, is the next round's.
+    const MutexLock lock(publish_mutex_);
+    if (!dirty_bitmap_pages_.contains(file_offset)) {
+      sector_bitmaps_.NoteInPlace(file_offset, bytes);
+    }
   }
   in_log_only_.clear();
   log_.NoteApplied();
@@ -344,7 +378,7 @@ Result<Journal::Snapshot> Journal::TakeSnapshot() {
   for (const uint64_t page_index : std::views::reverse(dirty_bat_pages_)) {
     if (auto ok = CheckBatPage(page_index); !ok) return std::unexpected(std::move(ok.error()));
     log::Page& page = snapshot.pages.emplace_back();
-    page.file_offset = block_map_.rules().bat_offset() + page_index * format::kLogSectorSize;
+    page.file_offset = BatPageOffset(page_index);
     block_map_.EncodePage(page_index, page.bytes);
   }
   dirty_bitmap_pages_.clear();

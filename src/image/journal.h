@@ -11,8 +11,8 @@
 // Any failed sync or metadata write poisons: nothing is written any more, and every call says so.
 // docs/crash-consistency.md has the argument why what is on disk is right at every moment.
 //
-// Any number of threads. Order of locks: block lock, publish lock, space; whoever leads a round or
-// starts the session holds none of them while it syncs.
+// Any number of threads. Order of locks: block lock, host space, publish lock, space; whoever leads
+// a round or starts the session holds none of them while it syncs.
 
 #ifndef VHDXKIT_IMAGE_JOURNAL_H_
 #define VHDXKIT_IMAGE_JOURNAL_H_
@@ -24,16 +24,19 @@
 #include <vhdxkit/image_info.h>
 
 #include <atomic>
+#include <bitset>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
+#include <unordered_map>
 #include <vector>
 
 #include "bytes/mutex.h"
 #include "format/bat.h"
+#include "format/layout.h"
 #include "image/block_map.h"
 #include "image/durable_state.h"
 #include "image/header_slots.h"
@@ -94,7 +97,8 @@ class Journal {
   void Abandon(const Space::Piece& piece);
 
   /// Everything that the publication exposes has been written. The block's lock is held. Errors:
-  /// kIo, kCorrupt (the page of the entry cannot be changed); kPoisoned; kInternal, which poisons.
+  /// kIo, kCorrupt (the page of the entry cannot be changed); kNoSpace (the host has none for a
+  /// page that is a hole); kPoisoned; kInternal, which poisons.
   Result<void> Publish(const Publication& publication);
 
   /// Bytes of the file were changed, perhaps in vain: the next flush has something to do.
@@ -135,6 +139,8 @@ class Journal {
   Result<Snapshot> TakeSnapshot();
   Result<void> CheckBatPage(uint64_t page_index) VHDX_REQUIRES(publish_mutex_);
   Result<void> CheckBitmapPage(uint64_t file_offset) VHDX_REQUIRES(publish_mutex_);
+  Result<void> TakeHostSpace(FileRange pages) VHDX_EXCLUDES(host_space_mutex_);
+  uint64_t BatPageOffset(uint64_t page_index) const;
   std::unexpected<Error> SelfCheckFailed(std::string_view sentence, uint64_t file_offset);
 
   Result<void> Sync();
@@ -173,6 +179,11 @@ class Journal {
   std::vector<Publication::Freed> freed_ VHDX_GUARDED_BY(publish_mutex_);
   bool payload_first_ VHDX_GUARDED_BY(publish_mutex_) = false;
   std::optional<SpaceMap> claims_ VHDX_GUARDED_BY(publish_mutex_);  // what entries point at
+
+  // Pages of metadata that the host has space for, by MiB of the file.
+  Mutex host_space_mutex_;
+  std::unordered_map<uint64_t, std::bitset<format::kAlignment / format::kLogSectorSize>>
+      has_host_space_ VHDX_GUARDED_BY(host_space_mutex_);
 
   // Only whoever leads touches these.
   HeaderSlots headers_;

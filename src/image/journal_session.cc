@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -14,7 +15,6 @@
 #include "format/rules.h"
 #include "image/bat_scan.h"
 #include "image/journal.h"
-#include "log/replay.h"
 
 namespace vhdx {
 namespace {
@@ -33,17 +33,27 @@ class ClaimScan {
   }
 
   Result<void> Visit(const ScannedEntry& scanned) {
+    if (auto whole = LookForBitmap(scanned.index, scanned.entry); !whole) return whole;
     const auto& [index, slot, entry] = scanned;
     if (slot.kind == BatSlot::Kind::kBitmap && !bat_rules_.has_parent()) return {};  // is ignored
     for (const Rule* rule : bat_rules_.BrokenRules(slot, entry)) {
       if (!MayBeWritten(*rule)) return Refuse(*rule, scanned);
+    }
+    if (entry.state() == format::PayloadState::kPartiallyPresent &&
+        slot.kind == BatSlot::Kind::kPayload) {
+      partial_ = scanned;
     }
     if (!HasPlace(scanned)) return {};
     if (claims_.Claim(bat_rules_.PlaceOf(slot, entry))) return {};
     return Refuse(rules::kBatOverlap, scanned);
   }
 
-  SpaceMap Take() { return std::move(claims_); }
+  Result<SpaceMap> Take() {
+    if (auto whole = LookForBitmap(bat_rules_.entry_count(), {}); !whole) {
+      return std::unexpected(std::move(whole.error()));
+    }
+    return std::move(claims_);
+  }
 
  private:
   static bool HasPlace(const ScannedEntry& scanned) {
@@ -51,6 +61,20 @@ class ClaimScan {
     const bool offset_counts =
         state != format::PayloadState::kNotPresent && state != format::PayloadState::kZero;
     return offset_counts && scanned.entry.file_offset() != 0;
+  }
+
+  // A partially present block needs the bitmap of its chunk, whose entry stands behind those of all
+  // blocks of the chunk and is not visited if it is zero: the next entry that is visited tells.
+  Result<void> LookForBitmap(uint64_t index, format::BatEntry entry) {
+    if (!partial_) return {};
+    const format::BatGeometry& geometry = bat_rules_.geometry();
+    const uint64_t bitmap = geometry.BitmapIndex(geometry.ChunkOf(partial_->slot.number));
+    if (index < bitmap) return {};
+    if (index > bitmap || entry.bitmap_state() != format::kBitmapPresent) {
+      return Refuse(rules::kBatPartialWithoutBitmap, *partial_);
+    }
+    partial_.reset();
+    return {};
   }
 
   Result<void> Refuse(const Rule& rule, const ScannedEntry& scanned) const {
@@ -61,6 +85,7 @@ class ClaimScan {
   const BatRules& bat_rules_;
   const std::string name_;
   SpaceMap claims_;
+  std::optional<ScannedEntry> partial_;  // the last one of its chunk
 };
 
 }  // namespace
@@ -122,7 +147,7 @@ Result<SpaceMap> Journal::FindClaims() {
 Result<void> Journal::Recover() {
   auto length = overlay_->Size();
   if (!length) return durability_.Poison(std::move(length.error()));
-  auto replayed = log::ReplayInPlace(file_, info_.header(), info_.log.entries, *length);
+  auto replayed = overlay_->PutInPlace();
   if (!replayed) return durability_.Poison(std::move(replayed.error()));
   durability_.NoteLength(*length);
   if (auto synced = Sync(); !synced) return synced;

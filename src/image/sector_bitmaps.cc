@@ -117,6 +117,19 @@ Result<FileRange> SectorBitmaps::SliceOf(uint64_t block) {
   return FileRange{*bitmap + geometry.BitmapSliceOffset(block), geometry.BitmapBytesPerBlock()};
 }
 
+Result<FileRange> SectorBitmaps::PagesOf(DiskRange range) {
+  const format::BatGeometry& geometry = block_map_.geometry();
+  auto slice = SliceOf(geometry.BlockOf(range.disk_offset));
+  if (!slice) return slice;
+  const uint64_t sector = geometry.logical_sector_size();
+  const uint64_t first = geometry.OffsetInBlock(range.disk_offset) / sector;
+  const uint64_t end = first + DivideRoundingUp(range.length_bytes, sector);
+  const uint64_t start_offset = AlignDown(slice->file_offset + first / 8, kPageSize);
+  const uint64_t end_offset =
+      AlignUp(slice->file_offset + DivideRoundingUp(end, uint64_t{8}), kPageSize);
+  return FileRange{start_offset, end_offset - start_offset};
+}
+
 Result<void> SectorBitmaps::SetBits(DiskRange range, OtherBits others,
                                     std::vector<uint64_t>& changed) {
   const format::BatGeometry& geometry = block_map_.geometry();

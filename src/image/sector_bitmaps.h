@@ -48,6 +48,8 @@ class SectorBitmaps {
   /// Sets the bits of a range that lies in one block, whose chunk has a bitmap; adds the file
   /// offsets of the pages that changed. Errors: kIo; then some pages may have changed.
   Result<void> SetBits(DiskRange range, OtherBits others, std::vector<uint64_t>& changed);
+  /// The pages that have the bits of a range that lies in one block. Errors: kIo, kCorrupt.
+  Result<FileRange> PagesOf(DiskRange range);
   /// Whether every sector of the block is in this file. Errors: kIo.
   Result<bool> AllSet(uint64_t block);
   /// Copies a changed page as it is to stand in the file.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "io/holes.h"
 
 namespace vhdx {
 namespace {
@@ -114,6 +115,23 @@ OverlayFile::Segments::const_iterator OverlayFile::SegmentFrom(uint64_t file_off
 
 uint64_t OverlayFile::GapEnd(Segments::const_iterator segment, uint64_t size) const {
   return segment == segments_.end() ? size : std::min(segment->first, size);
+}
+
+Result<void> OverlayFile::PutInPlace() {
+  if (!base_size_) return std::unexpected(base_size_.error());
+  std::array<std::byte, kRelocatedSectorBytes> buffer;
+  for (const auto& [start, segment] : segments_) {
+    if (segment.zeros()) {
+      if (auto zeroed = ZeroData(*base_, {start, segment.place - start}); !zeroed) return zeroed;
+      continue;
+    }
+    const MutableByteSpan part = MutableByteSpan(buffer).first(segment.length_bytes);
+    if (auto read = ReadSector(0, segment, part); !read) return read;
+    if (auto written = base_->WriteAt(start, ByteSpan(part)); !written) return written;
+  }
+  auto size = base_->Size();
+  if (!size) return std::unexpected(std::move(size.error()));
+  return *size < size_ ? base_->Resize(size_) : Result<void>{};
 }
 
 template <typename Overlaid, typename Base>

@@ -4,7 +4,7 @@
 // then on it is read-only and, like every File, may be read by many threads. It holds no contents:
 // a replaced range costs the memory of one map node (64 bytes), however long it is.
 //
-// Once somebody has put into the base what the overlay shows, Dissolve makes it transparent.
+// Once PutInPlace has written into the base what the overlay shows, Dissolve makes it transparent.
 
 #ifndef VHDXKIT_IO_OVERLAY_FILE_H_
 #define VHDXKIT_IO_OVERLAY_FILE_H_
@@ -48,6 +48,11 @@ class OverlayFile final : public File {
   void AddSector(uint64_t file_offset, const RelocatedSector& sector);
   /// Bytes that neither the base nor an addition has read as zeros up to here.
   void SetSize(uint64_t length_bytes);
+
+  /// Writes into the base what replaces its bytes, and makes it as long as this file where it is
+  /// shorter; zeros of any length cost what the host has as data there. Meanwhile this file may be
+  /// read. Syncs nothing; may be done again from the start. Errors: kIo, kNoSpace.
+  Result<void> PutInPlace();
 
   /// From now on everything is read from the base, which reads the same; waits for reads that are
   /// under way. What the overlay was made of may be overwritten afterwards.

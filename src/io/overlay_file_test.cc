@@ -9,6 +9,7 @@
 
 #include "bytes/arithmetic.h"
 #include "testing/memory_file.h"
+#include "testing/recording_file.h"
 
 namespace vhdx {
 namespace {
@@ -202,6 +203,43 @@ TEST(OverlayFile, EveryChangeIsRefused) {
   EXPECT_EQ(overlay.CloneRange(0, overlay, {0, 1}).error().code, ErrorCode::kReadOnly);
   EXPECT_EQ(overlay.CopyRange(0, overlay, {0, 1}).error().code, ErrorCode::kReadOnly);
   EXPECT_EQ(contents->Bytes(), bytes);
+}
+
+TEST(OverlayFile, PutInPlace_MakesTheBaseReadTheSame) {
+  const std::vector<std::byte> bytes = Pattern(16 * kPage);
+  const auto contents = std::make_shared<MemoryContents>(bytes);
+  OverlayFile overlay(std::make_unique<MemoryFile>(contents));
+  overlay.AddSector(2 * kPage, SectorAt(12 * kPage, 1));
+  overlay.AddZeros({2 * kPage + 100, 50});  // leaves two parts of it
+  overlay.AddZeros({5 * kPage, 3 * kPage});
+  overlay.AddSector(6 * kPage, SectorAt(13 * kPage, 3));
+  overlay.AddSector(20 * kPage, SectorAt(14 * kPage, 5));
+  overlay.SetSize(30 * kPage);
+  const std::vector<std::byte> expected = AllBytesOf(overlay);
+  EXPECT_EQ(contents->Bytes(), bytes);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(overlay.PutInPlace());
+    EXPECT_EQ(contents->Bytes(), expected);
+    EXPECT_EQ(AllBytesOf(overlay), expected);
+  }
+}
+
+// A descriptor may claim any number of zeros: only what the host has as data there costs something.
+TEST(OverlayFile, PutInPlace_DoesNotFillHoles) {
+  const auto record = std::make_shared<testing::CallRecord>();
+  auto contents = std::make_shared<MemoryContents>(Pattern(kPage));
+  contents->Resize(kTiB);
+  contents->Write(kGiB, Pattern(kPage));
+  OverlayFile overlay(
+      std::make_unique<testing::RecordingFile>(std::make_unique<MemoryFile>(contents), record));
+  overlay.AddZeros({kPage, 2 * kTiB});
+  overlay.SetSize(3 * kTiB);
+  ASSERT_TRUE(overlay.PutInPlace());
+  const auto zeroed = record->Calls(testing::FileCall::kZeroRange);
+  ASSERT_EQ(zeroed.size(), 1U);
+  EXPECT_EQ(zeroed[0].range, (FileRange{kGiB, kPage}));
+  EXPECT_EQ(contents->size(), 3 * kTiB);
+  EXPECT_EQ(contents->Bytes({0, kPage}), Pattern(kPage));
 }
 
 TEST(OverlayFile, DissolvedReadsTheBaseAndItsLength) {

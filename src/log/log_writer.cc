@@ -6,6 +6,7 @@
 #include "bytes/arithmetic.h"
 #include "bytes/crc32c.h"
 #include "bytes/endian.h"
+#include "io/holes.h"
 
 namespace vhdx::log {
 namespace {
@@ -55,20 +56,7 @@ LogWriter::LogWriter(File& file, FileRange log, uint64_t pages_per_entry)
       pages_per_entry_(
           std::min(pages_per_entry, PagesInSectors(log.length_bytes / kLogSectorSize - 1))) {}
 
-Result<void> LogWriter::Allocate() {
-  const uint64_t log_end = log_.file_offset + log_.length_bytes;
-  for (uint64_t position = log_.file_offset; position < log_end;) {
-    auto hole = file_.NextHole(position);
-    if (!hole) return std::unexpected(std::move(hole.error()));
-    if (*hole >= log_end) return {};
-    auto data = file_.NextData(*hole);
-    if (!data) return std::unexpected(std::move(data.error()));
-    position = std::min(*data, log_end);
-    if (position <= *hole) return {};  // the file was cut behind our back
-    if (auto zeroed = file_.ZeroRange({*hole, position - *hole}); !zeroed) return zeroed;
-  }
-  return {};
-}
+Result<void> LogWriter::Allocate() { return AllocateHoles(file_, log_); }
 
 uint64_t LogWriter::EntryBytes(uint64_t page_count) {
   return (format::DescriptorSectorCount(page_count) + page_count) * kLogSectorSize;

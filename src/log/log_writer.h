@@ -46,10 +46,9 @@ class LogWriter {
   /// `log` is the part of the file that is used; entries carry at most `pages_per_entry` pages.
   LogWriter(File& file, FileRange log, uint64_t pages_per_entry);
 
-  /// To be called while no header names the log: has the host allocate what it says is a hole: a
-  /// copy of the file can have brought one (what was allocated and never written counts as one too,
-  /// and costs nothing). Without space the session fails before it begins, and not a flush in the
-  /// middle of it. Errors: kIo, kNoSpace.
+  /// To be called while no header names the log: has the host allocate what is a hole, which a copy
+  /// of the file can have brought. Without space the session fails before it begins, and not a
+  /// flush in the middle of it. Errors: kIo, kNoSpace.
   Result<void> Allocate();
 
   /// Writes the empty entry that begins a lap, at the start of the log: it names itself as its

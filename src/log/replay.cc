@@ -1,7 +1,6 @@
 #include "log/replay.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 
 #include "bytes/arithmetic.h"
@@ -86,42 +85,6 @@ Result<ReplayedFile> ReplayInMemory(std::unique_ptr<File> file, const HeaderInfo
   if (!size) return std::unexpected(std::move(size.error()));
   overlay->SetSize(*size);
   return ReplayedFile{.file = std::move(overlay), .sequence = *std::move(sequence)};
-}
-
-namespace {
-
-// Zeros behind the end of the file are there once it is longer; a descriptor may claim any number
-// of them.
-Result<void> WriteZerosInside(File& file, FileRange target) {
-  auto size = file.Size();
-  if (!size) return std::unexpected(std::move(size.error()));
-  if (target.length_bytes == 0 || target.file_offset >= *size) return {};
-  target.length_bytes = std::min(target.length_bytes, *size - target.file_offset);
-  return file.ZeroRange(target);
-}
-
-Result<void> WriteSector(File& file, const Update& update) {
-  std::array<std::byte, format::kLogSectorSize> sector;
-  if (auto read = file.ReadExactAt(update.stored_at, sector); !read) return read;
-  std::ranges::copy(update.leading, sector.begin());
-  std::ranges::copy(update.trailing, sector.end() - static_cast<ptrdiff_t>(update.trailing.size()));
-  return file.WriteAt(update.target.file_offset, ByteSpan(sector));
-}
-
-}  // namespace
-
-Result<void> ReplayInPlace(File& file, const HeaderInfo& header,
-                           const std::vector<LogEntryInfo>& sequence, uint64_t length_bytes) {
-  LogReader reader(file, {header.log_offset, header.log_length_bytes}, header.log_guid);
-  for (const LogEntryInfo& entry : sequence) {
-    auto applied = reader.VisitUpdates(entry, [&](const Update& update) {
-      return update.zeros ? WriteZerosInside(file, update.target) : WriteSector(file, update);
-    });
-    if (!applied) return applied;
-  }
-  auto size = file.Size();
-  if (!size) return std::unexpected(std::move(size.error()));
-  return *size < length_bytes ? file.Resize(length_bytes) : Result<void>{};
 }
 
 }  // namespace vhdx::log

@@ -96,9 +96,8 @@ TEST_F(Replay, ZerosOfNoLengthBehindTheEnd_ChangeNothing) {
   auto replayed = Run({{.writes = {ZeroWrite({30 * kMiB, 0})}}});
   ASSERT_TRUE(replayed);
   EXPECT_EQ(*replayed->file->Size(), kTargetSize);
-  MemoryFile in_place(contents_);
-  ASSERT_TRUE(ReplayInPlace(in_place, header_, replayed->sequence, *replayed->file->Size()));
-  EXPECT_EQ(*in_place.Size(), kTargetSize);
+  ASSERT_TRUE(replayed->file->PutInPlace());
+  EXPECT_EQ(*MemoryFile(contents_).Size(), kTargetSize);
 }
 
 TEST_F(Replay, FileShorterThanTheHeadSaysItWas_IsRefused) {
