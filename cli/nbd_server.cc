@@ -197,9 +197,13 @@ Result<void> NbdServer::Spawn(const NbdServerOptions& options) {
   const PrivateUmask umask;
   NbdServerOptions with_umask = options;
   if (!options.command.empty()) {
-    // The umask is for the socket, and not for what the user's command makes.
-    with_umask.command =
-        fmt::format("umask {:04o}; eval {}", umask.before(), QuoteForShell(options.command));
+    // The umask is for the socket, and not for what the user's command makes; nbdkit has one of its
+    // own for the socket, and names a TCP server "localhost", wherever it listens.
+    with_umask.command = fmt::format("umask {:04o}; uri={}; ", umask.before(), QuoteForShell(uri_));
+    if (!socket_path_.empty()) {
+      with_umask.command += fmt::format("chmod 600 {}; ", QuoteForShell(socket_path_));
+    }
+    with_umask.command += "eval " + QuoteForShell(options.command);
   }
   std::vector<std::string> words = CommandLine(with_umask);
   std::vector<char*> pointers;

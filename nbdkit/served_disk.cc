@@ -29,13 +29,15 @@ Result<Disk*> ServedDisk::Connect(bool read_only) {
   const std::lock_guard lock(mutex_);
   const bool is_writable = disk_ != nullptr && disk_->writable();
   if (disk_ == nullptr || (!read_only && !is_writable && connections_ == 0)) {
+    const auto access = read_only ? DiskAccess::kReadOnly : DiskAccess::kReadWrite;
+    if (auto opened = Reopen(access); !opened) return std::unexpected(std::move(opened.error()));
+    // Under the lock nobody makes a child of it.
     if (!read_only && !orphan_children) {
       if (auto fine = RefuseIfParent(files_, path, open); !fine) {
+        disk_.reset();
         return std::unexpected(std::move(fine.error()));
       }
     }
-    const auto access = read_only ? DiskAccess::kReadOnly : DiskAccess::kReadWrite;
-    if (auto opened = Reopen(access); !opened) return std::unexpected(std::move(opened.error()));
   }
   ++connections_;
   return disk_.get();

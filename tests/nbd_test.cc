@@ -1,6 +1,7 @@
 // A disk over NBD: the plugin under nbdkit, as the tools of libnbd see it, and `vhdx serve`.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <vhdxkit/create.h>
 #include <vhdxkit/disk.h>
 
@@ -235,6 +236,21 @@ TEST_F(Nbd, ServeSaysWhatIsWrongBeforeItServes) {
   fails({PathOf("gone.vhdx")}, "No such file");
   fails({PathOf("child.vhdx"), "--listen", "here:there"}, "no address");
   fails({PathOf("child.vhdx"), "--listen", "10809", "--socket", "s"}, "exclude each other");
+}
+
+TEST_F(Nbd, ServeTellsTheCommandWhereItListens) {
+  // Somewhere in what nobody else was given.
+  const std::string port = std::to_string(20000 + ::getpid() % 10000);
+  const CommandResult size = Shell("$vhdx serve --read-only child.vhdx --listen 127.0.0.2:" + port +
+                                   " --run 'echo $uri; nbdinfo --size $uri'");
+  EXPECT_EQ(size.exit_status, 0) << size.err;
+  EXPECT_EQ(size.out, "nbd://127.0.0.2:" + port + "\n67108864\n");
+}
+
+TEST_F(Nbd, SocketIsForItsOwnerAlone) {
+  const CommandResult mode =
+      Shell("$vhdx serve --read-only child.vhdx --run 'stat -c %a $unixsocket'");
+  EXPECT_EQ(mode.out, "600\n") << mode.err;
 }
 
 }  // namespace

@@ -152,6 +152,9 @@ struct OpenFileOptions {
   FileCreation creation = FileCreation::kExisting;
   bool direct =
       false;  ///< past the host's page cache (O_DIRECT); see FileCapabilities::io_alignment
+  /// kNew: the path of a file that this one is to replace; if it is there, the new file gets its
+  /// permissions, and its owner as far as the host allows.
+  std::string replaces = {};
 };
 
 enum class RenameMode : uint8_t { kRefuseExisting, kReplace };

@@ -44,11 +44,13 @@ Result<std::vector<ImageNode>> FindImageTree(FileSystem& files,
 
 /// The images directly in the folder of the image at `path`, and in OpenOptions::parent_folders,
 /// that name it as their parent by its DataWriteGuid. Errors: those of FileSystem::Open and List;
-/// kCorrupt, if the image at `path` has no valid header.
+/// kCorrupt, if the image at `path` has no valid header; kPermission, if there is an image of which
+/// that cannot be told; kUnsupported, if a folder has more names than are looked at.
 Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::string& path,
                                               const OpenOptions& options = {});
 
-/// What every program should ask before it writes to an image or replaces it: kBusy if it has
+/// What every program should ask before it writes to an image or replaces it, once it holds the
+/// image's lock, so that no child comes to be meanwhile: kBusy if it has
 /// children, which a visible change would make unreadable. A file that is no VHDX has none.
 Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
                             const OpenOptions& options = {});

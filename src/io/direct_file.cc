@@ -98,6 +98,7 @@ Result<void> DirectFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan>
 
 Result<void> DirectFile::WriteOne(uint64_t file_offset, ByteSpan buffer) {
   if (!Aligned(file_offset, buffer)) return WriteBounced(file_offset, buffer);
+  const SharedLock lock(unit_mutex_);
   return PosixFile::WriteAt(file_offset, std::span<const ByteSpan>(&buffer, 1));
 }
 
@@ -128,9 +129,10 @@ Result<void> DirectFile::WritePiece(uint64_t file_offset, ByteSpan piece, uint64
   const ByteSpan whole = units;
   if (piece.size() == units.size()) {  // only the buffer was unaligned
     std::memcpy(units.data(), piece.data(), piece.size());
+    const SharedLock lock(unit_mutex_);
     return PosixFile::WriteAt(first_unit, std::span<const ByteSpan>(&whole, 1));
   }
-  const MutexLock lock(unit_mutex_);
+  const ExclusiveLock lock(unit_mutex_);
   const Result<size_t> read = ReadUnits(first_unit, units);
   if (!read) return std::unexpected(read.error());
   if (*read < units.size()) {
@@ -145,17 +147,26 @@ Result<void> DirectFile::WritePiece(uint64_t file_offset, ByteSpan piece, uint64
   return PosixFile::WriteAt(first_unit, std::span<const ByteSpan>(&whole, 1));
 }
 
-// -- Zeros: the host does parts of units by itself, but must not do so between our reading and
-// writing one --
+// -- What the host does by itself, but must not do between our reading and writing a unit --
 
 Result<void> DirectFile::ZeroRange(FileRange range) {
-  const MutexLock lock(unit_mutex_);
+  const SharedLock lock(unit_mutex_);
   return PosixFile::ZeroRange(range);
 }
 
 Result<void> DirectFile::PunchHole(FileRange range) {
-  const MutexLock lock(unit_mutex_);
+  const SharedLock lock(unit_mutex_);
   return PosixFile::PunchHole(range);
+}
+
+Result<void> DirectFile::CloneRange(uint64_t file_offset, File& source, FileRange source_range) {
+  const SharedLock lock(unit_mutex_);
+  return PosixFile::CloneRange(file_offset, source, source_range);
+}
+
+Result<void> DirectFile::CopyRange(uint64_t file_offset, File& source, FileRange source_range) {
+  const SharedLock lock(unit_mutex_);
+  return PosixFile::CopyRange(file_offset, source, source_range);
 }
 
 }  // namespace vhdx

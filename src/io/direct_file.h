@@ -2,7 +2,8 @@
 //
 // What is aligned goes straight through. The rest goes through an aligned buffer: a read reads the
 // whole units around it; a write replaces a part of a unit by reading it, changing it and writing
-// it back, which excludes other such writes but needs the unit to lie inside the file.
+// it back, which keeps every other change of the file out meanwhile, and needs the unit to lie
+// inside the file.
 
 #ifndef VHDXKIT_IO_DIRECT_FILE_H_
 #define VHDXKIT_IO_DIRECT_FILE_H_
@@ -29,6 +30,8 @@ class DirectFile final : public PosixFile {
   Result<void> WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) override;
   Result<void> ZeroRange(FileRange range) override;
   Result<void> PunchHole(FileRange range) override;
+  Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) override;
+  Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) override;
 
  private:
   bool Aligned(uint64_t file_offset, ByteSpan buffer) const;
@@ -42,7 +45,8 @@ class DirectFile final : public PosixFile {
   Result<void> WritePiece(uint64_t file_offset, ByteSpan piece, uint64_t first_unit,
                           MutableByteSpan units);
 
-  Mutex unit_mutex_;  ///< held by whoever changes a part of a unit
+  /// Held alone by whoever changes a part of a unit, and shared by all who change whole ones.
+  SharedMutex unit_mutex_;
 };
 
 }  // namespace vhdx

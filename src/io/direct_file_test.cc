@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
 #include "testing/host_folder.h"
 
@@ -72,6 +74,25 @@ TEST_F(DirectFileTest, UnalignedWriteAtTheEndIsRefused) {
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(ReadAll(*Open("a")), bytes_);
+}
+
+// A part of a unit is changed by writing back all of it, which must not undo what was written to
+// the rest meanwhile.
+TEST_F(DirectFileTest, PartOfAUnitLeavesWhatIsWrittenBesideIt) {
+  const uint64_t unit = file_->capabilities().io_alignment;
+  const AlignedBuffer whole(unit);
+  for (int round = 0; round < 2000; ++round) {
+    std::ranges::fill(whole.bytes(), std::byte{0});
+    ASSERT_TRUE(file_->WriteAt(0, ByteSpan(whole.bytes())));
+    const std::vector<std::byte> part(1, std::byte{1});
+    std::ranges::fill(whole.bytes(), std::byte{2});
+    std::thread other([&] { EXPECT_TRUE(file_->WriteAt(0, ByteSpan(part))); });
+    ASSERT_TRUE(file_->WriteAt(0, ByteSpan(whole.bytes())));
+    other.join();
+    std::vector<std::byte> rest(unit - 1);
+    ASSERT_TRUE(file_->ReadExactAt(1, rest));
+    ASSERT_EQ(std::ranges::count(rest, std::byte{2}), std::ssize(rest)) << "round " << round;
+  }
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -78,14 +79,38 @@ std::unexpected<Error> OpenFailure(int sys_errno, const std::string& path,
   return std::unexpected(std::move(error));
 }
 
+// The file that a new one is going to replace, if there is one.
+std::optional<struct stat> StatusOfReplaced(const OpenFileOptions& options) {
+  struct stat status = {};
+  const bool is_there = options.creation == FileCreation::kNew && !options.replaces.empty() &&
+                        ::stat(options.replaces.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  return is_there ? std::optional(status) : std::nullopt;
+}
+
+// The owner and group of another file as far as we may, and its permissions. Its group's are not
+// for another group.
+bool GiveAccessOf(const struct stat& other, int fd) {
+  const bool has_group = ::fchown(fd, other.st_uid, other.st_gid) == 0 ||
+                         ::fchown(fd, static_cast<uid_t>(-1), other.st_gid) == 0;
+  mode_t mode = other.st_mode & (S_IRWXU | S_IRWXG | S_IRWXO);
+  if (!has_group) mode &= ~static_cast<mode_t>(S_IRWXG);
+  return ::fchmod(fd, mode) == 0;
+}
+
 Result<FileDescriptor> OpenDescriptor(const std::string& path, const OpenFileOptions& options,
                                       bool block_device) {
+  constexpr mode_t kForAll = 0666;  // less the umask
+  const auto replaced = StatusOfReplaced(options);
   int fd = -1;
   do {
-    fd = ::open(path.c_str(), OpenFlags(options, block_device), 0666);
+    fd = ::open(path.c_str(), OpenFlags(options, block_device),
+                replaced ? S_IRUSR | S_IWUSR : kForAll);
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) return OpenFailure(errno, path, options);
   FileDescriptor descriptor(fd);
+  if (replaced && !GiveAccessOf(*replaced, fd)) {
+    return HostFailure(errno, "give the file the permissions of the one it replaces", path);
+  }
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags >= 0 && (flags & O_NONBLOCK) != 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
   return descriptor;

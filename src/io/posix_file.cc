@@ -150,6 +150,9 @@ Result<void> PosixFile::Sync() {
   const MutexLock lock(sync_mutex_);
   if (failed_sync_) return std::unexpected(*failed_sync_);
   if (::fdatasync(fd()) == 0) return {};
+  // A file system that nobody can write (squashfs, a CD) knows no sync, and needs none.
+  const bool knows_none = errno == EINVAL || errno == EROFS;
+  if (knows_none && !capabilities().writable) return {};
   failed_sync_ = HostError(errno, "make the file durable", name());
   failed_sync_->code = ErrorCode::kIo;
   return std::unexpected(*failed_sync_);

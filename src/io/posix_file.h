@@ -56,8 +56,8 @@ class PosixFile : public File {
   Result<void> Resize(uint64_t length_bytes) final;
   Result<void> ZeroRange(FileRange range) override;
   Result<void> PunchHole(FileRange range) override;
-  Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) final;
-  Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) final;
+  Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) override;
+  Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) override;
 
   Result<uint64_t> NextData(uint64_t file_offset) final;
   Result<uint64_t> NextHole(uint64_t file_offset) final;

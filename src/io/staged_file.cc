@@ -71,8 +71,9 @@ Result<std::unique_ptr<StagedFile>> StagedFile::Create(FileSystem& files, const 
   }
   for (int attempt = 1;; ++attempt) {
     std::string temporary = TemporaryPath(target);
-    auto file =
-        files.Open(temporary, {.access = FileAccess::kReadWrite, .creation = FileCreation::kNew});
+    auto file = files.Open(
+        temporary,
+        {.access = FileAccess::kReadWrite, .creation = FileCreation::kNew, .replaces = path});
     if (file) {
       return std::unique_ptr<StagedFile>(
           new StagedFile(files, path, std::move(temporary), std::move(*file)));

@@ -22,7 +22,8 @@ enum class Durability : uint8_t {
 
 class StagedFile {
  public:
-  /// A new, empty, writable file that is to be called `path`. Errors: those of FileSystem::Open.
+  /// A new, empty, writable file that is to be called `path`, for the same people as a file that is
+  /// there already. Errors: those of FileSystem::Open.
   static Result<std::unique_ptr<StagedFile>> Create(FileSystem& files, const std::string& path);
 
   StagedFile(const StagedFile&) = delete;

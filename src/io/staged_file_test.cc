@@ -1,10 +1,12 @@
 #include "io/staged_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <vector>
 
+#include "testing/host_folder.h"
 #include "testing/memory_file_system.h"
 
 namespace vhdx {
@@ -55,6 +57,24 @@ TEST(StagedFile, ExistingNameIsRefusedOrReplaced) {
       (*StagedFile::Create(files, "/d/a"))->Commit(RenameMode::kReplace, Durability::kNone));
   EXPECT_EQ(files.Contents("/d/a")->size(), 0U);
   EXPECT_EQ(Names(files), std::vector<std::string>{"a"});
+}
+
+class StagedFileOnHost : public testing::HostFolderTest {};
+
+TEST_F(StagedFileOnHost, ReplacementIsForTheSamePeople) {
+  for (const mode_t mode : {S_IRUSR | S_IWUSR, S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP}) {
+    const std::string path = PathOf("a" + std::to_string(mode));
+    New("a" + std::to_string(mode));
+    ASSERT_EQ(::chmod(path.c_str(), mode), 0);
+    auto staged = StagedFile::Create(files(), path);
+    ASSERT_TRUE(staged);
+    struct stat status = {};
+    ASSERT_EQ(::stat((*staged)->temporary_path().c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, mode) << "before it has its name";
+    ASSERT_TRUE((*staged)->Commit(RenameMode::kReplace, Durability::kNone));
+    ASSERT_EQ(::stat(path.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, mode);
+  }
 }
 
 TEST(StagedFile, SeveralForOneNameAreDifferentFiles) {

@@ -53,9 +53,9 @@ Result<ConvertReport> FillRawFile(BlockDevice& source, File& file, const Convert
 
 Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const std::string& path,
                                    const ConvertOptions& options, const OperationControl& control) {
-  auto kind = DecideTarget(files, &source, path, options);
-  if (!kind) return std::unexpected(std::move(kind.error()));
-  if (*kind != TargetKind::kNewFile) {
+  const auto target = DecideTarget(files, &source, path, options);
+  if (!target) return std::unexpected(target.error());
+  if (target->kind != TargetKind::kNewFile) {
     return ConvertIntoExisting(files, source, path, options, control);
   }
   return FillNewFile(files, path, options,

@@ -6,19 +6,19 @@
 
 namespace vhdx {
 
-Result<TargetKind> DecideTarget(FileSystem& files, const BlockDevice* source,
-                                const std::string& path, const ConvertOptions& options) {
+Result<Target> DecideTarget(FileSystem& files, const BlockDevice* source, const std::string& path,
+                            const ConvertOptions& options) {
   const auto is_source = [&](const FileIdentity& file) {
     return source != nullptr && source->Uses(file);
   };
-  auto existing = LookAtTarget(files, path, is_source);
+  auto existing = LockTarget(files, path, is_source);
   if (!existing) return std::unexpected(std::move(existing.error()));
   const bool into_existing = options.existing == ExistingTarget::kInto;
-  if (into_existing && !*existing) {
+  if (into_existing && *existing == nullptr) {
     return Fail(ErrorCode::kNotFound, "the target to write into does not exist", path);
   }
-  if (!*existing) return TargetKind::kNewFile;
-  if ((*existing)->block_device) return TargetKind::kBlockDevice;
+  if (*existing == nullptr) return Target{};
+  if ((*existing)->capabilities().block_device) return Target{.kind = TargetKind::kBlockDevice};
   if (options.existing == ExistingTarget::kRefuse) {
     return Fail(ErrorCode::kExists, "the target exists already; --force replaces it", path);
   }
@@ -27,7 +27,8 @@ Result<TargetKind> DecideTarget(FileSystem& files, const BlockDevice* source,
       return std::unexpected(std::move(fine.error()));
     }
   }
-  return into_existing ? TargetKind::kExistingFile : TargetKind::kNewFile;
+  if (into_existing) return Target{.kind = TargetKind::kExistingFile};
+  return Target{.kind = TargetKind::kNewFile, .replaced = *std::move(existing)};
 }
 
 Result<ConvertReport> FillNewFile(FileSystem& files, const std::string& path,

@@ -18,10 +18,16 @@ namespace vhdx {
 
 enum class TargetKind : uint8_t { kNewFile, kExistingFile, kBlockDevice };
 
+struct Target {
+  TargetKind kind = TargetKind::kNewFile;
+  /// A file that the new one is going to replace, locked until then, or null.
+  std::unique_ptr<File> replaced = {};
+};
+
 /// Looks at what stands under the target's name, and refuses it where the options do. `source` may
 /// be null. Errors: kNotFound, kExists, kBusy, kInvalidArgument; those of FileSystem::Open.
-Result<TargetKind> DecideTarget(FileSystem& files, const BlockDevice* source,
-                                const std::string& path, const ConvertOptions& options);
+Result<Target> DecideTarget(FileSystem& files, const BlockDevice* source, const std::string& path,
+                            const ConvertOptions& options);
 
 /// Fills a new file with `fill` and gives it its name. Errors: those of StagedFile and `fill`,
 /// which name the target.

@@ -16,6 +16,7 @@
 #include "testing/fault_file.h"
 #include "testing/image_builder.h"
 #include "testing/memory_file_system.h"
+#include "testing/outcome.h"
 
 namespace vhdx {
 namespace {
@@ -222,6 +223,20 @@ TEST_F(ConvertIn, StreamOfOddLength_IsPaddedToASector) {
   std::vector<std::byte> end(2);
   ASSERT_TRUE(disk->Read(3 * kMiB, end));
   EXPECT_EQ(end, (std::vector<std::byte>{std::byte{7}, std::byte{0}}));
+}
+
+TEST_F(ConvertIn, WhatIsGoingToBeReplaced_IsNotUsedMeanwhile) {
+  ASSERT_TRUE(Create(files_, kTarget, {.size_bytes = kMiB}));
+  int tried = 0;
+  const ReadStream source = [&](MutableByteSpan buffer) -> Result<size_t> {
+    EXPECT_EQ(testing::OutcomeOf(Disk::Open(files_, kTarget, {.access = DiskAccess::kReadWrite})),
+              "busy");
+    return tried++ == 0 ? buffer.size() : 0;
+  };
+  const auto report =
+      ConvertStreamToVhdx(files_, source, kTarget, {}, {.existing = ExistingTarget::kReplace});
+  ASSERT_TRUE(report) << ToString(report.error());
+  EXPECT_EQ(tried, 2);
 }
 
 TEST_F(ConvertIn, StreamThatIsEmptyOrFails_LeavesNothing) {

@@ -1,5 +1,6 @@
 #include <vhdxkit/convert.h>
 #include <vhdxkit/disk.h>
+#include <vhdxkit/image_tree.h>
 
 #include <algorithm>
 #include <memory>
@@ -29,6 +30,12 @@ Result<ConvertReport> FillExistingImage(FileSystem& files, BlockDevice& source,
   open.access = DiskAccess::kReadWrite;
   auto target = Disk::Open(files, path, open);
   if (!target) return std::unexpected(std::move(target.error()));
+  if (!options.orphan_children) {
+    // Asked again: it is locked only now.
+    if (auto fine = RefuseIfParent(files, path, open); !fine) {
+      return std::unexpected(std::move(fine.error()));
+    }
+  }
   if (source.size_bytes() > (*target)->size_bytes()) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the disk has " + std::to_string((*target)->size_bytes()) +
@@ -135,12 +142,12 @@ Result<ConvertReport> FillVhdxFromStream(const ReadStream& source, File& file,
 Result<ConvertReport> ConvertToVhdx(FileSystem& files, BlockDevice& source, const std::string& path,
                                     const CreateOptions& image, const ConvertOptions& options,
                                     const OperationControl& control) {
-  auto kind = DecideTarget(files, &source, path, options);
-  if (!kind) return std::unexpected(std::move(kind.error()));
-  if (*kind == TargetKind::kExistingFile) {
+  const auto target = DecideTarget(files, &source, path, options);
+  if (!target) return std::unexpected(target.error());
+  if (target->kind == TargetKind::kExistingFile) {
     return FillExistingImage(files, source, path, options, control);
   }
-  if (auto fine = RefuseBlockDevice(*kind, path); !fine) {
+  if (auto fine = RefuseBlockDevice(target->kind, path); !fine) {
     return std::unexpected(std::move(fine.error()));
   }
   return FillNewFile(files, path, options,
@@ -151,13 +158,13 @@ Result<ConvertReport> ConvertStreamToVhdx(FileSystem& files, const ReadStream& s
                                           const std::string& path, const CreateOptions& image,
                                           const ConvertOptions& options,
                                           const OperationControl& control) {
-  auto kind = DecideTarget(files, nullptr, path, options);
-  if (!kind) return std::unexpected(std::move(kind.error()));
-  if (*kind == TargetKind::kExistingFile) {
+  const auto target = DecideTarget(files, nullptr, path, options);
+  if (!target) return std::unexpected(target.error());
+  if (target->kind == TargetKind::kExistingFile) {
     return Fail(ErrorCode::kUnsupported,
                 "a stream can only be converted into a new file; leave out -n", path);
   }
-  if (auto fine = RefuseBlockDevice(*kind, path); !fine) {
+  if (auto fine = RefuseBlockDevice(target->kind, path); !fine) {
     return std::unexpected(std::move(fine.error()));
   }
   return FillNewFile(files, path, options,

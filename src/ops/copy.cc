@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <new>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "bytes/arithmetic.h"
 #include "bytes/mutex.h"
 #include "ops/progress_meter.h"
+#include "ops/workers.h"
 #include "ops/zero_runs.h"
 
 namespace vhdx {
@@ -87,13 +89,8 @@ class Copier {
         meter_(control, source.size_bytes()) {}
 
   Result<CopyReport> Run(unsigned threads) {
-    {
-      std::vector<std::jthread> workers;
-      for (unsigned i = 1; i < threads; ++i) workers.emplace_back([this] { Work(); });
-      Work();
-    }
-    const MutexLock lock(mutex_);
-    if (error_) return std::unexpected(*std::move(error_));
+    auto done = workers_.Run(threads, [this](unsigned) { return Work(); });
+    if (!done) return std::unexpected(std::move(done.error()));
     CopyReport report{.copied_bytes = copied_, .cloned_bytes = cloned_};
     report.zero_bytes = source_.size_bytes() - report.copied_bytes - report.cloned_bytes;
     meter_.Reach(source_.size_bytes());
@@ -101,28 +98,19 @@ class Copier {
   }
 
  private:
-  void Work() {
-    const AlignedBuffer buffer(kCopyPiece);
-    while (!stop_.load(std::memory_order_relaxed)) {
-      if (control_.cancelled()) {
-        return Stop({.code = ErrorCode::kCancelled,
-                     .file_offset = {},
-                     .sentence = "the operation was cancelled"});
-      }
+  Result<void> Work() {
+    const AlignedBuffer buffer(kCopyPiece, AlignedBuffer::kPageBytes, std::nothrow);
+    if (!buffer.ok()) return Fail(ErrorCode::kIo, "no memory for a buffer");
+    while (!workers_.stopping()) {
+      if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
       auto piece = queue_.Next(may_clone_.load(std::memory_order_relaxed));
-      if (!piece) return Stop(std::move(piece.error()));
-      if (!*piece) return;
-      if (auto done = CopyPiece(**piece, buffer.bytes()); !done)
-        return Stop(std::move(done.error()));
+      if (!piece) return std::unexpected(std::move(piece.error()));
+      if (!*piece) return {};
+      if (auto copied = CopyPiece(**piece, buffer.bytes()); !copied) return copied;
       done_ += (*piece)->range.length_bytes;
       meter_.Reach(done_ + queue_.skipped_bytes());
     }
-  }
-
-  void Stop(Error error) VHDX_EXCLUDES(mutex_) {
-    stop_ = true;
-    const MutexLock lock(mutex_);
-    if (!error_) error_ = std::move(error);
+    return {};
   }
 
   Result<void> CopyPiece(const Extent& piece, std::span<std::byte> buffer) {
@@ -199,14 +187,12 @@ class Copier {
   const OperationControl& control_;
   ExtentQueue queue_;
   ProgressMeter meter_;
-  std::atomic<bool> stop_ = false;
+  Workers workers_;
   std::atomic<bool> may_clone_ = true;
   std::atomic<uint64_t> copied_ = 0;
   std::atomic<uint64_t> cloned_ = 0;
   std::atomic<uint64_t> done_ = 0;
   Mutex writing_;
-  Mutex mutex_;
-  std::optional<Error> error_ VHDX_GUARDED_BY(mutex_);
 };
 
 unsigned ThreadsFor(unsigned wanted) {

@@ -68,9 +68,9 @@ Error About(const std::string& path, Error error) {
   return error;
 }
 
-Result<void> RefuseExisting(FileSystem& files, const ExistingFile& existing,
-                            const CreateOptions& options, const std::string& path) {
-  if (existing.block_device) {
+Result<void> RefuseExisting(FileSystem& files, const File& existing, const CreateOptions& options,
+                            const std::string& path) {
+  if (existing.capabilities().block_device) {
     return Fail(ErrorCode::kUnsupported,
                 "a VHDX needs a file that can grow, not a block device; convert to raw to write "
                 "onto one",
@@ -116,11 +116,11 @@ Result<CreateReport> Create(FileSystem& files, const std::string& path,
   if (!parent) return std::unexpected(std::move(parent.error()));
   auto parameters = DecideParameters(options, *parent);
   if (!parameters) return std::unexpected(About(path, std::move(parameters.error())));
-  auto existing = LookAtTarget(files, path, [&](const FileIdentity& file) {
+  const auto existing = LockTarget(files, path, [&](const FileIdentity& file) {
     return *parent && (*parent)->disk->Uses(file);
   });
-  if (!existing) return std::unexpected(std::move(existing.error()));
-  if (*existing) {
+  if (!existing) return std::unexpected(existing.error());
+  if (*existing != nullptr) {
     if (auto fine = RefuseExisting(files, **existing, options, path); !fine) {
       return std::unexpected(std::move(fine.error()));
     }

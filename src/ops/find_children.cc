@@ -18,10 +18,14 @@ struct Parent {
   Guid data_write_guid;
 };
 
-// A child in use is a child too, so nothing is locked; and what cannot be read is nobody's child as
-// far as anybody can tell.
-bool IsChildOf(FileSystem& files, const std::string& path, const Parent& parent) {
+// A child in use is a child too, so nothing is locked; and what is no image that can be read is
+// nobody's child. Of a file that we may not open nobody can tell.
+Result<bool> IsChildOf(FileSystem& files, const std::string& path, const Parent& parent) {
   auto file = files.Open(path, {});
+  if (!file && file.error().code == ErrorCode::kPermission) {
+    file.error().sentence += "; so nobody can tell whether it is a child";
+    return std::unexpected(std::move(file.error()));
+  }
   if (!file || (*file)->identity() == parent.file) return false;
   Findings findings;
   const auto image = OpenImage(*std::move(file), {.lock = LockPolicy::kIgnore}, findings);
@@ -60,11 +64,16 @@ Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::stri
   for (const std::string& folder : *folders) {
     auto names = files.List(folder, kMaxImagesInFolder);
     if (!names) return std::unexpected(std::move(names.error()));
+    if (names->size() == kMaxImagesInFolder) {
+      return Fail(ErrorCode::kUnsupported,
+                  "a folder of so many files is not searched for the children of an image", folder);
+    }
     for (const std::string& name : *names) {
+      if (!IsImageName(name)) continue;
       std::string candidate = JoinPath(folder, name);
-      if (IsImageName(name) && IsChildOf(files, candidate, parent)) {
-        children.push_back(std::move(candidate));
-      }
+      auto is_child = IsChildOf(files, candidate, parent);
+      if (!is_child) return std::unexpected(std::move(is_child.error()));
+      if (*is_child) children.push_back(std::move(candidate));
     }
   }
   return children;
@@ -73,10 +82,16 @@ Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::stri
 Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
                             const OpenOptions& options) {
   constexpr size_t kNamed = 3;
-  const auto children = FindChildren(files, path, options);
+  auto children = FindChildren(files, path, options);
   // What is no VHDX has no children.
   if (!children && children.error().rule == "file.signature") return {};
-  if (!children) return std::unexpected(children.error());
+  if (!children) {
+    const ErrorCode code = children.error().code;
+    if (code == ErrorCode::kPermission || code == ErrorCode::kUnsupported) {
+      children.error().sentence += "; --orphan-children goes on without looking";
+    }
+    return std::unexpected(std::move(children.error()));
+  }
   if (children->empty()) return {};
   std::string names;
   for (size_t i = 0; i < std::min(children->size(), kNamed); ++i) {

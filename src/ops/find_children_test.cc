@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bytes/arithmetic.h"
+#include "testing/forwarding_file.h"
 #include "testing/image_builder.h"
 #include "testing/memory_file_system.h"
 
@@ -48,6 +49,31 @@ TEST_F(FindChildrenOf, ChildInUse_IsFoundToo) {
   auto child = *files_.Open("/vm/a.avhdx", {.access = FileAccess::kReadWrite});
   ASSERT_TRUE(child->Lock(LockMode::kExclusive));
   EXPECT_EQ(*FindChildren(files_, "/vm/base.vhdx"), Paths{"/vm/a.avhdx"});
+}
+
+// Files that another user keeps to himself.
+class SecretFiles final : public testing::ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+  Result<std::unique_ptr<File>> Open(const std::string& path,
+                                     const OpenFileOptions& options) override {
+    if (path.find("secret") != std::string::npos) {
+      return Fail(ErrorCode::kPermission, "permission denied", path);
+    }
+    return ForwardingFileSystem::Open(path, options);
+  }
+};
+
+TEST_F(FindChildrenOf, ImageThatMayNotBeRead_MayBeAChild) {
+  SecretFiles files(files_);
+  files_.AddFile("/vm/secret.txt");
+  EXPECT_TRUE(RefuseIfParent(files, "/vm/stranger.vhdx"));
+  files_.AddFile("/vm/secret.avhdx");
+  const auto refused = RefuseIfParent(files, "/vm/stranger.vhdx");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kPermission);
+  EXPECT_EQ(refused.error().file, "/vm/secret.avhdx");
+  EXPECT_NE(refused.error().sentence.find("--orphan-children"), std::string::npos);
 }
 
 TEST_F(FindChildrenOf, RefuseIfParent_NamesAFewOfThem) {

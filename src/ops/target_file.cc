@@ -4,13 +4,13 @@
 
 namespace vhdx {
 
-Result<std::optional<ExistingFile>> LookAtTarget(
+Result<std::unique_ptr<File>> LockTarget(
     FileSystem& files, const std::string& path,
     const std::function<bool(const FileIdentity&)>& is_source) {
   auto file = files.Open(path, {});
   if (!file) {
-    if (file.error().code == ErrorCode::kNotFound) return std::nullopt;
-    return std::unexpected(std::move(file.error()));
+    if (file.error().code == ErrorCode::kNotFound) return nullptr;
+    return file;
   }
   if (is_source((*file)->identity())) {
     return Fail(ErrorCode::kInvalidArgument, "the target is (part of) the source", path);
@@ -20,7 +20,7 @@ Result<std::optional<ExistingFile>> LookAtTarget(
       !locked && locked.error().code != ErrorCode::kUnsupported) {
     return std::unexpected(std::move(locked.error()));
   }
-  return ExistingFile{(*file)->identity(), (*file)->capabilities().block_device};
+  return file;
 }
 
 Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path) {

@@ -8,25 +8,19 @@
 #include <vhdxkit/file.h>
 
 #include <functional>
-#include <optional>
+#include <memory>
 #include <string>
 
 #include "io/staged_file.h"
 
 namespace vhdx {
 
-/// What stands under the target's name before we begin.
-struct ExistingFile {
-  FileIdentity identity;
-  bool block_device = false;
-};
-
-/// Looks at it; nothing if nothing is there. `is_source` tells of the files that must stay.
-/// Errors: kInvalidArgument (it is one of those); kBusy (somebody uses it, and would lose it);
-/// those of FileSystem::Open.
-Result<std::optional<ExistingFile>> LookAtTarget(
-    FileSystem& files, const std::string& path,
-    const std::function<bool(const FileIdentity&)>& is_source);
+/// Opens what stands under the target's name before we begin, and locks it, so that nobody begins
+/// to use what is going to be replaced for as long as the result lives; null if nothing is there.
+/// `is_source` tells of the files that must stay. Errors: kInvalidArgument (it is one of those);
+/// kBusy (somebody uses it, and would lose it); those of FileSystem::Open.
+Result<std::unique_ptr<File>> LockTarget(FileSystem& files, const std::string& path,
+                                         const std::function<bool(const FileIdentity&)>& is_source);
 
 /// A StagedFile whose errors name the target.
 Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path);
