@@ -2,6 +2,7 @@
 
 #include <vhdxkit/image_tree.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -31,7 +32,11 @@ Result<ExitStatus> RunChain(const Invocation& invocation, const ChainArguments& 
   } else {
     invocation.out.Write(TreeToText(*nodes));
   }
-  return ExitStatus::kDone;
+  // Images that were named, and not only found in a folder.
+  const bool all_read = std::ranges::none_of(*nodes, [&](const ImageNode& node) {
+    return node.error && std::ranges::find(arguments.paths, node.path) != arguments.paths.end();
+  });
+  return all_read ? ExitStatus::kDone : ExitStatus::kFailed;
 }
 
 }  // namespace

@@ -419,7 +419,16 @@ TEST_F(Commands, ConvertTellsTheFormatByTheName) {
 }
 
 TEST_F(Commands, ConvertRefusesOptionsThatMeanNothing) {
-  EXPECT_EQ(Run({"convert", "--fixed", "/vm/base.vhdx", "/a.raw"}).status, 1);
+  for (const std::vector<std::string>& options : std::vector<std::vector<std::string>>{
+           {"--fixed"}, {"--preallocate"}, {"--log-size", "2M"}, {"--logical-sector", "4096"}}) {
+    std::vector<std::string> words = {"convert", "/vm/base.vhdx", "/a.raw"};
+    words.insert(words.end(), options.begin(), options.end());
+    EXPECT_EQ(Run(words).status, 1);
+    EXPECT_NE(Run(words).err.find(options[0] + " is for a VHDX"), std::string::npos);
+  }
+  // Not a raw disk under a name that says otherwise, unless that is said.
+  EXPECT_EQ(Run({"convert", "/vm/base.vhdx", "/a.qcow2"}).status, 1);
+  EXPECT_EQ(Run({"convert", "-O", "raw", "/vm/base.vhdx", "/a.qcow2"}).status, 0);
   EXPECT_EQ(Run({"convert", "-O", "vhdx", "/vm/base.vhdx", "-"}).status, 1);
   EXPECT_EQ(Run({"convert", "-", "/a.raw"}).status, 1);
 }

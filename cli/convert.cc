@@ -161,8 +161,8 @@ std::string ToText(const ConvertArguments& arguments, const ConversionOutcome& o
       fmt::format("{}: {} written ({}) in {:.2f} s", Printable(TargetName(arguments)),
                   FormatSize(report.source_size_bytes), parts, outcome.seconds);
   const uint64_t rest = report.target_size_bytes - report.source_size_bytes;
-  const bool has_rest = rest > 0 && !arguments.from_standard_input();
-  if (has_rest) text += fmt::format("; the {} behind that stay as they were", FormatSize(rest));
+  if (rest > 0 && arguments.into_existing)
+    text += fmt::format("; the {} behind that stay as they were", FormatSize(rest));
   return text + "\n";
 }
 
@@ -194,7 +194,29 @@ Result<std::string_view> DecideTargetFormat(const Invocation& invocation,
     const bool is_vhdx = *format != nullptr && (*format)->kind == ImageFormat::Kind::kVhdx;
     return is_vhdx ? kVhdx : kRaw;
   }
+  for (const std::string_view name : {".vhd", ".qcow2", ".qcow", ".vmdk", ".vdi", ".qed"}) {
+    if (!arguments.target.ends_with(name)) continue;
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the name says {}, which is not written here; -O says what is to be "
+                            "written under it",
+                            name.substr(1)),
+                arguments.target);
+  }
   return IsNamedAsVhdx(arguments.target) ? kVhdx : kRaw;
+}
+
+// One that was said and that only a new VHDX can have; else empty.
+std::string_view OptionOfNewImage(const NewImageArguments& image) {
+  if (image.fixed) return "--fixed";
+  if (image.block_size != 0) return "--block-size";
+  if (image.log_size != 0) return "--log-size";
+  if (!image.logical_sector.empty()) return "--logical-sector";
+  if (!image.physical_sector.empty()) return "--physical-sector";
+  if (image.preallocate) return "--preallocate";
+  if (image.disk_id) return "--disk-id";
+  if (image.creator != NewImageArguments().creator) return "--creator";
+  if (image.reproducible) return "--reproducible";
+  return {};
 }
 
 Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view target_format) {
@@ -211,10 +233,26 @@ Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view ta
     return refuse(
         "--reproducible reads the disk twice, and a pipe can be read once; save it first");
   }
-  if (target_format == kRaw && (arguments.image.fixed || arguments.image.block_size != 0)) {
-    return refuse("--fixed and --block-size are for a VHDX; say -O vhdx, or leave them out");
+  const std::string_view of_new_image = OptionOfNewImage(arguments.image);
+  if (!of_new_image.empty() && target_format == kRaw) {
+    return refuse(fmt::format("{} is for a VHDX; say -O vhdx, or leave it out", of_new_image));
+  }
+  if (!of_new_image.empty() && arguments.into_existing) {
+    return refuse(
+        fmt::format("{} is for a new image, and with -n there is one; leave it out", of_new_image));
   }
   return {};
+}
+
+void NotePadding(const Invocation& invocation, std::string_view source,
+                 const ConvertReport& report) {
+  const uint64_t padding = report.target_size_bytes - report.source_size_bytes;
+  if (padding == 0) return;
+  invocation.messages.Note(
+      std::string(source),
+      fmt::format("its {} bytes are no multiple of a sector; the disk ends with {} bytes of zeros "
+                  "more",
+                  report.source_size_bytes, padding));
 }
 
 void ReportOutcome(const Invocation& invocation, const ConvertArguments& arguments,
@@ -234,14 +272,7 @@ Result<ExitStatus> RunFromStandardInput(const Invocation& invocation,
   }
   auto report = ConvertStream(invocation, arguments, input);
   if (!report) return std::unexpected(std::move(report.error()));
-  if (const uint64_t padding = report->target_size_bytes - report->source_size_bytes;
-      padding != 0) {
-    invocation.messages.Note(
-        kStandardInputName,
-        fmt::format("its {} bytes are no multiple of a sector; the disk ends with {} bytes of "
-                    "zeros more",
-                    report->source_size_bytes, padding));
-  }
+  NotePadding(invocation, kStandardInputName, *report);
   ReportOutcome(invocation, arguments, {kRaw, target_format}, *report, start);
   return ExitStatus::kDone;
 }
@@ -260,6 +291,9 @@ Result<ExitStatus> RunConvert(const Invocation& invocation, const ConvertArgumen
   const auto start = std::chrono::steady_clock::now();
   auto report = Convert(invocation, arguments, *target_format, *source->device);
   if (!report) return std::unexpected(std::move(report.error()));
+  if (!arguments.into_existing && *target_format == kVhdx) {
+    NotePadding(invocation, arguments.source.path, *report);
+  }
   ReportOutcome(invocation, arguments, {source->format, *target_format}, *report, start);
   return ExitStatus::kDone;
 }

@@ -87,11 +87,13 @@ void NoteParentElsewhere(const Invocation& invocation, const CreateArguments& ar
   const auto inspection = Inspect(invocation.files, arguments.path);
   if (!inspection || !inspection->parent) return;
   if (inspection->parent->identity == ParentState::Identity::kOk) return;
-  const size_t slash = arguments.parent.rfind('/');
+  // Parents are allowed by where they really are, whatever link leads there.
+  const auto real_path = invocation.files.RealPath(arguments.parent);
+  if (!real_path) return;
   invocation.messages.Note(
       arguments.path,
       fmt::format("its parent lies in another folder; say --parent-dir {} wherever it is used",
-                  slash == std::string::npos ? "." : arguments.parent.substr(0, slash + 1)));
+                  Printable(real_path->substr(0, real_path->rfind('/') + 1))));
 }
 
 Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments& arguments) {

@@ -225,6 +225,24 @@ TEST_F(ConvertIn, StreamOfOddLength_IsPaddedToASector) {
   EXPECT_EQ(end, (std::vector<std::byte>{std::byte{7}, std::byte{0}}));
 }
 
+TEST_F(ConvertIn, RawOfOddLength_EndsWithZerosInLargeSectors) {
+  auto file =
+      *files_.Open("/odd.raw", {.access = FileAccess::kReadWrite, .creation = FileCreation::kNew});
+  const std::vector<std::byte> bytes(5120, std::byte{7});
+  ASSERT_TRUE(file->WriteAt(0, ByteSpan(bytes)));
+  auto source = RawDevice::Open(std::move(file));
+  ASSERT_TRUE(source);
+  const auto report = ConvertToVhdx(files_, **source, kTarget, {.logical_sector_size = 4096}, {});
+  ASSERT_TRUE(report) << ToString(report.error());
+  EXPECT_EQ(report->source_size_bytes, 5120U);
+  EXPECT_EQ(report->target_size_bytes, 8192U);
+  auto disk = Open(kTarget);
+  std::vector<std::byte> read(8192);
+  ASSERT_TRUE(disk->Read(0, read));
+  EXPECT_EQ(std::ranges::count(read, std::byte{7}), 5120);
+  EXPECT_EQ(std::ranges::count(read, std::byte{0}), 3072);
+}
+
 TEST_F(ConvertIn, WhatIsGoingToBeReplaced_IsNotUsedMeanwhile) {
   ASSERT_TRUE(Create(files_, kTarget, {.size_bytes = kMiB}));
   int tried = 0;

@@ -3,6 +3,7 @@
 #include <vhdxkit/image_tree.h>
 
 #include <algorithm>
+#include <bit>
 #include <memory>
 #include <span>
 #include <string>
@@ -70,7 +71,12 @@ InheritedParameters ParametersOf(const BlockDevice& source) {
 
 Result<ConvertReport> FillVhdx(BlockDevice& source, File& file, const CreateOptions& image,
                                const ConvertOptions& options, const OperationControl& control) {
-  auto parameters = ParametersFor(image, ParametersOf(source));
+  InheritedParameters inherited = ParametersOf(source);
+  // What is no multiple of larger sectors ends with zeros more.
+  if (image.logical_sector_size != 0 && std::has_single_bit(image.logical_sector_size)) {
+    inherited.size_bytes = AlignUp(inherited.size_bytes, image.logical_sector_size);
+  }
+  auto parameters = ParametersFor(image, inherited);
   if (!parameters) return std::unexpected(std::move(parameters.error()));
   auto target = BeginNewDisk(file, image, *parameters, control);
   if (!target) return std::unexpected(std::move(target.error()));

@@ -19,11 +19,14 @@ std::string NameOfParent(const ParentLocatorInfo& locator) {
 
 class TreeFinder {
  public:
-  TreeFinder(FileSystem& files, const OpenOptions& options) : files_(files), options_(options) {}
+  TreeFinder(FileSystem& files, OpenOptions options)
+      : files_(files), options_(std::move(options)) {}
 
   Result<void> AddPath(const std::string& path) {
     auto is_folder = files_.IsFolder(path);
     if (!is_folder) return std::unexpected(std::move(is_folder.error()));
+    // What the user names may hold the parents of what else he names.
+    options_.parent_folders.push_back(*is_folder ? path : FolderOf(path));
     if (*is_folder) return AddFolder(path);
     auto added = AddImage(path);
     if (!added) return std::unexpected(std::move(added.error()));
@@ -94,7 +97,7 @@ class TreeFinder {
   }
 
   FileSystem& files_;
-  const OpenOptions& options_;
+  OpenOptions options_;
   std::vector<ImageNode> nodes_;
   std::map<std::string, size_t> index_of_;  // by real path
 };

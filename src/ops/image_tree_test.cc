@@ -63,6 +63,19 @@ TEST(ImageTree, FolderGivesAllImagesAndTheirParents) {
   EXPECT_EQ(Find(nodes, "leaf.avhdx").subformat, Subformat::kDifferencing);
 }
 
+TEST(ImageTree, FoldersThatAreNamed_MayHoldTheParents) {
+  MemoryFileSystem files;
+  const Family family;
+  ASSERT_TRUE(testing::BuildAt(family.base, files, "/vm/base.vhdx"));
+  files.AddFolder("/kid");
+  const ImageSpec child = Family::Child(family.base, "..\\vm\\base.vhdx", 14);
+  ASSERT_TRUE(testing::BuildAt(child, files, "/kid/child.avhdx"));
+  EXPECT_EQ(ParentOf(*FindImageTree(files, {"/kid"}), "child.avhdx"), "none");
+  for (const char* other : {"/vm", "/vm/base.vhdx"}) {
+    EXPECT_EQ(ParentOf(*FindImageTree(files, {"/kid", other}), "child.avhdx"), "/vm/base.vhdx");
+  }
+}
+
 TEST(ImageTree, FileBringsItsParentsOnly) {
   MemoryFileSystem files;
   Family().Build(files, "/vm");
