@@ -31,13 +31,13 @@ CLI::Option* AddValue(CLI::App& app, const std::string& names, const std::string
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
+// `take` says what is wrong with the size, or nothing.
 void AddSizeTaker(CLI::App& app, const std::string& names, const std::string& help,
-                  const std::function<void(uint64_t size_bytes)>& take) {
+                  const std::function<std::string(uint64_t size_bytes)>& take) {
   AddValue(app, names, "SIZE", help, [take](const std::string& text) -> std::string {
     const auto size = ParseSize(text);
     if (!size) return "is no size; sizes are bytes, or a number with k, M, G or T, such as 64k";
-    take(*size);
-    return {};
+    return take(*size);
   });
 }
 
@@ -62,12 +62,24 @@ void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::s
 
 void AddSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
              const std::string& help) {
-  AddSizeTaker(app, names, help, [&target_bytes](uint64_t size) { target_bytes = size; });
+  AddCheckedSize(app, names, target_bytes, [](uint64_t) { return true; }, "", help);
+}
+
+void AddCheckedSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
+                    bool (*is_right)(uint64_t), const std::string& wrong, const std::string& help) {
+  AddSizeTaker(app, names, help, [&target_bytes, is_right, wrong](uint64_t size) -> std::string {
+    if (!is_right(size)) return wrong;
+    target_bytes = size;
+    return {};
+  });
 }
 
 void AddOptionalSize(CLI::App& app, const std::string& names, std::optional<uint64_t>& target_bytes,
                      const std::string& help) {
-  AddSizeTaker(app, names, help, [&target_bytes](uint64_t size) { target_bytes = size; });
+  AddSizeTaker(app, names, help, [&target_bytes](uint64_t size) -> std::string {
+    target_bytes = size;
+    return {};
+  });
 }
 
 void AddText(CLI::App& app, const std::string& names, std::string& target,

@@ -40,6 +40,10 @@ void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::s
 void AddSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
              const std::string& help);
 
+/// The same for a size that not every number is: `is_right` tells, and `wrong` says what is not.
+void AddCheckedSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
+                    bool (*is_right)(uint64_t), const std::string& wrong, const std::string& help);
+
 /// The same, and whether it was said.
 void AddOptionalSize(CLI::App& app, const std::string& names, std::optional<uint64_t>& target_bytes,
                      const std::string& help);

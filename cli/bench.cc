@@ -155,7 +155,9 @@ Command AddBench(CLI::App& root) {
   AddCount(app, "--flush-interval", options.flush_interval, {},
            "with --write: a flush after so many writes; if not said, only at the end");
   AddCount(app, "--count", options.count, {.least = 1}, "requests in all; 100000 if not said");
-  AddSize(app, "--block", options.block_bytes, "bytes a request; 4k if not said");
+  AddCheckedSize(
+      app, "--block", options.block_bytes, [](uint64_t size) { return size != 0; },
+      "is no length of a request", "bytes a request; 4k if not said");
   AddSize(app, "--step", options.step_bytes,
           "from one request to the next; as --block if not said");
   AddFlag(app, "--random", options.random, "anywhere on the disk instead");

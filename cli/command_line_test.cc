@@ -423,14 +423,14 @@ TEST_F(Commands, ConvertRefusesOptionsThatMeanNothing) {
            {"--fixed"}, {"--preallocate"}, {"--log-size", "2M"}, {"--logical-sector", "4096"}}) {
     std::vector<std::string> words = {"convert", "/vm/base.vhdx", "/a.raw"};
     words.insert(words.end(), options.begin(), options.end());
-    EXPECT_EQ(Run(words).status, 1);
+    EXPECT_EQ(Run(words).status, 64);
     EXPECT_NE(Run(words).err.find(options[0] + " is for a VHDX"), std::string::npos);
   }
   // Not a raw disk under a name that says otherwise, unless that is said.
   EXPECT_EQ(Run({"convert", "/vm/base.vhdx", "/a.qcow2"}).status, 1);
   EXPECT_EQ(Run({"convert", "-O", "raw", "/vm/base.vhdx", "/a.qcow2"}).status, 0);
-  EXPECT_EQ(Run({"convert", "-O", "vhdx", "/vm/base.vhdx", "-"}).status, 1);
-  EXPECT_EQ(Run({"convert", "-", "/a.raw"}).status, 1);
+  EXPECT_EQ(Run({"convert", "-O", "vhdx", "/vm/base.vhdx", "-"}).status, 64);
+  EXPECT_EQ(Run({"convert", "-", "/a.raw"}).status, 64);
 }
 
 TEST_F(Commands, CreateSaysWhatItMade) {
@@ -493,19 +493,21 @@ TEST_F(Commands, ConvertIsReproducibleWhereAsked) {
 }
 
 TEST_F(Commands, CreateSaysWhatIsWrong) {
-  const auto fails = [&](std::vector<std::string> arguments, const std::string& words) {
+  const auto fails = [&](std::vector<std::string> arguments, const std::string& words,
+                         int status = 1) {
     arguments.insert(arguments.begin(), "create");
     const Outcome outcome = Run(arguments);
-    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(outcome.status, status) << words;
     EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
     EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
   };
-  fails({"/a.vhdx"}, "say how large");
-  fails({"/a.vhdx", "0"}, "no bytes");
+  fails({"/a.vhdx"}, "say how large", 64);
+  fails({"/a.vhdx", "0"}, "no bytes", 64);
   fails({"/a.vhdx", "1000"}, "/a.vhdx: a size of 1000 bytes is no multiple");
   fails({"/a.vhdx", "65T"}, "64T or less");
-  fails({"/a.vhdx", "1G", "--block-size", "3M"}, "power of two");
-  fails({"/a.vhdx", "--parent", "/vm/base.vhdx", "--fixed"}, "cannot be fixed");
+  fails({"/a.vhdx", "1G", "--block-size", "3M"}, "power of two", 64);
+  fails({"/a.vhdx", "1G", "--log-size", "0"}, "multiple of 1M", 64);
+  fails({"/a.vhdx", "--parent", "/vm/base.vhdx", "--fixed"}, "cannot be fixed", 64);
   fails({"/a.vhdx", "--parent", "/gone.vhdx"}, "/gone.vhdx");
   fails({"/vm/base.vhdx", "1G"}, "--force");
   fails({"/vm/base.vhdx", "1G", "--force"}, "child.avhdx");

@@ -281,7 +281,7 @@ Result<ExitStatus> RunConvert(const Invocation& invocation, const ConvertArgumen
   auto target_format = DecideTargetFormat(invocation, arguments);
   if (!target_format) return std::unexpected(std::move(target_format.error()));
   if (auto checked = CheckFormats(arguments, *target_format); !checked) {
-    return std::unexpected(std::move(checked.error()));
+    return invocation.Misused(checked.error());
   }
   if (arguments.from_standard_input()) {
     return RunFromStandardInput(invocation, arguments, *target_format);

@@ -98,7 +98,7 @@ void NoteParentElsewhere(const Invocation& invocation, const CreateArguments& ar
 
 Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments& arguments) {
   if (auto checked = CheckCreateArguments(arguments); !checked) {
-    return std::unexpected(std::move(checked.error()));
+    return invocation.Misused(checked.error());
   }
   CreateOptions options = ToCreateOptions(
       arguments.image, arguments.subformat(),

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/exit_status.h"
 #include "cli/messages.h"
 #include "cli/progress.h"
 #include "cli/text_output.h"
@@ -45,6 +46,12 @@ struct Invocation {
             .allow_any_parent = options.allow_any_parent,
             .lock = read.force_share ? LockPolicy::kIgnore : LockPolicy::kLock,
             .direct = read.direct};
+  }
+
+  /// The end of a command whose arguments contradict each other, whatever the files are: says so.
+  ExitStatus Misused(const Error& error) const {
+    messages.ReportMisuse(error);
+    return ExitStatus::kUsage;
   }
 
   /// For an operation that reports to `progress`, which outlives it.

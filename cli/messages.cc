@@ -37,6 +37,10 @@ void Messages::Report(const Error& error) const {
   PrintLine(style_.json ? ToLine(ErrorToJson(error)) : "vhdx: " + ErrorToText(error));
 }
 
+void Messages::ReportMisuse(const Error& error) const {
+  PrintLine(style_.json ? ToLine(MakeErrorJson("usage", error)) : "vhdx: " + ErrorToText(error));
+}
+
 void Messages::ReportUsage(std::string_view sentence, std::string_view hint) const {
   const std::string text = fmt::format("{}; {}", sentence, hint);
   Error error;

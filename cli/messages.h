@@ -29,6 +29,8 @@ class Messages {
   Messages(int fd, Style style) : fd_(fd), style_(style) {}
 
   void Report(const Error& error) const;
+  /// The same, of arguments that cannot be.
+  void ReportMisuse(const Error& error) const;
   /// A mistake in how the command was called; the hint says where to read on.
   void ReportUsage(std::string_view sentence, std::string_view hint) const;
   /// What the user should know before relying on the result.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <charconv>
 
 #include "cli/arguments.h"
@@ -15,6 +16,17 @@ uint32_t SectorSize(const std::string& text) {
   uint32_t size = 0;
   std::from_chars(text.data(), text.data() + text.size(), size);
   return size;
+}
+
+constexpr uint64_t kMebibyte = uint64_t{1} << 20;
+
+bool IsBlockSize(uint64_t size_bytes) {
+  return std::has_single_bit(size_bytes) && size_bytes >= kMebibyte &&
+         size_bytes <= 256 * kMebibyte;
+}
+
+bool IsLogSize(uint64_t size_bytes) {
+  return size_bytes != 0 && size_bytes % kMebibyte == 0 && size_bytes <= 1024 * kMebibyte;
 }
 
 // Everything that makes one image differ from another.
@@ -32,9 +44,11 @@ std::string Describe(const NewImageArguments& arguments, const CreateOptions& op
 }  // namespace
 
 void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments) {
-  AddSize(app, "--block-size", arguments.block_size,
-          "a power of two from 1M to 256M; if not said, 32M for a dynamic disk and 2M for others");
-  AddSize(app, "--log-size", arguments.log_size, "a multiple of 1M; 8M if not said");
+  AddCheckedSize(
+      app, "--block-size", arguments.block_size, IsBlockSize, "is no power of two from 1M to 256M",
+      "a power of two from 1M to 256M; if not said, 32M for a dynamic disk and 2M for others");
+  AddCheckedSize(app, "--log-size", arguments.log_size, IsLogSize, "is no multiple of 1M up to 1G",
+                 "a multiple of 1M up to 1G; 8M if not said");
   AddChoice(app, "--physical-sector", arguments.physical_sector, {"512", "4096"},
             "what the disk says of its physical sectors");
   AddFlag(app, "--preallocate", arguments.preallocate,

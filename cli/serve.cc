@@ -57,8 +57,18 @@ Result<void> TryToOpen(const Invocation& invocation, const ServeArguments& argum
   return RefuseIfParent(invocation.files, path, open);
 }
 
+// What the arguments say, unless they contradict each other.
 Result<NbdServerOptions> ServerOptions(const Invocation& invocation,
                                        const ServeArguments& arguments) {
+  const auto refuse = [](std::string sentence) {
+    return Fail(ErrorCode::kInvalidArgument, std::move(sentence));
+  };
+  if (!arguments.socket.empty() && arguments.listen) {
+    return refuse("--socket and --listen exclude each other: one process serves one of them");
+  }
+  if (!arguments.snapshot.empty() && arguments.read_only) {
+    return refuse("--snapshot-writes is for writing, and --read-only against it");
+  }
   NbdServerOptions options{.plugin_parameters = PluginParameters(invocation, arguments),
                            .read_only = arguments.read_only,
                            .socket_path = arguments.socket,
@@ -67,9 +77,8 @@ Result<NbdServerOptions> ServerOptions(const Invocation& invocation,
   if (!arguments.listen) return options;
   options.tcp = TcpAddress::Parse(*arguments.listen);
   if (!options.tcp) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("\"{}\" is no address to listen at; one looks like 127.0.0.1:10809",
-                            Printable(*arguments.listen)));
+    return refuse(fmt::format("\"{}\" is no address to listen at; one looks like 127.0.0.1:10809",
+                              Printable(*arguments.listen)));
   }
   return options;
 }
@@ -121,22 +130,9 @@ Result<ExitStatus> RunServerOnChild(const Invocation& invocation, const ServeArg
 
 Result<ExitStatus> RunServe(const Invocation& invocation, const ServeArguments& arguments) {
   auto options = ServerOptions(invocation, arguments);
-  if (!options) return std::unexpected(std::move(options.error()));
+  if (!options) return invocation.Misused(options.error());
   return arguments.snapshot.empty() ? RunServer(invocation, arguments, *options)
                                     : RunServerOnChild(invocation, arguments, *options);
-}
-
-Result<ExitStatus> CheckAndRun(const Invocation& invocation, const ServeArguments& arguments) {
-  const auto refuse = [](std::string sentence) {
-    return Fail(ErrorCode::kInvalidArgument, std::move(sentence));
-  };
-  if (!arguments.socket.empty() && arguments.listen) {
-    return refuse("--socket and --listen exclude each other: one process serves one of them");
-  }
-  if (!arguments.snapshot.empty() && arguments.read_only) {
-    return refuse("--snapshot-writes is for writing, and --read-only against it");
-  }
-  return RunServe(invocation, arguments);
 }
 
 }  // namespace
@@ -158,9 +154,8 @@ Command AddServe(CLI::App& root) {
   AddFlag(app, "--orphan-children", arguments->orphan_children,
           "writes even if FILE is the parent of other images, which cannot be read any more then");
   AddFlag(app, "--no-lock", arguments->no_lock, "without locks, where the file system has none");
-  return {&app, [arguments](const Invocation& invocation) {
-            return CheckAndRun(invocation, *arguments);
-          }};
+  return {&app,
+          [arguments](const Invocation& invocation) { return RunServe(invocation, *arguments); }};
 }
 
 }  // namespace vhdx::cli

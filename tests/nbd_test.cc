@@ -226,16 +226,16 @@ TEST_F(Nbd, ServeCanPutAllWritesIntoANewChild) {
 }
 
 TEST_F(Nbd, ServeSaysWhatIsWrongBeforeItServes) {
-  const auto fails = [&](std::vector<std::string> arguments, const std::string& words) {
+  const auto fails = [&](std::vector<std::string> arguments, const std::string& words, int status) {
     arguments.insert(arguments.begin(), "serve");
     const CommandResult result = RunVhdx(arguments);
-    EXPECT_EQ(result.exit_status, 1);
+    EXPECT_EQ(result.exit_status, status);
     EXPECT_NE(result.err.find(words), std::string::npos) << result.err;
     EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
   };
-  fails({PathOf("gone.vhdx")}, "No such file");
-  fails({PathOf("child.vhdx"), "--listen", "here:there"}, "no address");
-  fails({PathOf("child.vhdx"), "--listen", "10809", "--socket", "s"}, "exclude each other");
+  fails({PathOf("gone.vhdx")}, "No such file", 1);
+  fails({PathOf("child.vhdx"), "--listen", "here:there"}, "no address", 64);
+  fails({PathOf("child.vhdx"), "--listen", "10809", "--socket", "s"}, "exclude each other", 64);
 }
 
 TEST_F(Nbd, ServeTellsTheCommandWhereItListens) {
