@@ -115,7 +115,7 @@ Result<BenchOutcome> Measure(const Invocation& invocation, const BenchOptions& o
   Progress progress(invocation.options.progress, invocation.error_fd);
   auto report = BenchRequests(device, options, invocation.control(progress));
   auto* const disk = dynamic_cast<Disk*>(&device);
-  if (disk == nullptr || options.kind == RequestKind::kRead) {
+  if (disk == nullptr) {
     if (!report) return std::unexpected(std::move(report.error()));
     return BenchOutcome{.report = *report, .counters = {}};
   }

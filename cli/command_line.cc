@@ -133,9 +133,13 @@ std::string CommandLine::SentenceFor(const CLI::ParseError& mistake) const {
   }
   if (mistake.get_name() == "ArgumentMismatch") return before_colon + " needs a value";
   if (mistake.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
-    const std::string word = text.substr(text.find(": ") + 2);
-    return fmt::format("{} \"{}\"",
-                       word.starts_with('-') ? "there is no option" : "too many arguments, from",
+    // CLI11 names all that is left over, options behind arguments.
+    const std::string words = text.substr(text.find(": ") + 2);
+    const size_t option = words.starts_with('-') ? 0 : words.find(" -") + 1;
+    const bool has_option = words.starts_with('-') || option != 0;
+    const std::string word =
+        has_option ? words.substr(option, words.find(' ', option) - option) : words;
+    return fmt::format("{} \"{}\"", has_option ? "there is no option" : "too many arguments, from",
                        Printable(word));
   }
   return Printable(text);

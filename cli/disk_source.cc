@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "cli/arguments.h"
+#include "cli/printable.h"
+#include "cli/standard_input.h"
 
 namespace vhdx::cli {
 namespace {
@@ -22,7 +24,7 @@ std::string Advice(const ImageFormat& format, const std::string& path) {
   if (format.kind == ImageFormat::Kind::kPacked) return "unpack it first";
   if (format.qemu_name.empty()) return "convert it to raw with a program that reads it";
   return fmt::format("convert it first: `qemu-img convert -f {} -O raw {} disk.raw`",
-                     format.qemu_name, path);
+                     format.qemu_name, path == kStandardInputName ? "FILE" : QuoteForShell(path));
 }
 
 Error WrongFormat(const ImageFormat& format, const std::string& path) {

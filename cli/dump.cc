@@ -151,7 +151,10 @@ class JsonDumper {
 
   void PrintFixedParts(const DumpArguments& arguments, const Json& metadata) {
     const ImageInfo& image = dump_.info();
-    if (arguments.wants("headers")) PrintArray("headers", HeadersToJson(image));
+    if (arguments.wants("headers")) {
+      json_.Member("file-identifier", {{"file-offset", 0}, {"creator", image.creator}});
+      PrintArray("headers", HeadersToJson(image));
+    }
     if (arguments.wants("regions")) PrintArray("regions", RegionTablesToJson(image));
     if (arguments.wants("metadata")) PrintArray("metadata", metadata);
     if (!arguments.wants("locator")) return;

@@ -85,8 +85,12 @@ Result<Json> MetadataToJson(ImageDump& dump) {
 Json LocatorToJson(const ImageInfo& image) {
   if (!image.parent_locator) return nullptr;
   Json entries = Json::array();
+  const uint64_t start = OffsetOfLocator(image);
   for (const LocatorEntryInfo& entry : image.parent_locator->entries) {
-    entries.push_back({{"key", entry.key}, {"value", entry.value}});
+    entries.push_back({{"key", entry.key},
+                       {"value", entry.value},
+                       {"key-offset", start + entry.key_offset},
+                       {"value-offset", start + entry.value_offset}});
   }
   return entries;
 }
@@ -104,6 +108,8 @@ Json LogEntryToJson(const LogEntryDump& entry) {
           {"length", entry.entry.entry_length_bytes},
           {"tail", entry.entry.tail},
           {"sequence-number", entry.entry.sequence_number},
+          {"checksum", entry.entry.checksum},
+          {"log-guid", entry.entry.log_guid.ToString()},
           {"descriptor-count", entry.entry.descriptor_count},
           {"flushed-file-offset", entry.entry.flushed_file_offset},
           {"last-file-offset", entry.entry.last_file_offset},

@@ -76,7 +76,7 @@ std::string ItemValueText(const ImageInfo& image, const MetadataItemInfo& item) 
 }  // namespace
 
 std::string HeadersToText(const ImageInfo& image) {
-  std::string text;
+  std::string text = fmt::format("File identifier at 0\n  creator  {}\n", Printable(image.creator));
   for (size_t i = 0; i < image.headers.size(); ++i) {
     const bool valid = image.headers[i].has_value();
     text += Title("Header", i, ImageDump::HeaderOffsets()[i], valid, i == image.current_header);
@@ -123,20 +123,25 @@ Result<std::string> MetadataToText(ImageDump& dump) {
 std::string LocatorToText(const ImageInfo& image) {
   if (!image.parent_locator) return "Parent locator: none\n";
   FieldList fields;
+  const uint64_t start = OffsetOfLocator(image);
   for (const LocatorEntryInfo& entry : image.parent_locator->entries) {
-    fields.Add(Printable(entry.key), entry.value);
+    fields.Add(Printable(entry.key),
+               fmt::format("{}  (key at {}, value at {})", entry.value, start + entry.key_offset,
+                           start + entry.value_offset));
   }
-  return "Parent locator\n" + fields.ToText();
+  return fmt::format("Parent locator at {}\n", start) + fields.ToText();
 }
 
 std::string LogEntryToText(const LogEntryDump& entry) {
   std::string text = fmt::format(
       "  {:>12}  sequence {}, {} bytes, tail {}, {} descriptor{}, file size {} "
-      "flushed, {} last; {}\n",
+      "flushed, {} last; {}\n"
+      "  {:>12}    checksum {:#010x}, log guid {}\n",
       entry.file_offset, entry.entry.sequence_number, entry.entry.entry_length_bytes,
       entry.entry.tail, entry.entry.descriptor_count, entry.entry.descriptor_count == 1 ? "" : "s",
       entry.entry.flushed_file_offset, entry.entry.last_file_offset,
-      entry.in_active_sequence ? "active" : "of an earlier session");
+      entry.in_active_sequence ? "active" : "of an earlier session", "", entry.entry.checksum,
+      entry.entry.log_guid.ToString());
   for (const LogUpdateInfo& update : entry.updates) {
     text += fmt::format("  {:>12}    {} {} bytes at {}\n", "", update.zeros ? "zeros" : "writes",
                         update.target.length_bytes, update.target.file_offset);

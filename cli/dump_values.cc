@@ -20,6 +20,15 @@ Json ValueOfItem(const ImageInfo& image, const MetadataItemInfo& item) {
   return nullptr;
 }
 
+uint64_t OffsetOfLocator(const ImageInfo& image) {
+  for (const MetadataItemInfo& item : image.metadata_items) {
+    if (ImageDump::ItemName(item.item_id) == "Parent Locator") {
+      return image.metadata_region.file_offset + item.offset;
+    }
+  }
+  return 0;
+}
+
 std::string BytesAsHex(ByteSpan bytes) {
   std::string text;
   text.reserve(2 * bytes.size());

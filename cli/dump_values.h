@@ -15,6 +15,9 @@ namespace vhdx::cli {
 /// a section of its own.
 Json ValueOfItem(const ImageInfo& image, const MetadataItemInfo& item);
 
+/// Where the parent locator stands in the file, or 0 if the image has none.
+uint64_t OffsetOfLocator(const ImageInfo& image);
+
 /// "00ff12…".
 std::string BytesAsHex(ByteSpan bytes);
 

@@ -15,6 +15,8 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/printable.h"
+
 extern char** environ;
 
 namespace vhdx::cli {
@@ -92,12 +94,6 @@ std::string FindPlugin() {
     if (::access(path.c_str(), R_OK) == 0) return path;
   }
   return "vhdx";
-}
-
-std::string QuoteForShell(const std::string& text) {
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  return quoted + "'";
 }
 
 }  // namespace

@@ -47,14 +47,28 @@ ProgressMode Resolve(ProgressMode mode, int fd) {
 std::string ProgressBar(const ProgressState& state, size_t columns) {
   const double percent = PercentOf(state);
   const std::string front = fmt::format("{:3.0f} %", std::floor(percent));
-  std::string back =
-      fmt::format("  {} of {}  {}/s", FormatSize(state.done_bytes), FormatSize(state.total_bytes),
-                  FormatSize(static_cast<uint64_t>(state.bytes_per_second)));
-  if (state.time_left) back += fmt::format("  {} left", FormatTime(*state.time_left));
+  const std::string bytes =
+      fmt::format("  {} of {}", FormatSize(state.done_bytes), FormatSize(state.total_bytes));
+  const std::string rate =
+      fmt::format("  {}/s", FormatSize(static_cast<uint64_t>(state.bytes_per_second)));
+  const std::string time =
+      state.time_left ? fmt::format("  {} left", FormatTime(*state.time_left)) : "";
+  const std::string back = bytes + rate + time;
   // One column stays free: some terminals break the line after the last one.
   const size_t taken = front.size() + back.size() + std::string_view(" []").size() + 1;
-  if (columns < taken + kMinBarWidth)
-    return (front + back).substr(0, columns > 0 ? columns - 1 : 0);
+  if (columns < taken + kMinBarWidth) {
+    // No bar, and of the rest what has room as a whole: the time first.
+    size_t room = columns > front.size() ? columns - front.size() - 1 : 0;
+    const auto if_it_fits = [&room](const std::string& field) {
+      if (field.size() > room) return std::string();
+      room -= field.size();
+      return field;
+    };
+    const std::string shown_time = if_it_fits(time);
+    const std::string shown_bytes = if_it_fits(bytes);
+    return (front + shown_bytes + if_it_fits(rate) + shown_time)
+        .substr(0, columns > 0 ? columns - 1 : 0);
+  }
   const size_t width = std::min(columns - taken, kMaxBarWidth);
   const auto filled = static_cast<size_t>(percent / 100 * static_cast<double>(width));
   return front + " [" + std::string(filled, '#') + std::string(width - filled, '-') + "]" + back;

@@ -50,6 +50,18 @@ TEST(ProgressBar, ShowsAllThatAUserWantsToKnow) {
             " 25 % [########-------------------------]  1 GiB of 4 GiB  512 MiB/s  0:06 left");
 }
 
+// A number that is cut would read as another.
+TEST(ProgressBar, NarrowTerminalsGetWholeFields) {
+  const ProgressState state{.done_bytes = 120 * kMiB,
+                            .total_bytes = 500 * kMiB,
+                            .bytes_per_second = 391.0 * static_cast<double>(kMiB),
+                            .time_left = seconds(1)};
+  EXPECT_EQ(ProgressBar(state, 60), " 24 %  120 MiB of 500 MiB  391 MiB/s  0:01 left");
+  EXPECT_EQ(ProgressBar(state, 40), " 24 %  120 MiB of 500 MiB  0:01 left");
+  EXPECT_EQ(ProgressBar(state, 20), " 24 %  0:01 left");
+  EXPECT_EQ(ProgressBar(state, 8), " 24 %");
+}
+
 TEST(ProgressBar, FitsAnyTerminal) {
   const ProgressState state{.done_bytes = 1,
                             .total_bytes = UINT64_MAX,

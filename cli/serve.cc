@@ -27,7 +27,9 @@ struct ServeArguments {
   bool read_only = false;
   bool orphan_children = false;
   bool no_lock = false;
+  bool force_share = false;
 
+  bool without_locks() const { return no_lock || force_share; }
   const std::string& served_path() const { return snapshot.empty() ? path : snapshot; }
 };
 
@@ -39,14 +41,14 @@ std::vector<std::string> PluginParameters(const Invocation& invocation,
   }
   if (invocation.options.allow_any_parent) parameters.emplace_back("allow-any-parent=true");
   if (arguments.orphan_children) parameters.emplace_back("orphan-children=true");
-  if (arguments.no_lock) parameters.emplace_back("no-lock=true");
+  if (arguments.without_locks()) parameters.emplace_back("no-lock=true");
   return parameters;
 }
 
 // Tries what the server is about to do, so that what is wrong is said as every command says it.
 Result<void> TryToOpen(const Invocation& invocation, const ServeArguments& arguments) {
   const std::string& path = arguments.served_path();
-  OpenOptions open = invocation.open_options({.force_share = arguments.no_lock});
+  OpenOptions open = invocation.open_options({.force_share = arguments.without_locks()});
   open.access = arguments.read_only ? DiskAccess::kReadOnly : DiskAccess::kReadWrite;
   auto disk = Disk::Open(invocation.files, path, open);
   if (!disk) return std::unexpected(ExplainWrongFormat(invocation.files, std::move(disk.error())));
@@ -68,6 +70,9 @@ Result<NbdServerOptions> ServerOptions(const Invocation& invocation,
   }
   if (!arguments.snapshot.empty() && arguments.read_only) {
     return refuse("--snapshot-writes is for writing, and --read-only against it");
+  }
+  if (arguments.force_share && !arguments.read_only) {
+    return refuse("--force-share is for reading: say --read-only too");
   }
   NbdServerOptions options{.plugin_parameters = PluginParameters(invocation, arguments),
                            .read_only = arguments.read_only,
@@ -154,6 +159,8 @@ Command AddServe(CLI::App& root) {
   AddFlag(app, "--orphan-children", arguments->orphan_children,
           "writes even if FILE is the parent of other images, which cannot be read any more then");
   AddFlag(app, "--no-lock", arguments->no_lock, "without locks, where the file system has none");
+  AddFlag(app, "-U,--force-share", arguments->force_share,
+          "with --read-only: without locks, also what another program writes");
   return {&app,
           [arguments](const Invocation& invocation) { return RunServe(invocation, *arguments); }};
 }

@@ -68,7 +68,12 @@ std::string_view SubformatName(Subformat subformat);
 struct LocatorEntryInfo {
   std::string key = {};
   std::string value = {};
-  friend bool operator==(const LocatorEntryInfo&, const LocatorEntryInfo&) = default;
+  uint32_t key_offset = 0;    ///< bytes from the start of the item, where it was read; else 0
+  uint32_t value_offset = 0;  ///< likewise
+  /// Whether they say the same, wherever they stand.
+  friend bool operator==(const LocatorEntryInfo& a, const LocatorEntryInfo& b) {
+    return a.key == b.key && a.value == b.value;
+  }
 };
 
 struct ParentLocatorInfo {
@@ -106,6 +111,8 @@ struct LogEntryInfo {
   uint32_t descriptor_count = 0;
   uint64_t flushed_file_offset = 0;
   uint64_t last_file_offset = 0;
+  uint32_t checksum = 0;
+  Guid log_guid = {};
 };
 
 struct LogInfo {

@@ -43,7 +43,10 @@ Result<LocatorEntryInfo> ReadEntry(std::span<const std::byte> item, size_t index
   auto value =
       ReadString(item, {entry.value_offset, entry.value_length}, place.Plus(offset), "a value");
   if (!value) return std::unexpected(std::move(value.error()));
-  return LocatorEntryInfo{.key = *std::move(key), .value = *std::move(value)};
+  return LocatorEntryInfo{.key = *std::move(key),
+                          .value = *std::move(value),
+                          .key_offset = entry.key_offset,
+                          .value_offset = entry.value_offset};
 }
 
 const std::string* ValueOf(const std::vector<LocatorEntryInfo>& entries, std::string_view key) {

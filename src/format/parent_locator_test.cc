@@ -62,9 +62,9 @@ std::string Parsed(const Entries& entries) {
   std::vector<RawEntry> raw;
   std::vector<std::byte> strings;
   const auto base = static_cast<uint32_t>(20 + 12 * entries.size());
-  for (const auto& [key, value] : entries) {
-    const auto key16 = Utf16FromUtf8(key).value();
-    const auto value16 = Utf16FromUtf8(value).value();
+  for (const LocatorEntryInfo& entry : entries) {
+    const auto key16 = Utf16FromUtf8(entry.key).value();
+    const auto value16 = Utf16FromUtf8(entry.value).value();
     const auto offset = base + static_cast<uint32_t>(strings.size());
     raw.push_back({offset, offset + static_cast<uint32_t>(key16.size()),
                    static_cast<uint16_t>(key16.size()), static_cast<uint16_t>(value16.size())});

@@ -114,7 +114,9 @@ Result<std::optional<LogEntryInfo>> LogReader::Validate(uint64_t log_offset) {
                            .sequence_number = header.sequence_number,
                            .descriptor_count = header.descriptor_count,
                            .flushed_file_offset = header.flushed_file_offset,
-                           .last_file_offset = header.last_file_offset};
+                           .last_file_offset = header.last_file_offset,
+                           .checksum = header.checksum,
+                           .log_guid = header.log_guid};
   auto allowed = TargetsAreAllowed(entry);
   if (!allowed) return std::unexpected(std::move(allowed.error()));
   if (!*allowed) {
