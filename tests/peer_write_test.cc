@@ -10,6 +10,7 @@
 #include <vhdxkit/raw_device.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -181,7 +182,7 @@ std::vector<PeerWriteCase> Cases() {
   std::vector<PeerWriteCase> cases;
   for (const bool by_qemu : {false, true}) {
     for (const Subformat subformat : {Subformat::kDynamic, Subformat::kFixed}) {
-      for (const uint64_t block_mib : {1, 2, 32, 256}) {
+      for (const uint64_t block_mib : std::to_array<uint64_t>({1, 2, 32, 256})) {
         cases.push_back({by_qemu, subformat, block_mib});
       }
     }

@@ -22,6 +22,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -154,7 +155,7 @@ struct OpenFileOptions {
       false;  ///< past the host's page cache (O_DIRECT); see FileCapabilities::io_alignment
   /// kNew: the path of a file that this one is to replace; if it is there, the new file gets its
   /// permissions, and its owner as far as the host allows.
-  std::string replaces = {};
+  std::string_view replaces = {};
 };
 
 enum class RenameMode : uint8_t { kRefuseExisting, kReplace };

@@ -383,7 +383,7 @@ TEST_F(DiskWrite, HostWithoutSpaceForMetadata_IsToldToTheRequest) {
   auto disk = OpenDisk(full, kPath, {.access = DiskAccess::kReadWrite}, {});
   ASSERT_TRUE(disk);
   // First the page of the bitmap's entry, then that of the bits.
-  for (const uint64_t nth : {1, 2}) {
+  for (const uint64_t nth : {uint64_t{1}, uint64_t{2}}) {
     plan->Add({.call = testing::FileCall::kZeroRange,
                .nth = nth,
                .code = ErrorCode::kNoSpace,

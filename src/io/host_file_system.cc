@@ -83,7 +83,8 @@ std::unexpected<Error> OpenFailure(int sys_errno, const std::string& path,
 std::optional<struct stat> StatusOfReplaced(const OpenFileOptions& options) {
   struct stat status = {};
   const bool is_there = options.creation == FileCreation::kNew && !options.replaces.empty() &&
-                        ::stat(options.replaces.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+                        ::stat(std::string(options.replaces).c_str(), &status) == 0 &&
+                        S_ISREG(status.st_mode);
   return is_there ? std::optional(status) : std::nullopt;
 }
 

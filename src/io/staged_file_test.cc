@@ -62,7 +62,7 @@ TEST(StagedFile, ExistingNameIsRefusedOrReplaced) {
 class StagedFileOnHost : public testing::HostFolderTest {};
 
 TEST_F(StagedFileOnHost, ReplacementIsForTheSamePeople) {
-  for (const mode_t mode : {S_IRUSR | S_IWUSR, S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP}) {
+  for (const mode_t mode : std::to_array<mode_t>({0600, 0660})) {
     const std::string path = PathOf("a" + std::to_string(mode));
     New("a" + std::to_string(mode));
     ASSERT_EQ(::chmod(path.c_str(), mode), 0);
