@@ -1,6 +1,8 @@
 #include "io/holes.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <utility>
 
 namespace vhdx {
 namespace {
@@ -9,14 +11,12 @@ enum class Part : uint8_t { kData, kHole };
 
 // Zeros the parts of the range that are of that kind.
 Result<void> ZeroParts(File& file, FileRange range, Part kind) {
-  const auto next_data = [&](uint64_t from) { return file.NextData(from); };
-  const auto next_hole = [&](uint64_t from) { return file.NextHole(from); };
   const uint64_t end = range.file_offset + range.length_bytes;
   for (uint64_t position = range.file_offset; position < end;) {
-    auto start = kind == Part::kData ? next_data(position) : next_hole(position);
+    auto start = kind == Part::kData ? file.NextData(position) : file.NextHole(position);
     if (!start) return std::unexpected(std::move(start.error()));
     if (*start >= end) return {};
-    auto stop = kind == Part::kData ? next_hole(*start) : next_data(*start);
+    auto stop = kind == Part::kData ? file.NextHole(*start) : file.NextData(*start);
     if (!stop) return std::unexpected(std::move(stop.error()));
     position = std::min(*stop, end);
     if (position <= *start) return {};  // the file ends here

@@ -149,30 +149,30 @@ TEST_F(PosixFileTest, ReadOnlyRefusesEveryChange) {
   EXPECT_EQ(ReadAll(*file), PatternBytes(100));
 }
 
+// A pipe, which cannot be synced, and the number of its descriptor.
+OpenedFile OpenedPipe(const FileCapabilities& capabilities, int& fd) {
+  std::array<int, 2> ends = {-1, -1};
+  EXPECT_EQ(::pipe(ends.data()), 0);
+  const FileDescriptor other_end(ends[1]);
+  fd = ends[0];
+  return {
+      .descriptor = FileDescriptor(fd), .name = "a", .identity = {}, .capabilities = capabilities};
+}
+
 TEST_F(PosixFileTest, FailedSyncIsNeverTakenBack) {
-  std::array<int, 2> pipe = {-1, -1};
-  ASSERT_EQ(::pipe(pipe.data()), 0);
-  const FileDescriptor other_end(pipe[1]);
-  PosixFile file({.descriptor = FileDescriptor(pipe[0]),
-                  .name = "a",
-                  .identity = {},
-                  .capabilities = {.writable = true}});  // a pipe cannot be synced
+  int fd = -1;
+  PosixFile file(OpenedPipe({.writable = true}, fd));
   EXPECT_EQ(file.Sync().error().code, ErrorCode::kIo);
   const FileDescriptor good(::open(folder().c_str(), O_RDONLY | O_CLOEXEC));
-  ASSERT_EQ(::dup2(good.get(), pipe[0]), pipe[0]);  // from here on the host would succeed
-  ASSERT_EQ(::fdatasync(pipe[0]), 0);
+  ASSERT_EQ(::dup2(good.get(), fd), fd);  // from here on the host would succeed
+  ASSERT_EQ(::fdatasync(fd), 0);
   EXPECT_EQ(file.Sync().error().sys_errno, EINVAL);
 }
 
 // As on squashfs, where the base of a child may lie.
 TEST_F(PosixFileTest, WhatNobodyCanWriteNeedsNoSync) {
-  std::array<int, 2> pipe = {-1, -1};
-  ASSERT_EQ(::pipe(pipe.data()), 0);
-  const FileDescriptor other_end(pipe[1]);
-  PosixFile file({.descriptor = FileDescriptor(pipe[0]),
-                  .name = "a",
-                  .identity = {},
-                  .capabilities = {.writable = false}});
+  int fd = -1;
+  PosixFile file(OpenedPipe({.writable = false}, fd));
   EXPECT_TRUE(file.Sync());
 }
 
