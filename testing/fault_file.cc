@@ -1,6 +1,7 @@
 #include "testing/fault_file.h"
 
 #include <algorithm>
+#include <new>
 
 #include "bytes/arithmetic.h"
 
@@ -106,6 +107,7 @@ uint64_t FaultPlan::TakeSpace(uint64_t bytes) {
 Result<void> FaultFile::Check(FileCall call, FileRange range) {
   const std::optional<Fault> fault = plan_->Meet(call, name(), range);
   if (!fault) return {};
+  if (fault->throws) throw std::bad_alloc();
   return Failure(*fault, call, name(), range.file_offset);
 }
 

@@ -37,7 +37,8 @@ struct Fault {
   FaultLength length = FaultLength::kOnce;
   ErrorCode code = ErrorCode::kIo;
   int sys_errno = EIO;
-  bool torn = false;  ///< the first half of a write reaches the file, in whole sectors
+  bool throws = false;  ///< as the host that has no memory does: std::bad_alloc
+  bool torn = false;    ///< the first half of a write reaches the file, in whole sectors
 };
 
 class FaultPlan {

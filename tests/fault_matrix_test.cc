@@ -37,7 +37,8 @@ constexpr CrashWorkload kWorkload = {.steps = 30, .flushes = 0.3, .trims = 0.2};
 bool TellsOf(const Error& error, ErrorCode code) {
   const bool has_code =
       error.code == code || error.code == ErrorCode::kPoisoned || error.rule == "parent.missing";
-  return has_code && error.sentence.find("a test made this") != std::string::npos;
+  return has_code && (error.sentence.find("a test made this") != std::string::npos ||
+                      error.sentence.find("out of memory") != std::string::npos);
 }
 
 /// One life of a disk on which something fails.
@@ -252,6 +253,12 @@ TEST_P(FaultMatrix, SyncThatFails_PoisonsAndPromisesHold) {
     }
   });
   EXPECT_GT(syncs, 0U);
+}
+
+// Nobody is left waiting for whoever was flushing.
+TEST_P(FaultMatrix, MemoryThatRunsOutInASync_PoisonsAndPromisesHold) {
+  FailEach(FileCall::kSync,
+           {.name_ends_with = "/disk.vhdx", .code = ErrorCode::kInternal, .throws = true});
 }
 
 TEST_P(FaultMatrix, HostWithoutSpace_IsToldAndPromisesHold) {

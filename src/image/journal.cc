@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 #include <ranges>
 #include <string>
 #include <utility>
@@ -39,6 +40,17 @@ Journal::Journal(const Parts& parts, const WriteLimits& limits, uint64_t file_le
 
 Journal::~Journal() = default;
 
+// Whoever runs out of memory in the middle leaves things half done; but nobody waiting.
+template <typename Work>
+Result<void> Journal::PoisonIfThrown(Work&& work) {
+  try {
+    return std::forward<Work>(work)();
+  } catch (const std::bad_alloc&) {
+    // These words need no memory.
+    return durability_.Poison({.code = ErrorCode::kInternal, .sentence = "out of memory"});
+  }
+}
+
 // -- Leading --
 
 void Journal::BeginLeading() {
@@ -59,7 +71,7 @@ Result<void> Journal::Start() {
     BeginLeading();
   }
   auto result = durability_.Check();
-  if (result && !started_) result = StartSession();
+  if (result && !started_) result = PoisonIfThrown([this] { return StartSession(); });
   const MutexLock lock(mutex_);
   if (closed_) {
     if (result) result = Fail(ErrorCode::kInvalidArgument, "the disk was closed", file_.name());
@@ -86,6 +98,10 @@ void Journal::Abandon(const Space::Piece& piece) {
 }
 
 Result<void> Journal::Publish(const Publication& publication) {
+  return PoisonIfThrown([&] { return PublishAll(publication); });
+}
+
+Result<void> Journal::PublishAll(const Publication& publication) {
   if (publication.entry) {
     if (auto ready = block_map_.MakeReady(publication.entry->index); !ready) return ready;
     const uint64_t page = publication.entry->index / format::kBatEntriesPerPage;
@@ -170,7 +186,7 @@ Result<void> Journal::Flush() {
       leading_ = true;
       const uint64_t number = ++rounds_started_;
       mutex_.Unlock();
-      result = RunRound(number);
+      result = PoisonIfThrown([&] { return RunRound(number); });
       mutex_.Lock();
       EndLeading();
     }
@@ -230,28 +246,29 @@ Result<void> Journal::Close() {
     open_ = false;
   }
   Result<void> result = durability_.Check();
-  if (result && started_) {
-    result = RunRound([this] {
-      const MutexLock lock(mutex_);
-      return ++rounds_started_;
-    }());
-    if (result) result = durability_.Check();
-    if (result && logging_) {
-      result = WriteInPlace();
-      if (result) result = Sync();
-      if (result) result = RetireLog();
-    }
-    if (result) {
-      const uint64_t end = [this] {
-        const MutexLock lock(publish_mutex_);
-        return claims_->End();
-      }();
-      result = CutFile(end);
-    }
-  }
+  if (result && started_) result = PoisonIfThrown([this] { return EndSession(); });
   const MutexLock lock(mutex_);
   EndLeading();
   return result;
+}
+
+Result<void> Journal::EndSession() {
+  const uint64_t number = [this] {
+    const MutexLock lock(mutex_);
+    return ++rounds_started_;
+  }();
+  if (auto flushed = RunRound(number); !flushed) return flushed;
+  if (auto whole = durability_.Check(); !whole) return whole;
+  if (logging_) {
+    if (auto written = WriteInPlace(); !written) return written;
+    if (auto synced = Sync(); !synced) return synced;
+    if (auto retired = RetireLog(); !retired) return retired;
+  }
+  const uint64_t end = [this] {
+    const MutexLock lock(publish_mutex_);
+    return claims_->End();
+  }();
+  return CutFile(end);
 }
 
 // -- The log --

@@ -128,12 +128,17 @@ class Journal {
   void BeginLeading() VHDX_REQUIRES(mutex_);
   void EndLeading() VHDX_REQUIRES(mutex_);
 
+  template <typename Work>
+  Result<void> PoisonIfThrown(Work&& work);
+
   Result<void> StartSession();
+  Result<void> EndSession();
   Result<SpaceMap> FindClaims();
   Result<void> Recover();
   Result<void> CutFile(uint64_t end);
   Result<void> FindTableRepairs();
 
+  Result<void> PublishAll(const Publication& publication);
   Result<void> RunRound(uint64_t number);
   Result<void> MakeRoundDurable(Snapshot& snapshot);
   Result<Snapshot> TakeSnapshot();
