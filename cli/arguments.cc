@@ -61,12 +61,7 @@ void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::s
 }
 
 void AddSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
-             const std::string& help) {
-  AddCheckedSize(app, names, target_bytes, [](uint64_t) { return true; }, "", help);
-}
-
-void AddCheckedSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
-                    bool (*is_right)(uint64_t), const std::string& wrong, const std::string& help) {
+             bool (*is_right)(uint64_t), const std::string& wrong, const std::string& help) {
   AddSizeTaker(app, names, help, [&target_bytes, is_right, wrong](uint64_t size) -> std::string {
     if (!is_right(size)) return wrong;
     target_bytes = size;
@@ -134,6 +129,14 @@ void AddCount(CLI::App& app, const std::string& names, uint64_t& target, CountLi
     target = count;
     return {};
   });
+}
+
+void AddNeed(CLI::App& app, const std::string& name, const std::string& needed) {
+  app.get_option(name)->needs(app.get_option(needed));
+}
+
+void AddConflict(CLI::App& app, const std::string& name, const std::string& other) {
+  app.get_option(name)->excludes(app.get_option(other));
 }
 
 void AddChoice(CLI::App& app, const std::string& names, std::string& target,

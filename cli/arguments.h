@@ -36,13 +36,10 @@ void AddFiles(CLI::App& app, const std::string& name, std::vector<std::string>& 
 
 void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::string& help);
 
-/// Bytes, with a unit: `--block 64k`.
+/// Bytes, with a unit: `--block 64k`. `is_right` tells which sizes can be, and `wrong` says what
+/// the others are.
 void AddSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
-             const std::string& help);
-
-/// The same for a size that not every number is: `is_right` tells, and `wrong` says what is not.
-void AddCheckedSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
-                    bool (*is_right)(uint64_t), const std::string& wrong, const std::string& help);
+             bool (*is_right)(uint64_t), const std::string& wrong, const std::string& help);
 
 /// The same, and whether it was said.
 void AddOptionalSize(CLI::App& app, const std::string& names, std::optional<uint64_t>& target_bytes,
@@ -67,6 +64,11 @@ struct CountLimits {
 };
 void AddCount(CLI::App& app, const std::string& names, uint64_t& target, CountLimits limits,
               const std::string& help);
+
+/// Options of that command which mean nothing without, or together with, another one. Both names
+/// were added before.
+void AddNeed(CLI::App& app, const std::string& name, const std::string& needed);
+void AddConflict(CLI::App& app, const std::string& name, const std::string& other);
 
 /// One of some words.
 void AddChoice(CLI::App& app, const std::string& names, std::string& target,

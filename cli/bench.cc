@@ -26,6 +26,7 @@ struct BenchArguments {
   BenchOptions options;
   uint64_t depth = 1;
   bool write = false;
+  bool no_lock = false;
 };
 
 // What was measured, and what it cost the engine, if it was the engine's.
@@ -133,6 +134,7 @@ Result<ExitStatus> RunBench(const Invocation& invocation, const BenchArguments& 
   if (arguments.write) {
     options.kind = RequestKind::kWrite;
     target.access = DiskAccess::kReadWrite;
+    target.read.force_share = arguments.no_lock;
   }
   auto source = OpenDiskSource(invocation, target);
   if (!source) return std::unexpected(std::move(source.error()));
@@ -155,18 +157,27 @@ Command AddBench(CLI::App& root) {
   AddCount(app, "--flush-interval", options.flush_interval, {},
            "with --write: a flush after so many writes; if not said, only at the end");
   AddCount(app, "--count", options.count, {.least = 1}, "requests in all; 100000 if not said");
-  AddCheckedSize(
+  AddSize(
       app, "--block", options.block_bytes, [](uint64_t size) { return size != 0; },
       "is no length of a request", "bytes a request; 4k if not said");
-  AddSize(app, "--step", options.step_bytes,
-          "from one request to the next; as --block if not said");
+  AddSize(
+      app, "--step", options.step_bytes, [](uint64_t size) { return size != 0; },
+      "would ask for the same bytes each time",
+      "from one request to the next; as --block if not said");
   AddFlag(app, "--random", options.random, "anywhere on the disk instead");
   AddCount(app, "--depth", arguments->depth, {.least = 1, .most = kMaxDepth},
            "requests under way at once");
   AddFlag(app, "--direct", arguments->source.read.direct, "past the host's page cache");
   AddFlag(app, "--orphan-children", arguments->source.orphan_children,
           "with --write: also if FILE is the parent of other images");
+  AddFlag(app, "--no-lock", arguments->no_lock,
+          "with --write: without locks, where the file system has none");
   AddForceShare(app, arguments->source.read);
+  for (const char* const of_writing : {"--flush-interval", "--orphan-children", "--no-lock"}) {
+    AddNeed(app, of_writing, "--write");
+  }
+  AddConflict(app, "--step", "--random");
+  AddConflict(app, "--force-share", "--write");
   return {&app,
           [arguments](const Invocation& invocation) { return RunBench(invocation, *arguments); }};
 }

@@ -105,12 +105,16 @@ Result<ConvertReport> ConvertToFile(const Invocation& invocation, const ConvertA
 }
 
 Result<ConvertReport> ConvertStream(const Invocation& invocation, const ConvertArguments& arguments,
-                                    StandardInput& input) {
+                                    std::string_view format, StandardInput& input) {
   Progress progress(invocation.options.progress, invocation.error_fd);
-  return ConvertStreamToVhdx(
-      invocation.files, [&](MutableByteSpan buffer) { return input.Read(buffer); },
-      arguments.target, ImageFor(arguments, ""), OptionsFor(invocation, arguments),
-      invocation.control(progress));
+  const OperationControl control = invocation.control(progress);
+  const ReadStream stream = [&](MutableByteSpan buffer) { return input.Read(buffer); };
+  const ConvertOptions options = OptionsFor(invocation, arguments);
+  if (format == kRaw) {
+    return ConvertStreamToRaw(invocation.files, stream, arguments.target, options, control);
+  }
+  return ConvertStreamToVhdx(invocation.files, stream, arguments.target, ImageFor(arguments, ""),
+                             options, control);
 }
 
 Result<ConvertReport> Convert(const Invocation& invocation, const ConvertArguments& arguments,
@@ -205,20 +209,6 @@ Result<std::string_view> DecideTargetFormat(const Invocation& invocation,
   return IsNamedAsVhdx(arguments.target) ? kVhdx : kRaw;
 }
 
-// One that was said and that only a new VHDX can have; else empty.
-std::string_view OptionOfNewImage(const NewImageArguments& image) {
-  if (image.fixed) return "--fixed";
-  if (image.block_size != 0) return "--block-size";
-  if (image.log_size != 0) return "--log-size";
-  if (!image.logical_sector.empty()) return "--logical-sector";
-  if (!image.physical_sector.empty()) return "--physical-sector";
-  if (image.preallocate) return "--preallocate";
-  if (image.disk_id) return "--disk-id";
-  if (image.creator != NewImageArguments().creator) return "--creator";
-  if (image.reproducible) return "--reproducible";
-  return {};
-}
-
 Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view target_format) {
   const auto refuse = [&](std::string sentence) {
     return Fail(ErrorCode::kInvalidArgument, std::move(sentence), TargetName(arguments));
@@ -226,8 +216,8 @@ Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view ta
   if (target_format == kVhdx && arguments.to_standard_output()) {
     return refuse("a VHDX is not written front to back; name a file, or say -O raw");
   }
-  if (target_format == kRaw && arguments.from_standard_input()) {
-    return refuse("what comes from a pipe can only become a VHDX: say -O vhdx, or use dd for raw");
+  if (arguments.to_standard_output() && arguments.from_standard_input()) {
+    return refuse("from standard input to standard output nothing is converted; use cat");
   }
   if (arguments.from_standard_input() && arguments.image.reproducible) {
     return refuse(
@@ -242,17 +232,6 @@ Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view ta
         fmt::format("{} is for a new image, and with -n there is one; leave it out", of_new_image));
   }
   return {};
-}
-
-void NotePadding(const Invocation& invocation, std::string_view source,
-                 const ConvertReport& report) {
-  const uint64_t padding = report.target_size_bytes - report.source_size_bytes;
-  if (padding == 0) return;
-  invocation.messages.Note(
-      std::string(source),
-      fmt::format("its {} bytes are no multiple of a sector; the disk ends with {} bytes of zeros "
-                  "more",
-                  report.source_size_bytes, padding));
 }
 
 void ReportOutcome(const Invocation& invocation, const ConvertArguments& arguments,
@@ -270,9 +249,10 @@ Result<ExitStatus> RunFromStandardInput(const Invocation& invocation,
   if (auto fine = CheckStandardInput(input, arguments.source); !fine) {
     return std::unexpected(std::move(fine.error()));
   }
-  auto report = ConvertStream(invocation, arguments, input);
+  auto report = ConvertStream(invocation, arguments, target_format, input);
   if (!report) return std::unexpected(std::move(report.error()));
-  NotePadding(invocation, kStandardInputName, *report);
+  NotePadding(invocation, std::string(kStandardInputName), report->source_size_bytes,
+              arguments.image.padded_sector_size());
   ReportOutcome(invocation, arguments, {kRaw, target_format}, *report, start);
   return ExitStatus::kDone;
 }
@@ -286,13 +266,16 @@ Result<ExitStatus> RunConvert(const Invocation& invocation, const ConvertArgumen
   if (arguments.from_standard_input()) {
     return RunFromStandardInput(invocation, arguments, *target_format);
   }
-  auto source = OpenDiskSource(invocation, arguments.source);
+  SourceArguments wanted = arguments.source;
+  wanted.sector_size = arguments.image.padded_sector_size();
+  auto source = OpenDiskSource(invocation, wanted);
   if (!source) return std::unexpected(std::move(source.error()));
   const auto start = std::chrono::steady_clock::now();
   auto report = Convert(invocation, arguments, *target_format, *source->device);
   if (!report) return std::unexpected(std::move(report.error()));
-  if (!arguments.into_existing && *target_format == kVhdx) {
-    NotePadding(invocation, arguments.source.path, *report);
+  if (source->format == kVhdx) {
+    NotePadding(invocation, arguments.source.path, report->source_size_bytes,
+                arguments.image.padded_sector_size());
   }
   ReportOutcome(invocation, arguments, {source->format, *target_format}, *report, start);
   return ExitStatus::kDone;

@@ -93,7 +93,7 @@ Result<void> LockRaw(const Invocation& invocation, const SourceArguments& source
   if (source.read.force_share) return {};
   const bool writing = source.access == DiskAccess::kReadWrite;
   auto locked = file.Lock(writing ? LockMode::kExclusive : LockMode::kShared);
-  if (!locked && locked.error().code == ErrorCode::kUnsupported) {
+  if (!locked && !writing && locked.error().code == ErrorCode::kUnsupported) {
     invocation.messages.Warn(source.path,
                              fmt::format("the file system has no locks: {}", kWithoutLocks));
     return {};
@@ -114,17 +114,20 @@ Result<DiskSource> OpenRaw(const Invocation& invocation, const SourceArguments& 
   if (!size) return std::unexpected(std::move(size.error()));
   auto device = RawDevice::Open(*std::move(file));
   if (!device) return std::unexpected(std::move(device.error()));
-  if (const uint64_t padding = (*device)->size_bytes() - *size; padding != 0) {
-    invocation.messages.Note(
-        source.path,
-        fmt::format("its {} bytes are no multiple of a sector of {}; the disk ends with {} bytes "
-                    "of zeros more",
-                    *size, (*device)->logical_sector_size(), padding));
-  }
+  NotePadding(invocation, source.path, *size, source.sector_size);
   return DiskSource{.device = *std::move(device), .format = kRaw};
 }
 
 }  // namespace
+
+void NotePadding(const Invocation& invocation, const std::string& path, uint64_t size_bytes,
+                 uint32_t sector_size) {
+  const uint64_t rest = size_bytes % sector_size;
+  if (rest == 0) return;
+  invocation.messages.Note(path, fmt::format("its {} bytes are no multiple of a sector of {}; the "
+                                             "disk ends with {} bytes of zeros more",
+                                             size_bytes, sector_size, sector_size - rest));
+}
 
 bool IsNamedAsVhdx(std::string_view path) {
   return path.ends_with(".vhdx") || path.ends_with(".avhdx") || path.ends_with(".VHDX") ||
@@ -205,7 +208,9 @@ Result<DiskSource> OpenDiskSource(const Invocation& invocation, const SourceArgu
   }
   auto format = DecideFormat(invocation.files, source);
   if (!format) return std::unexpected(std::move(format.error()));
-  WarnOfForceShare(invocation, source.path, source.read);
+  if (source.access == DiskAccess::kReadOnly) {
+    WarnOfForceShare(invocation, source.path, source.read);
+  }
   return *format == kRaw ? OpenRaw(invocation, source) : OpenVhdx(invocation, source);
 }
 

@@ -8,7 +8,9 @@
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/finding.h>
+#include <vhdxkit/raw_device.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,6 +37,8 @@ struct SourceArguments {
   std::string format;                ///< "raw", "vhdx", or empty: told by its contents
   std::string format_option = "-f";  ///< how that is said, for advice
   ReadOptions read;
+  uint32_t sector_size =
+      RawDevice::kSectorSize;  ///< of what it becomes: a raw disk is padded to a multiple of it
   DiskAccess access = DiskAccess::kReadOnly;
   bool orphan_children = false;  ///< with kReadWrite: writes to a parent of other images too
 };
@@ -54,6 +58,10 @@ struct DiskSource {
 /// File::Lock and Disk::Open; kUnsupported for another format, with what helps; for writing kBusy
 /// for a parent of other images.
 Result<DiskSource> OpenDiskSource(const Invocation& invocation, const SourceArguments& source);
+
+/// Notes that a raw disk of that many bytes is padded to a whole sector, if it is.
+void NotePadding(const Invocation& invocation, const std::string& path, uint64_t size_bytes,
+                 uint32_t sector_size);
 
 /// Whether a raw disk may be taken from there: refuses what begins like an image, unless the user
 /// says that it is raw. Errors: kUnsupported; those of StandardInput.

@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/disk_source.h"
 #include "cli/json_text.h"
+#include "cli/new_image_arguments.h"
 #include "cli/size_text.h"
 
 namespace vhdx::cli {
@@ -17,25 +18,29 @@ namespace {
 
 struct MeasureArguments {
   SourceArguments source;
-  std::string target_format = "raw";
-  bool fixed = false;
-  uint64_t block_size_bytes = 0;
-  uint64_t log_size_bytes = 0;
+  std::string target_format{kRaw};
+  NewImageArguments image;
 };
 
 Result<MeasureReport> Measure(const Invocation& invocation, const MeasureArguments& arguments,
                               BlockDevice& source) {
-  if (arguments.target_format == "raw") return MeasureRaw(source);
+  if (arguments.target_format == kRaw) return MeasureRaw(source);
   Progress progress(invocation.options.progress, invocation.error_fd);
-  return MeasureVhdx(source,
-                     {.fixed = arguments.fixed,
-                      .block_size_bytes = arguments.block_size_bytes,
-                      .log_size_bytes = arguments.log_size_bytes},
+  const Subformat subformat = arguments.image.fixed ? Subformat::kFixed : Subformat::kDynamic;
+  return MeasureVhdx(source, ToCreateOptions(arguments.image, subformat, ""),
                      invocation.control(progress));
 }
 
 Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArguments& arguments) {
-  auto source = OpenDiskSource(invocation, arguments.source);
+  const std::string_view of_new_image = OptionOfNewImage(arguments.image);
+  if (!of_new_image.empty() && arguments.target_format == kRaw) {
+    return invocation.Misused(
+        {.code = ErrorCode::kInvalidArgument,
+         .sentence = fmt::format("{} is for a VHDX: say -O vhdx, or leave it out", of_new_image)});
+  }
+  SourceArguments wanted = arguments.source;
+  wanted.sector_size = arguments.image.padded_sector_size();
+  auto source = OpenDiskSource(invocation, wanted);
   if (!source) return std::unexpected(std::move(source.error()));
   auto report = Measure(invocation, arguments, *source->device);
   if (!report) return std::unexpected(std::move(report.error()));
@@ -60,10 +65,9 @@ Command AddMeasure(CLI::App& root) {
   AddFormat(app, "-f,--format", arguments->source);
   AddChoice(app, "-O,--output-format", arguments->target_format, {"raw", "vhdx"},
             "the format of the result; raw if it is not said");
-  AddFlag(app, "--fixed", arguments->fixed, "vhdx: every block allocated");
-  AddSize(app, "--block-size", arguments->block_size_bytes,
-          "vhdx: 32M if it is not said, 2M for a fixed one");
-  AddSize(app, "--log-size", arguments->log_size_bytes, "vhdx: 8M if it is not said");
+  AddBaseDiskOptions(app, arguments->image);
+  AddNewImageOptions(app, arguments->image);
+  AddGuid(app, "--disk-id", arguments->image.disk_id, "the new disk's own id");
   AddForceShare(app, arguments->source.read);
   return {&app,
           [arguments](const Invocation& invocation) { return RunMeasure(invocation, *arguments); }};

@@ -1,7 +1,6 @@
 #include "cli/nbd_server.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
@@ -206,8 +205,18 @@ Result<void> NbdServer::Spawn(const NbdServerOptions& options) {
   pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
+  if (options.command.empty()) {
+    if (auto opened = messages_.Open(); !opened) return opened;
+  }
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  if (messages_.child_fd() >= 0) {
+    posix_spawn_file_actions_adddup2(&actions, messages_.child_fd(), STDERR_FILENO);
+  }
   const int failure =
-      ::posix_spawnp(&pid_, pointers[0], nullptr, nullptr, pointers.data(), environ);
+      ::posix_spawnp(&pid_, pointers[0], &actions, nullptr, pointers.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  messages_.CloseChildEnd();
   if (failure == 0) return {};
   pid_ = -1;
   if (failure == ENOENT) {
@@ -232,13 +241,15 @@ bool NbdServer::IsReady() const {
 Result<void> NbdServer::WaitUntilReady(const std::atomic<bool>& interrupted) {
   while (!IsReady()) {
     if (const auto status = Poll()) {
-      return Fail(ErrorCode::kInternal,
-                  fmt::format("nbdkit ended with status {} before it served; what it said stands "
-                              "above",
-                              *status));
+      messages_.Gather(0);
+      const std::string said = messages_.Sentence();
+      return Fail(ErrorCode::kIo,
+                  said.empty()
+                      ? fmt::format("nbdkit ended with status {} before it served", *status)
+                      : "nbdkit could not serve: " + said);
     }
     if (interrupted) return Fail(ErrorCode::kCancelled, "interrupted");
-    ::poll(nullptr, 0, kPollMilliseconds);
+    messages_.Gather(kPollMilliseconds);
   }
   // nbdkit has a umask of its own.
   if (!socket_path_.empty()) ::chmod(socket_path_.c_str(), S_IRUSR | S_IWUSR);
@@ -248,12 +259,14 @@ Result<void> NbdServer::WaitUntilReady(const std::atomic<bool>& interrupted) {
 int NbdServer::Wait(const std::atomic<bool>& interrupted) {
   bool told = false;
   for (;;) {
-    if (const auto status = Poll()) return *status;
+    const auto status = Poll();
+    messages_.Gather(status ? 0 : kPollMilliseconds);
+    messages_.PassOn();
+    if (status) return *status;
     if (interrupted && !told) {
       ::kill(pid_, SIGTERM);
       told = true;
     }
-    ::poll(nullptr, 0, kPollMilliseconds);
   }
 }
 

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/server_messages.h"
+
 namespace vhdx::cli {
 
 /// An address of TCP.
@@ -36,8 +38,7 @@ struct NbdServerOptions {
 class NbdServer {
  public:
   /// Starts it and, without a command, waits until it serves. Errors: kNotFound (no nbdkit);
-  /// kExists (a file of the socket's name); kIo; kCancelled; kInternal: it ended, and has said why
-  /// on standard error.
+  /// kExists (a file of the socket's name); kCancelled; kIo, with its own words if it ended.
   static Result<std::unique_ptr<NbdServer>> Start(const NbdServerOptions& options,
                                                   const std::atomic<bool>& interrupted);
 
@@ -50,7 +51,8 @@ class NbdServer {
   const std::string& uri() const { return uri_; }
   pid_t pid() const { return pid_; }
 
-  /// Waits for its end, which `interrupted` brings about; returns its exit status.
+  /// Waits for its end, which `interrupted` brings about, and passes on what it says meanwhile;
+  /// returns its exit status.
   int Wait(const std::atomic<bool>& interrupted);
 
  private:
@@ -64,6 +66,7 @@ class NbdServer {
   /// Its exit status, if it has ended.
   std::optional<int> Poll();
 
+  ServerMessages messages_;  // without a command, whose messages are not ours to keep
   std::string folder_;       // ours, with the pid and perhaps the socket; empty: none yet
   std::string socket_path_;  // empty: TCP
   std::string uri_;

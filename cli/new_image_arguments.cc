@@ -1,6 +1,7 @@
 #include "cli/new_image_arguments.h"
 
 #include <fmt/format.h>
+#include <vhdxkit/raw_device.h>
 
 #include <bit>
 #include <charconv>
@@ -43,12 +44,18 @@ std::string Describe(const NewImageArguments& arguments, const CreateOptions& op
 
 }  // namespace
 
+uint32_t NewImageArguments::logical_sector_size() const { return SectorSize(logical_sector); }
+
+uint32_t NewImageArguments::padded_sector_size() const {
+  return logical_sector.empty() ? RawDevice::kSectorSize : logical_sector_size();
+}
+
 void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments) {
-  AddCheckedSize(
-      app, "--block-size", arguments.block_size, IsBlockSize, "is no power of two from 1M to 256M",
-      "a power of two from 1M to 256M; if not said, 32M for a dynamic disk and 2M for others");
-  AddCheckedSize(app, "--log-size", arguments.log_size, IsLogSize, "is no multiple of 1M up to 1G",
-                 "a multiple of 1M up to 1G; 8M if not said");
+  AddSize(app, "--block-size", arguments.block_size, IsBlockSize,
+          "is no power of two from 1M to 256M",
+          "a power of two from 1M to 256M; if not said, 32M for a dynamic disk and 2M for others");
+  AddSize(app, "--log-size", arguments.log_size, IsLogSize, "is no multiple of 1M up to 1G",
+          "a multiple of 1M up to 1G; 8M if not said");
   AddChoice(app, "--physical-sector", arguments.physical_sector, {"512", "4096"},
             "what the disk says of its physical sectors");
   AddFlag(app, "--preallocate", arguments.preallocate,
@@ -57,6 +64,7 @@ void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments) {
   AddFlag(app, "--reproducible", arguments.reproducible,
           "the same input gives the same bytes: no GUID is random");
   AddText(app, "--seed", arguments.seed, "with --reproducible: tells images apart that are alike");
+  AddNeed(app, "--seed", "--reproducible");
 }
 
 void AddBaseDiskOptions(CLI::App& app, NewImageArguments& arguments) {
@@ -65,12 +73,25 @@ void AddBaseDiskOptions(CLI::App& app, NewImageArguments& arguments) {
             "the unit in which a guest addresses the disk");
 }
 
+std::string_view OptionOfNewImage(const NewImageArguments& arguments) {
+  if (arguments.fixed) return "--fixed";
+  if (arguments.block_size != 0) return "--block-size";
+  if (arguments.log_size != 0) return "--log-size";
+  if (!arguments.logical_sector.empty()) return "--logical-sector";
+  if (!arguments.physical_sector.empty()) return "--physical-sector";
+  if (arguments.preallocate) return "--preallocate";
+  if (arguments.disk_id) return "--disk-id";
+  if (arguments.creator != NewImageArguments().creator) return "--creator";
+  if (arguments.reproducible) return "--reproducible";
+  return {};
+}
+
 CreateOptions ToCreateOptions(const NewImageArguments& arguments, Subformat subformat,
                               const std::string& contents) {
   CreateOptions options{.subformat = subformat,
                         .block_size_bytes = arguments.block_size,
                         .log_size_bytes = arguments.log_size,
-                        .logical_sector_size = SectorSize(arguments.logical_sector),
+                        .logical_sector_size = arguments.logical_sector_size(),
                         .physical_sector_size = SectorSize(arguments.physical_sector),
                         .preallocate = arguments.preallocate,
                         .disk_id = arguments.disk_id,

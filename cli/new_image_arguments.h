@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace CLI {
 class App;
@@ -26,12 +27,19 @@ struct NewImageArguments {
   std::string creator = CreateOptions().creator;
   bool reproducible = false;
   std::string seed;
+
+  uint32_t logical_sector_size() const;  ///< 0: not said
+  /// To whose multiple a raw disk is padded that becomes this image, or stays raw.
+  uint32_t padded_sector_size() const;
 };
 
 /// Adds those that every new image has.
 void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments);
 /// Adds `--fixed` and `--logical-sector`, which a child takes from its parent.
 void AddBaseDiskOptions(CLI::App& app, NewImageArguments& arguments);
+
+/// One that was said and that only a new VHDX can have; else empty.
+std::string_view OptionOfNewImage(const NewImageArguments& arguments);
 
 /// What the options say; with --reproducible the random bytes come out of them, and out of
 /// `contents`, which stands for all else that goes into the image.

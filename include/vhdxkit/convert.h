@@ -88,6 +88,11 @@ Result<ConvertReport> ConvertStreamToVhdx(FileSystem& files, const ReadStream& s
                                           const ConvertOptions& options,
                                           const OperationControl& control = {});
 
+/// The same to a raw file or block device, with the choices of ConvertToRaw.
+Result<ConvertReport> ConvertStreamToRaw(FileSystem& files, const ReadStream& source,
+                                         const std::string& path, const ConvertOptions& options,
+                                         const OperationControl& control = {});
+
 /// Shows the contents of a disk in order: each 4 KiB of it that hold a byte that is not zero, so
 /// that the same contents give the same calls, however they are stored. Errors: those of Read,
 /// Extents and `visit`; kCancelled.

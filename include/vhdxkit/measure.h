@@ -4,6 +4,7 @@
 #define VHDXKIT_MEASURE_H_
 
 #include <vhdxkit/block_device.h>
+#include <vhdxkit/create.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/operation.h>
 
@@ -19,15 +20,10 @@ struct MeasureReport {
 /// A raw file is as long as the disk.
 MeasureReport MeasureRaw(const BlockDevice& source);
 
-struct MeasureVhdxOptions {
-  bool fixed = false;
-  uint64_t block_size_bytes = 0;  ///< 0: the default, 32 MiB for dynamic and 2 MiB for fixed images
-  uint64_t log_size_bytes = 0;    ///< 0: the default, 8 MiB
-};
-
-/// A dynamic image holds the blocks in which some byte is not zero, so data is read until such a
-/// byte is found. Errors: kInvalidArgument; those of Read and Extents; kCancelled.
-Result<MeasureReport> MeasureVhdx(BlockDevice& source, const MeasureVhdxOptions& options,
+/// What ConvertToVhdx makes with these options. A dynamic image holds the blocks in which some byte
+/// is not zero, so data is read until such a byte is found. Errors: kInvalidArgument; those of Read
+/// and Extents; kCancelled.
+Result<MeasureReport> MeasureVhdx(BlockDevice& source, const CreateOptions& image,
                                   const OperationControl& control = {});
 
 }  // namespace vhdx

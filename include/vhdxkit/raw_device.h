@@ -16,8 +16,10 @@ namespace vhdx {
 
 class RawDevice final : public BlockDevice {
  public:
-  /// Takes the file. Its size then is the disk's; if that is no multiple of 512, the disk reads as
-  /// zeros from there to the next one. Errors: kIo.
+  static constexpr uint32_t kSectorSize = 512;
+
+  /// Takes the file. Its size then is the disk's; if that is no multiple of kSectorSize, the disk
+  /// reads as zeros from there to the next one. Errors: kIo.
   static Result<std::unique_ptr<RawDevice>> Open(std::unique_ptr<File> file);
 
   /// The same on a file that the caller keeps, and keeps open for as long as the device lives.

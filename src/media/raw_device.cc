@@ -7,11 +7,6 @@
 #include "bytes/arithmetic.h"
 
 namespace vhdx {
-namespace {
-
-constexpr uint32_t kSectorSize = 512;
-
-}  // namespace
 
 Result<std::unique_ptr<RawDevice>> RawDevice::Open(std::unique_ptr<File> file) {
   auto device = OnFile(*file);

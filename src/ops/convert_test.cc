@@ -14,6 +14,7 @@
 
 #include "bytes/arithmetic.h"
 #include "testing/fault_file.h"
+#include "testing/host_folder.h"
 #include "testing/image_builder.h"
 #include "testing/memory_file_system.h"
 #include "testing/outcome.h"
@@ -225,6 +226,41 @@ TEST_F(ConvertIn, StreamOfOddLength_IsPaddedToASector) {
   EXPECT_EQ(end, (std::vector<std::byte>{std::byte{7}, std::byte{0}}));
 }
 
+TEST_F(ConvertIn, StreamToRaw_HasItsBytesAndHoles) {
+  auto source = RawSource();
+  std::vector<std::byte> bytes(40 * kMiB);
+  ASSERT_TRUE(source->Read(0, bytes));
+  bytes.resize(39 * kMiB + 5);
+  const std::string target = "/vm/new.raw";
+  const auto report = ConvertStreamToRaw(files_, StreamOf(bytes), target, {});
+  ASSERT_TRUE(report) << ToString(report.error());
+  EXPECT_EQ(report->source_size_bytes, 39 * kMiB + 5);
+  EXPECT_EQ(report->target_size_bytes, 39 * kMiB + 512);
+  auto file = *files_.Open(target, {});
+  EXPECT_EQ(*file->NextData(kMiB), 5 * kMiB + 4096);
+  bytes.resize(39 * kMiB + 512);
+  EXPECT_EQ(testing::ReadAll(*file), bytes);
+}
+
+TEST_F(ConvertIn, StreamIntoWhatIsThere_LeavesItsRest) {
+  auto source = RawSource();
+  const std::string target = "/vm/old.raw";
+  auto contents = files_.AddFile(target);
+  contents->Write(0, std::vector<std::byte>(3 * kMiB, std::byte{9}));
+  std::vector<std::byte> bytes(2 * kMiB);
+  bytes[5] = std::byte{7};
+  const ConvertOptions into = {.existing = ExistingTarget::kInto};
+  const auto report = ConvertStreamToRaw(files_, StreamOf(bytes), target, into);
+  ASSERT_TRUE(report) << ToString(report.error());
+  EXPECT_EQ(report->source_size_bytes, 2 * kMiB);
+  EXPECT_EQ(report->target_size_bytes, 3 * kMiB);
+  bytes.resize(3 * kMiB, std::byte{9});
+  EXPECT_EQ(testing::ReadAll(**files_.Open(target, {})), bytes);
+  EXPECT_EQ(testing::OutcomeOf(ConvertStreamToRaw(
+                files_, StreamOf(std::vector<std::byte>(4 * kMiB)), target, into)),
+            "invalid-argument");
+}
+
 TEST_F(ConvertIn, RawOfOddLength_EndsWithZerosInLargeSectors) {
   auto file =
       *files_.Open("/odd.raw", {.access = FileAccess::kReadWrite, .creation = FileCreation::kNew});
@@ -264,6 +300,7 @@ TEST_F(ConvertIn, StreamThatIsEmptyOrFails_LeavesNothing) {
     return Fail(ErrorCode::kIo, "broken");
   };
   EXPECT_EQ(ConvertStreamToVhdx(files_, broken, kTarget, {}, {}).error().code, ErrorCode::kIo);
+  EXPECT_EQ(ConvertStreamToRaw(files_, broken, kTarget, {}).error().code, ErrorCode::kIo);
   EXPECT_TRUE(Names().empty());
 }
 

@@ -20,16 +20,6 @@ namespace {
 constexpr uint64_t kFirstLook = 4 * kKiB;
 constexpr uint64_t kLookPiece = kMiB;
 
-Result<DiskParameters> ParametersOf(const BlockDevice& source, const MeasureVhdxOptions& options) {
-  const CreateOptions image{.subformat = options.fixed ? Subformat::kFixed : Subformat::kDynamic,
-                            .block_size_bytes = options.block_size_bytes};
-  auto parameters = ParametersFor(image, {.size_bytes = source.size_bytes(),
-                                          .logical_sector_size = source.logical_sector_size(),
-                                          .physical_sector_size = source.physical_sector_size()});
-  if (!parameters) parameters.error().file = source.name();
-  return parameters;
-}
-
 // Counts the blocks that hold a byte that is not zero.
 class BlockCounter {
  public:
@@ -107,11 +97,14 @@ MeasureReport MeasureRaw(const BlockDevice& source) {
   return {.required_bytes = source.size_bytes(), .fully_allocated_bytes = source.size_bytes()};
 }
 
-Result<MeasureReport> MeasureVhdx(BlockDevice& source, const MeasureVhdxOptions& options,
+Result<MeasureReport> MeasureVhdx(BlockDevice& source, const CreateOptions& image,
                                   const OperationControl& control) {
-  auto parameters = ParametersOf(source, options);
-  if (!parameters) return std::unexpected(std::move(parameters.error()));
-  auto log_size = LogLengthFor(options.log_size_bytes);
+  auto parameters = ParametersForCopy(image, source);
+  if (!parameters) {
+    parameters.error().file = source.name();
+    return std::unexpected(std::move(parameters.error()));
+  }
+  auto log_size = LogLengthFor(image.log_size_bytes);
   if (!log_size) return std::unexpected(std::move(log_size.error()));
 
   const format::BatGeometry geometry(*parameters);
@@ -122,7 +115,7 @@ Result<MeasureReport> MeasureVhdx(BlockDevice& source, const MeasureVhdxOptions&
   MeasureReport report;
   report.fully_allocated_bytes = length_with(geometry.payload_block_count());
   report.required_bytes = report.fully_allocated_bytes;
-  if (options.fixed) return report;
+  if (image.subformat == Subformat::kFixed) return report;
   auto blocks = BlockCounter(source, geometry, control).Count();
   if (!blocks) return std::unexpected(std::move(blocks.error()));
   report.required_bytes = length_with(*blocks);

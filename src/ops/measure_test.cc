@@ -70,12 +70,22 @@ TEST(MeasureVhdx, LastBlockIsWhole) {
 TEST(MeasureVhdx, OptionsChangeBlocksAndLog) {
   const auto contents = Zeros(64 * kMiB);
   Put(*contents, 0, "x");
-  const MeasureVhdxOptions options{.block_size_bytes = kMiB, .log_size_bytes = kMiB};
+  const CreateOptions options{.block_size_bytes = kMiB, .log_size_bytes = kMiB};
   EXPECT_EQ(MeasureVhdx(*RawDiskOn(contents), options)->required_bytes, (1 + 1 + 1 + 1 + 1) * kMiB);
 }
 
+// A chunk of 4096-byte sectors has eight times as many blocks, so fewer bitmap entries are counted.
+TEST(MeasureVhdx, LargeSectorsPadTheDiskAndMakeTheBatShorter) {
+  const auto contents = Zeros(64 * kTiB - 512);
+  const CreateOptions large{.block_size_bytes = kMiB, .logical_sector_size = 4096};
+  const auto report = MeasureVhdx(*RawDiskOn(contents), large);
+  ASSERT_TRUE(report) << ToString(report.error());
+  const uint64_t bat = AlignUp(uint64_t{2048} * 32769 * 8, kMiB);
+  EXPECT_EQ(report->required_bytes, (1 + 8 + 1) * kMiB + bat);
+}
+
 TEST(MeasureVhdx, FixedHasAllBlocks) {
-  const auto report = *MeasureVhdx(*RawDiskOn(Zeros(5 * kMiB)), {.fixed = true});
+  const auto report = *MeasureVhdx(*RawDiskOn(Zeros(5 * kMiB)), {.subformat = Subformat::kFixed});
   EXPECT_EQ(report.required_bytes, kSmallOverhead + 3 * 2 * kMiB);
   EXPECT_EQ(report.fully_allocated_bytes, report.required_bytes);
 }

@@ -1,5 +1,7 @@
 #include "ops/new_image_options.h"
 
+#include <vhdxkit/disk.h>
+
 #include <bit>
 #include <string>
 #include <utility>
@@ -94,6 +96,17 @@ Result<DiskParameters> ParametersFor(const CreateOptions& options,
                         .logical_sector_size = *logical,
                         .physical_sector_size = *physical,
                         .virtual_disk_id = options.disk_id.value_or(Guid{})};
+}
+
+Result<DiskParameters> ParametersForCopy(const CreateOptions& options, const BlockDevice& source) {
+  // What a raw disk says of its physical sectors is what the host has, and not the disk's own.
+  const bool has_own = dynamic_cast<const Disk*>(&source) != nullptr;
+  const bool known_sector = std::has_single_bit(options.logical_sector_size);
+  return ParametersFor(
+      options,
+      {.size_bytes = AlignUp(source.size_bytes(), known_sector ? options.logical_sector_size : 1),
+       .logical_sector_size = source.logical_sector_size(),
+       .physical_sector_size = has_own ? source.physical_sector_size() : 0});
 }
 
 Result<NewImage> MakeNewImage(const CreateOptions& options, const DiskParameters& parameters,

@@ -3,6 +3,7 @@
 #ifndef VHDXKIT_OPS_NEW_IMAGE_OPTIONS_H_
 #define VHDXKIT_OPS_NEW_IMAGE_OPTIONS_H_
 
+#include <vhdxkit/block_device.h>
 #include <vhdxkit/create.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
@@ -25,6 +26,9 @@ struct InheritedParameters {
 /// Errors: kInvalidArgument, with what to say instead.
 Result<DiskParameters> ParametersFor(const CreateOptions& options,
                                      const InheritedParameters& inherited);
+/// The same for a copy of a disk, which ends with zeros more if its size is no multiple of larger
+/// sectors.
+Result<DiskParameters> ParametersForCopy(const CreateOptions& options, const BlockDevice& source);
 /// The same for the length of the log.
 Result<uint64_t> LogLengthFor(uint64_t log_size_bytes);
 /// The same for the block size.

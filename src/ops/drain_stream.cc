@@ -1,0 +1,38 @@
+#include "ops/drain_stream.h"
+
+#include <cstdint>
+#include <utility>
+
+#include "bytes/aligned_buffer.h"
+#include "bytes/arithmetic.h"
+
+namespace vhdx {
+namespace {
+
+constexpr uint64_t kPiece = kMiB;
+
+}  // namespace
+
+Result<CopyReport> DrainStream(const ReadStream& source,
+                               const std::function<Result<void>(const ByteRun&)>& put,
+                               const OperationControl& control) {
+  const AlignedBuffer memory(kPiece);
+  const MutableByteSpan buffer = memory.bytes();
+  CopyReport report;
+  for (uint64_t position = 0;; position += buffer.size()) {
+    if (control.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
+    auto count = source(buffer);
+    if (!count) return std::unexpected(std::move(count.error()));
+    auto done = ForEachRun(position, ByteSpan(buffer).first(*count), [&](const ByteRun& run) {
+      (run.is_zero ? report.zero_bytes : report.copied_bytes) += run.bytes.size();
+      return put(run);
+    });
+    if (!done) return std::unexpected(std::move(done.error()));
+    if (control.on_progress) control.on_progress(position + *count, position + *count);
+    if (*count == buffer.size()) continue;
+    if (position + *count > 0) return report;
+    return Fail(ErrorCode::kInvalidArgument, "nothing came: there is no disk in it");
+  }
+}
+
+}  // namespace vhdx
