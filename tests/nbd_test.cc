@@ -236,6 +236,17 @@ TEST_F(Nbd, ServeSaysWhatIsWrongBeforeItServes) {
   fails({PathOf("gone.vhdx")}, "No such file", 1);
   fails({PathOf("child.vhdx"), "--listen", "here:there"}, "no address", 64);
   fails({PathOf("child.vhdx"), "--listen", "10809", "--socket", "s"}, "exclude each other", 64);
+  // In nbdkit's words, where only it can tell.
+  fails({PathOf("child.vhdx"), "--socket", PathOf("gone/s")}, "nbdkit could not serve: ", 1);
+}
+
+TEST_F(Nbd, ServePassesOnWhatTheServerSays) {
+  const CommandResult done = Shell(
+      "arguments='--read-only base.vhdx'; "
+      "client='eval truncate -s 4M base.vhdx; nbdcopy $uri out.raw 2> client'; " +
+      std::string(kWithServer));
+  EXPECT_NE(done.err.find("nbdkit: "), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find("base.vhdx"), std::string::npos) << done.err;
 }
 
 TEST_F(Nbd, ServeTellsTheCommandWhereItListens) {

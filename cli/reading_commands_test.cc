@@ -1,0 +1,239 @@
+// The commands that only look: what they print.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "cli/commands_fixture.h"
+
+namespace vhdx::cli {
+namespace {
+
+TEST_F(Commands, InfoHasTheKeysOfQemuImg) {
+  const Json json = Run({"info", "--json", "/vm/base.vhdx"}).json();
+  EXPECT_EQ(KeysOf(json), (Keys{"filename", "format", "virtual-size", "actual-size", "cluster-size",
+                                "dirty-flag", "format-specific"}));
+  EXPECT_EQ(json["virtual-size"], 16 * kMiB);
+  const Json data = json["format-specific"]["data"];
+  EXPECT_EQ(KeysOf(data), (Keys{"subformat", "block-size", "logical-sector-size",
+                                "physical-sector-size", "disk-id", "creator", "file-write-guid",
+                                "data-write-guid", "log", "file-size", "host-sparse"}));
+  EXPECT_EQ(KeysOf(data["log"]), (Keys{"guid", "size", "state", "entries"}));
+  EXPECT_EQ(data["subformat"], "dynamic");
+  EXPECT_EQ(data["log"]["state"], "clean");
+}
+
+TEST_F(Commands, InfoOfAChildNamesItsParent) {
+  const Json json = Run({"info", "--json", "/vm/child.avhdx"}).json();
+  EXPECT_EQ(json["backing-filename"], ".\\base.vhdx");
+  EXPECT_EQ(json["full-backing-filename"], "/vm/base.vhdx");
+  EXPECT_EQ(json["backing-filename-format"], "vhdx");
+  const Json parent = json["format-specific"]["data"]["parent"];
+  EXPECT_EQ(KeysOf(parent), (Keys{"linkage", "linkage2", "relative-path", "volume-path",
+                                  "absolute-win32-path", "resolved", "identity"}));
+  EXPECT_EQ(parent["identity"], "ok");
+}
+
+TEST_F(Commands, InfoWorksWithoutTheParent) {
+  ASSERT_TRUE(files_.Remove("/vm/base.vhdx"));
+  const Outcome outcome = Run({"info", "--json", "/vm/child.avhdx"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.json()["format-specific"]["data"]["parent"]["identity"], "missing");
+  EXPECT_FALSE(outcome.json().contains("full-backing-filename"));
+}
+
+TEST_F(Commands, InfoCountsBlocks) {
+  const Json data =
+      Run({"info", "--json", "--blocks", "/vm/base.vhdx"}).json()["format-specific"]["data"];
+  EXPECT_EQ(KeysOf(data["blocks"]),
+            (Keys{"total", "present", "partial", "zero", "unmapped", "undefined"}));
+  EXPECT_EQ(data["blocks"]["present"], 2);
+  EXPECT_EQ(data["blocks"]["zero"], 1);
+  EXPECT_TRUE(data.contains("fragmentation"));
+  EXPECT_FALSE(data.contains("minimum-size"));  // no partition table
+}
+
+TEST_F(Commands, InfoOfAChainIsAnArrayTopFirst) {
+  const Json json = Run({"info", "--json", "--chain", "/vm/child.avhdx"}).json();
+  ASSERT_EQ(json.size(), 2u);
+  EXPECT_EQ(json[0]["filename"], "/vm/child.avhdx");
+  EXPECT_EQ(json[1]["filename"], "/vm/base.vhdx");
+  EXPECT_EQ(Run({"info", "--json", "--chain", "/vm/base.vhdx"}).json().size(), 1u);
+}
+
+TEST_F(Commands, InfoTextCannotPlayWithTheTerminal) {
+  base_.creator = "\x1b[2Jevil\n";
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/evil.vhdx"));
+  const std::string text = Run({"info", "/evil.vhdx"}).out;
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_NE(text.find("\\x1b[2Jevil\\x0a"), std::string::npos);
+}
+
+TEST_F(Commands, CheckOfACleanImage) {
+  const Outcome outcome = Run({"check", "--json", "/vm/base.vhdx"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(KeysOf(outcome.json()),
+            (Keys{"filename", "format", "check-errors", "corruptions", "leaks", "image-end-offset",
+                  "total-clusters", "allocated-clusters", "fragmented-clusters", "findings"}));
+  EXPECT_EQ(outcome.json()["allocated-clusters"], 2);
+}
+
+TEST_F(Commands, CheckTellsCorruptionsWithTheirRules) {
+  base_.blocks = {testing::FullBlock(0, 64 * kMiB), testing::FullBlock(1, 64 * kMiB)};
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/bad.vhdx"));
+  const Outcome outcome = Run({"check", "--json", "/bad.vhdx"});
+  EXPECT_EQ(outcome.status, 2);
+  const Json finding = outcome.json()["findings"][0];
+  EXPECT_EQ(KeysOf(finding), (Keys{"rule", "severity", "file", "offset", "found", "expected",
+                                   "sentence", "repair"}));
+  const Outcome text = Run({"check", "/bad.vhdx"});
+  EXPECT_EQ(text.status, 2);
+  EXPECT_NE(text.out.find("[bat.entry.overlap]"), std::string::npos) << text.out;
+}
+
+TEST_F(Commands, CheckOfOddAndOfForeignFiles) {
+  base_.patches = {testing::PatchFill(0x10000, 4096, std::byte{0})};  // one header is gone
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/odd.vhdx"));
+  EXPECT_EQ(Run({"check", "/odd.vhdx"}).status, 3);
+  files_.AddFile("/other", std::as_bytes(std::span("QFI\xfb\0\0\0\3", 8)));
+  const Outcome other = Run({"check", "/other"});
+  EXPECT_EQ(other.status, 63);
+  EXPECT_NE(other.out.find("a QCOW2 image"), std::string::npos) << other.out;
+  EXPECT_EQ(Run({"check", "/gone"}).status, 1);
+}
+
+TEST_F(Commands, CheckShowsNotesWhenAsked) {
+  base_.file_size = 64 * kMiB;  // a long tail
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/tail.vhdx"));
+  EXPECT_EQ(Run({"check", "/tail.vhdx"}).out.find("note:"), std::string::npos);
+  const Outcome verbose = Run({"check", "-v", "/tail.vhdx"});
+  EXPECT_EQ(verbose.status, 0);
+  EXPECT_NE(verbose.out.find("note: "), std::string::npos) << verbose.out;
+  const Json findings = Run({"check", "--json", "/tail.vhdx"}).json()["findings"];
+  EXPECT_TRUE(std::ranges::any_of(
+      findings, [](const Json& finding) { return finding["severity"] == "note"; }));
+}
+
+TEST_F(Commands, MapIsAnArrayOfExtents) {
+  const Json json = Run({"map", "--json", "/vm/child.avhdx"}).json();
+  ASSERT_TRUE(json.is_array());
+  uint64_t position = 0;
+  for (const Json& extent : json) {
+    Keys expected = {"start", "length", "depth", "present", "zero", "data"};
+    if (extent["data"] == true) expected.insert(expected.end(), {"offset", "filename"});
+    EXPECT_EQ(KeysOf(extent), expected);
+    EXPECT_EQ(extent["start"], position);
+    position += extent["length"].get<uint64_t>();
+  }
+  EXPECT_EQ(position, 16 * kMiB);
+  EXPECT_EQ(json[0]["depth"], 1);
+  EXPECT_EQ(json[0]["filename"], "/vm/base.vhdx");
+  EXPECT_EQ(json[1]["depth"], 0);
+}
+
+TEST_F(Commands, MapThatCannotBeFinishedIsNotBegun) {
+  base_.bat_entries = {{.index = 9, .raw = 4}};  // a state that does not exist
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/bad.vhdx"));
+  const Outcome outcome = Run({"map", "--json", "/bad.vhdx"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.error()["rule"], "bat.entry.state");
+  EXPECT_EQ(KeysOf(outcome.error()),
+            (Keys{"code", "rule", "file", "offset", "found", "expected", "sentence"}));
+  EXPECT_EQ(Run({"map", "/bad.vhdx"}).status, 1);
+}
+
+TEST_F(Commands, DumpHasEveryPart) {
+  const Json json = Run({"dump", "--json", "/vm/child.avhdx"}).json();
+  EXPECT_EQ(KeysOf(json), (Keys{"filename", "file-identifier", "headers", "regions", "metadata",
+                                "locator", "log", "bat", "bitmap"}));
+  EXPECT_GT(json["locator"][1]["value-offset"], json["locator"][1]["key-offset"]);
+  EXPECT_EQ(json["headers"].size(), 2u);
+  EXPECT_EQ(json["headers"][0]["file-offset"], 0x10000);
+  EXPECT_EQ(json["regions"][1]["file-offset"], 0x40000);
+  EXPECT_EQ(json["locator"][1]["value"], ".\\base.vhdx");
+  EXPECT_EQ(json["bitmap"][0]["block"], 2);
+  EXPECT_EQ(json["bitmap"][0]["runs"][0]["length"], 4096);
+}
+
+TEST_F(Commands, DumpOfOnePartHasThatPart) {
+  EXPECT_EQ(KeysOf(Run({"dump", "--json", "/vm/base.vhdx", "bat"}).json()),
+            (Keys{"filename", "bat"}));
+  const std::string text = Run({"dump", "/vm/base.vhdx", "headers"}).out;
+  EXPECT_TRUE(text.starts_with("File identifier at 0")) << text;
+  EXPECT_NE(text.find("Header 1 at 65536"), std::string::npos) << text;
+  EXPECT_EQ(text.find("BAT"), std::string::npos);
+}
+
+TEST_F(Commands, CompareSaysWhetherAndWhere) {
+  ASSERT_EQ(Run({"convert", "-q", "/vm/child.avhdx", "/a.raw"}).status, 0);
+  EXPECT_EQ(Run({"compare", "/vm/child.avhdx", "/a.raw"}).status, 0);
+  files_.Contents("/a.raw")->Write(5 * kMiB + 3, std::as_bytes(std::span("x", 1)));
+  const Outcome outcome = Run({"compare", "--json", "/vm/child.avhdx", "/a.raw"});
+  EXPECT_EQ(outcome.status, 1);
+  const Json expected = {{"identical", false},
+                         {"first-difference", 5 * kMiB + 3},
+                         {"differences", {{{"start", 5 * kMiB}, {"length", 512}}}}};
+  EXPECT_EQ(outcome.json(), expected);
+  EXPECT_EQ(Run({"compare", "/vm/child.avhdx", "/gone"}).status, 2);
+  EXPECT_EQ(Run({"compare", "-q", "/vm/child.avhdx", "/a.raw"}).out, "");
+}
+
+TEST_F(Commands, CompareNotesALongerDisk) {
+  ASSERT_EQ(Run({"convert", "-q", "/vm/base.vhdx", "/a.raw"}).status, 0);
+  files_.Contents("/a.raw")->Resize(20 * kMiB);
+  const Outcome outcome = Run({"compare", "/vm/base.vhdx", "/a.raw"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_NE(outcome.err.find("/a.raw"), std::string::npos);
+  EXPECT_EQ(Run({"compare", "--strict", "/vm/base.vhdx", "/a.raw"}).status, 1);
+}
+
+TEST_F(Commands, MeasureSaysWhatConvertNeeds) {
+  const Json raw = Run({"measure", "--json", "/vm/base.vhdx"}).json();
+  const Json expected = {{"required", 16 * kMiB}, {"fully-allocated", 16 * kMiB}};
+  EXPECT_EQ(raw, expected);
+  const Json vhdx =
+      Run({"measure", "--json", "-O", "vhdx", "--block-size", "1M", "/vm/base.vhdx"}).json();
+  EXPECT_EQ(vhdx["required"], (11 + 2) * kMiB);
+  EXPECT_EQ(vhdx["fully-allocated"], (11 + 16) * kMiB);
+  const Json fixed = Run({"measure", "--json", "-O", "vhdx", "--fixed", "--logical-sector", "4096",
+                          "--log-size", "1M", "--preallocate", "/vm/base.vhdx"})
+                         .json();
+  EXPECT_EQ(fixed["required"], (4 + 16) * kMiB);
+  EXPECT_EQ(Run({"measure", "--fixed", "/vm/base.vhdx"}).status, 64);
+}
+
+TEST_F(Commands, ChainDrawsTheTree) {
+  const std::string text = Run({"chain", "/vm"}).out;
+  EXPECT_NE(text.find("/vm/base.vhdx"), std::string::npos);
+  EXPECT_NE(text.find("\n└─ /vm/child.avhdx"), std::string::npos) << text;
+  EXPECT_EQ(Run({"chain", "--json", "/vm/base.vhdx", "/vm"}).json().size(), 2u);
+}
+
+TEST_F(Commands, BenchReads) {
+  const Json json =
+      Run({"bench", "--json", "--count", "100", "--depth", "2", "/vm/child.avhdx"}).json();
+  EXPECT_EQ(KeysOf(json), (Keys{"requests", "bytes", "seconds", "requests-per-second",
+                                "bytes-per-second", "latency-ns", "flushes", "counters"}));
+  EXPECT_EQ(json["requests"], 100);
+  EXPECT_EQ(Run({"bench", "--random", "--block", "1M", "--count", "3", "/vm/base.vhdx"}).status, 0);
+  EXPECT_EQ(Run({"bench", "--block", "1G", "/vm/base.vhdx"}).status, 1);
+}
+
+TEST_F(Commands, BenchWritesAndCountsWhatThatCost) {
+  ASSERT_EQ(Run({"create", "-q", "/a.vhdx", "64M", "--block-size", "1M"}).status, 0);
+  const Json json = Run({"bench", "--json", "--write", "--count", "64", "--step", "1M",
+                         "--flush-interval", "16", "/a.vhdx"})
+                        .json();
+  EXPECT_EQ(json["flushes"], 5);
+  EXPECT_EQ(json["counters"]["allocations"], 64);
+  EXPECT_EQ(json["counters"]["payload-bytes"], 64 * 4096);
+  EXPECT_EQ(Run({"check", "-q", "/a.vhdx"}).status, 0);
+  EXPECT_NE(Run({"bench", "--write", "--count", "1", "/a.vhdx"}).out.find("log entries"),
+            std::string::npos);
+  EXPECT_EQ(Run({"bench", "--write", "--count", "1", "/vm/base.vhdx"}).status, 1);  // a parent
+}
+
+}  // namespace
+}  // namespace vhdx::cli

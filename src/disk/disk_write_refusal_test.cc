@@ -1,0 +1,219 @@
+// Writing through a Disk to a host that is full, and to images that are not as they should be.
+
+#include <gtest/gtest.h>
+#include <vhdxkit/disk.h>
+
+#include <cerrno>
+
+#include "bytes/arithmetic.h"
+#include "disk/disk_write_fixture.h"
+#include "format/bat.h"
+#include "format/layout.h"
+#include "testing/disk_model.h"
+#include "testing/fault_file.h"
+#include "testing/image_builder.h"
+#include "testing/outcome.h"
+#include "testing/recording_file.h"
+
+namespace vhdx {
+namespace {
+
+using testing::ChildOf;
+using testing::DynamicImage;
+using testing::FullBlock;
+using testing::ImageSpec;
+using testing::OutcomeOf;
+using testing::PartialBlock;
+
+// Its log still has to be replayed.
+ImageSpec DirtyImage() {
+  ImageSpec spec = DynamicImage();
+  spec.blocks = {FullBlock(0), FullBlock(1)};
+  spec.log.log_guid = testing::TestGuid(9);
+  spec.log.entries = {{.writes = {testing::MovedPage(testing::PlanLayout(spec).bat.file_offset)}}};
+  return spec;
+}
+
+TEST_F(DiskWrite, DirtyLog_IsReplayedByTheFirstWriteAndNotBefore) {
+  const ImageSpec spec = DirtyImage();
+  Put(kPath, spec);
+  const testing::DiskModel model({spec});
+  const auto before = files_.Contents(kPath)->Bytes();
+  auto disk = Open();
+  EXPECT_EQ(Read(*disk, {0, 4096}), model.ExpectedBytes({0, 4096}));
+  EXPECT_EQ(files_.Contents(kPath)->Bytes(), before);
+  EXPECT_EQ(OutcomeOf(disk->Write(6 * kMiB, Filled(4096, 3))), "ok");
+  EXPECT_EQ(Read(*disk, {0, 4 * kMiB}), model.ExpectedBytes({0, 4 * kMiB}));
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  EXPECT_EQ(ReadAgain({0, 4 * kMiB}), model.ExpectedBytes({0, 4 * kMiB}));
+  EXPECT_EQ(ReadAgain({6 * kMiB, 4096}), Filled(4096, 3));
+  ExpectClean();
+}
+
+TEST_F(DiskWrite, HostWithoutSpaceForTheLog_IsToldBeforeAnythingChanges) {
+  Put(kPath, DynamicImage());
+  const HeaderInfo header = Header();
+  files_.Contents(kPath)->Punch({header.log_offset, header.log_length_bytes});
+  const auto before = files_.Contents(kPath)->Bytes();
+  const auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem full(files_, plan);
+  auto disk = OpenDisk(full, kPath, {.access = DiskAccess::kReadWrite}, {});
+  ASSERT_TRUE(disk);
+  plan->SetSpace(4096);
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(4096, 3))), "no-space");
+  EXPECT_EQ(files_.Contents(kPath)->Bytes(), before);
+  plan->Clear();
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(4096, 3))), "ok");
+  EXPECT_EQ(OutcomeOf((*disk)->Close()), "ok");
+  EXPECT_EQ(ReadAgain({0, 4096}), Filled(4096, 3));
+}
+
+TEST_F(DiskWrite, HostWithoutSpaceForTheLogAfterReplay_EndsWritingAndLosesNothing) {
+  const ImageSpec spec = DirtyImage();
+  Put(kPath, spec);
+  const HeaderInfo header = Header();
+  files_.Contents(kPath)->Punch({header.log_offset + 64 * kKiB, 64 * kKiB});
+  const auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem full(files_, plan);
+  auto disk = OpenDisk(full, kPath, {.access = DiskAccess::kReadWrite}, {});
+  ASSERT_TRUE(disk);
+  plan->Add(
+      {.call = testing::FileCall::kZeroRange, .code = ErrorCode::kNoSpace, .sys_errno = ENOSPC});
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(4096, 3))), "no-space");
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(4096, 3))), "poisoned");
+  EXPECT_EQ(OutcomeOf((*disk)->Close()), "poisoned");
+  disk->reset();
+  EXPECT_TRUE(Header().log_guid.IsZero());
+  EXPECT_EQ(ReadAgain({0, 4 * kMiB}), testing::DiskModel({spec}).ExpectedBytes({0, 4 * kMiB}));
+  ExpectClean();
+  auto again = Open();
+  EXPECT_EQ(OutcomeOf(again->Write(0, Filled(4096, 3))), "ok");
+  EXPECT_EQ(OutcomeOf(again->Close()), "ok");
+  EXPECT_EQ(ReadAgain({0, 4096}), Filled(4096, 3));
+}
+
+// The page of an entry, or of bits, that is a hole: a full host is told to the request that needs
+// it, while the disk can still go on, and not to the flush that brings the page in place.
+TEST_F(DiskWrite, HostWithoutSpaceForMetadata_IsToldToTheRequest) {
+  const ImageSpec base = DynamicImage();
+  Put("/vm/base.vhdx", base);
+  const ImageSpec child = ChildOf(base, ".\\base.vhdx");
+  Put(kPath, child);
+  const FileRange bat = testing::PlanLayout(child).bat;
+  files_.Contents(kPath)->Punch(bat);
+  const auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem full(files_, plan);
+  auto disk = OpenDisk(full, kPath, {.access = DiskAccess::kReadWrite}, {});
+  ASSERT_TRUE(disk);
+  // First the page of the bitmap's entry, then that of the bits.
+  for (const uint64_t nth : {uint64_t{1}, uint64_t{2}}) {
+    plan->Add({.call = testing::FileCall::kZeroRange,
+               .nth = nth,
+               .code = ErrorCode::kNoSpace,
+               .sys_errno = ENOSPC});
+    EXPECT_EQ(OutcomeOf((*disk)->Write(512, Filled(512, 3))), "no-space") << nth;
+    EXPECT_EQ(OutcomeOf((*disk)->Flush()), "ok");
+    plan->Clear();
+  }
+  EXPECT_EQ(OutcomeOf((*disk)->Write(512, Filled(512, 3))), "ok");
+  // From here on nothing has to be allocated.
+  plan->Add({.call = testing::FileCall::kZeroRange, .length = testing::FaultLength::kFromThen});
+  EXPECT_EQ(OutcomeOf((*disk)->Flush()), "ok");
+  EXPECT_EQ(OutcomeOf((*disk)->Write(1024, Filled(512, 4))), "ok");
+  EXPECT_EQ(OutcomeOf((*disk)->Close()), "ok");
+  disk->reset();
+  EXPECT_EQ(ReadAgain({512, 512}), Filled(512, 3));
+  EXPECT_EQ(ReadAgain({1024, 512}), Filled(512, 4));
+  EXPECT_EQ(files_.Contents(kPath)->NextHole(bat.file_offset), bat.file_offset + 4096);
+}
+
+TEST_F(DiskWrite, SpaceThatIsAHole_StaysOneAroundANewBlock) {
+  Put(kPath, DynamicImage({.disk_size = kGiB, .block_size = 256 * kMiB}));
+  {
+    auto disk = Open();
+    EXPECT_EQ(OutcomeOf(disk->Write(0, Filled(4096, 1))), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Write(256 * kMiB, Filled(4096, 2))), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Trim({0, 256 * kMiB})), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  }
+  record_->Clear();
+  auto disk = Open();
+  EXPECT_EQ(OutcomeOf(disk->Write(512 * kMiB + 4096, Filled(4096, 3))), "ok");
+  EXPECT_EQ(disk->counters().reused_blocks, 1U);
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  // On a host each would allocate what it zeroes.
+  uint64_t zeroed = 0;
+  for (const auto& call : record_->Calls(testing::FileCall::kZeroRange)) {
+    zeroed += call.range.length_bytes;
+  }
+  EXPECT_LT(zeroed, kMiB);
+  EXPECT_EQ(ReadAgain({512 * kMiB, 4096}), Filled(4096, 0));
+  ExpectClean();
+}
+
+TEST_F(DiskWrite, BadRegionTable_IsMendedWithTheFirstRound) {
+  ImageSpec spec = DynamicImage();
+  spec.late_patches = {{.file_offset = format::kRegionTableOffsets[0], .bytes = Filled(64, 0xEE)}};
+  Put(kPath, spec);
+  {
+    auto disk = Open();
+    EXPECT_EQ(OutcomeOf(disk->Write(0, Filled(512, 1))), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  }
+  ExpectClean();
+}
+
+TEST_F(DiskWrite, WriterAndReader_KeepOutOfEachOthersWay) {
+  Put(kPath, DynamicImage());
+  auto disk = Open();
+  auto second = Disk::Open(files_, kPath, {.access = DiskAccess::kReadWrite});
+  EXPECT_EQ(OutcomeOf(second), "busy");
+  EXPECT_EQ(OutcomeOf(Disk::Open(files_, kPath)), "busy");
+}
+
+TEST_F(DiskWrite, OddImage_IsReadButNotWritten) {
+  ImageSpec spec = DynamicImage();
+  spec.blocks = {FullBlock(0), {.block = 1, .reserved_bits = 0x10}};
+  Put(kPath, spec);
+  const auto before = files_.Contents(kPath)->Bytes();
+  auto disk = Open();
+  auto written = disk->Write(0, Filled(512, 1));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().rule, "bat.entry.reserved");
+  EXPECT_EQ(files_.Contents(kPath)->Bytes(), before);
+}
+
+TEST_F(DiskWrite, OverlappingBlocks_AreNotWritten) {
+  ImageSpec spec = DynamicImage();
+  spec.blocks = {FullBlock(0, 16 * kMiB), FullBlock(1, 17 * kMiB)};
+  Put(kPath, spec);
+  auto written = Open()->Write(8 * kMiB, Filled(512, 1));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().rule, "bat.entry.overlap");
+}
+
+// A new bitmap for another block of the chunk would make the loss look like the parent's bytes.
+TEST_F(DiskWrite, PartialBlockWithoutBitmap_KeepsTheImageFromBeingWritten) {
+  const ImageSpec base = DynamicImage({.disk_size = 8 * kGiB});
+  Put("/vm/base.vhdx", base);
+  ImageSpec child = ChildOf(base, ".\\base.vhdx");
+  const format::BatGeometry geometry(child.parameters);
+  const uint64_t in_next_chunk = geometry.chunk_ratio() + 3;
+  for (const uint64_t other : {uint64_t{10}, in_next_chunk + 1}) {
+    (void)files_.Remove(kPath);
+    child.blocks = {PartialBlock(3, {{8, 8}}), PartialBlock(in_next_chunk, {{0, 8}})};
+    const uint64_t chunk = geometry.ChunkOf(other);
+    const uint64_t bat = testing::PlanLayout(child).bat.file_offset;
+    child.late_patches = {{.file_offset = bat + geometry.BitmapIndex(chunk) * format::kBatEntrySize,
+                           .bytes = Filled(format::kBatEntrySize, 0)}};
+    Put(kPath, child);
+    const auto before = files_.Contents(kPath)->Bytes();
+    auto written = Open()->Write(geometry.BlockStart(other), Filled(512, 1));
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().rule, "bat.entry.partial-without-bitmap");
+    EXPECT_EQ(files_.Contents(kPath)->Bytes(), before);
+  }
+}
+
+}  // namespace
+}  // namespace vhdx
