@@ -111,6 +111,10 @@ ImageSpec CrashDisk::Base(std::mt19937_64& random) const {
   }
   ImageSpec spec = testing::FixedImage(shape);
   for (BlockSpec& block : spec.blocks) block.content = BlockContent::kEnds;
+  // QEMU gives a block its place when it is first written.
+  if (random() % 2 == 0) {
+    std::erase_if(spec.blocks, [&](const BlockSpec&) { return random() % 2 == 0; });
+  }
   return spec;
 }
 
@@ -139,6 +143,9 @@ void CrashDisk::Build(std::vector<ImageSpec> specs, std::mt19937_64& random) {
   file_ = *testing::PageImage::Load(file);
   if (gap.file_offset < file_.size()) file_.FillWithJunk(gap);
   uint64_t tail = random() % 3 == 0 ? 3 * kMiB : 0;
+  if (shape_.subformat == Subformat::kFixed) {
+    tail += (kFixedBlocks - specs[0].blocks.size()) * kBlock;
+  }
   if (shape_.file == testing::CrashFileKind::kBlockDevice) tail = 24 * kMiB;
   file_.FillWithJunk({file_.size(), tail});
   file_.SetSize(file_.size() + tail);

@@ -163,6 +163,17 @@ TEST_F(DiskWrite, BadRegionTable_IsMendedWithTheFirstRound) {
   ExpectClean();
 }
 
+TEST_F(DiskWrite, BadRegionTable_IsMendedToWhereNoEntryChanges) {
+  ImageSpec spec = DynamicImage();
+  spec.blocks = {FullBlock(0)};
+  spec.late_patches = {{.file_offset = format::kRegionTableOffsets[1], .bytes = Filled(64, 0)}};
+  Put(kPath, spec);
+  auto disk = Open();
+  EXPECT_EQ(OutcomeOf(disk->Write(0, Filled(512, 1))), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  ExpectClean();
+}
+
 TEST_F(DiskWrite, WriterAndReader_KeepOutOfEachOthersWay) {
   Put(kPath, DynamicImage());
   auto disk = Open();
@@ -190,6 +201,16 @@ TEST_F(DiskWrite, OverlappingBlocks_AreNotWritten) {
   auto written = Open()->Write(8 * kMiB, Filled(512, 1));
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().rule, "bat.entry.overlap");
+}
+
+TEST_F(DiskWrite, UnmappedBlockInTheSpaceOfAnother_IsNotWrittenForThatReason) {
+  ImageSpec spec = DynamicImage();
+  spec.blocks = {FullBlock(0, 16 * kMiB),
+                 testing::StateBlock(1, format::PayloadState::kUnmapped, 16 * kMiB)};
+  Put(kPath, spec);
+  auto written = Open()->Write(8 * kMiB, Filled(512, 1));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().rule, "bat.entry.anchor-overlap");
 }
 
 // A new bitmap for another block of the chunk would make the loss look like the parent's bytes.

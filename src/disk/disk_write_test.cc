@@ -334,6 +334,33 @@ TEST_F(DiskWrite, FixedDisk_KeepsItsBlocks) {
   ExpectClean();
 }
 
+// Such are QEMU's: every block is zero, and the file as long as if all had a place.
+TEST_F(DiskWrite, FixedDiskWithoutPlaces_KeepsRoomForEveryBlock) {
+  ImageSpec spec = FixedImage({.disk_size = 8 * kMiB});
+  spec.blocks = {FullBlock(0), FullBlock(3)};
+  const uint64_t used = testing::PlanLayout(spec).end;
+  Put(kPath, spec);
+  const uint64_t whole = used + 4 * kMiB;
+  files_.Contents(kPath)->Write(used, Filled(6 * kMiB, 0xEE));  // 2 MiB more than it needs
+  {
+    auto disk = Open();
+    EXPECT_EQ(OutcomeOf(disk->Write(2 * kMiB, Filled(512, 1))), "ok");
+    EXPECT_EQ(Read(*disk, {2 * kMiB + 512, 2 * kMiB - 512}), Filled(2 * kMiB - 512, 0));
+    EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+    EXPECT_EQ(files_.Contents(kPath)->size(), whole);
+    EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  }
+  EXPECT_EQ(files_.Contents(kPath)->size(), whole);
+  {
+    auto disk = Open();
+    EXPECT_EQ(OutcomeOf(disk->Write(4 * kMiB, Filled(512, 2))), "ok");
+    EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  }
+  EXPECT_EQ(files_.Contents(kPath)->size(), whole);
+  EXPECT_EQ(ReadAgain({2 * kMiB, 512}), Filled(512, 1));
+  ExpectClean();
+}
+
 TEST_F(DiskWrite, SmallLog_BeginsAgainWhenItIsFull) {
   Put(kPath, DynamicImage({.disk_size = 8 * kGiB, .block_size = kMiB}));
   auto disk = Open({.log_sectors = 8, .pages_per_entry = 1});

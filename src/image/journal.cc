@@ -266,7 +266,7 @@ Result<void> Journal::EndSession() {
   }
   const uint64_t end = [this] {
     const MutexLock lock(publish_mutex_);
-    return claims_->End();
+    return std::max(claims_->End(), least_length_);
   }();
   return CutFile(end);
 }
@@ -379,7 +379,9 @@ Result<Guid> Journal::NewGuid() {
 Result<Journal::Snapshot> Journal::TakeSnapshot() {
   Snapshot snapshot;
   const MutexLock lock(publish_mutex_);
-  if (dirty_bat_pages_.empty() && dirty_bitmap_pages_.empty()) return snapshot;
+  if (dirty_bat_pages_.empty() && dirty_bitmap_pages_.empty() && table_repairs_.empty()) {
+    return snapshot;
+  }
   snapshot.pages.reserve(dirty_bat_pages_.size() + dirty_bitmap_pages_.size() +
                          table_repairs_.size());
   // An entry must not become durable before what it needs: bitmaps before entries, and since a

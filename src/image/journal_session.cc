@@ -44,8 +44,17 @@ class ClaimScan {
       partial_ = scanned;
     }
     if (!HasPlace(scanned)) return {};
+    if (slot.kind == BatSlot::Kind::kPayload) ++placed_blocks_;
     if (claims_.Claim(bat_rules_.PlaceOf(slot, entry))) return {};
-    return Refuse(rules::kBatOverlap, scanned);
+    const bool has_data = slot.kind == BatSlot::Kind::kBitmap ||
+                          entry.state() == format::PayloadState::kFullyPresent ||
+                          entry.state() == format::PayloadState::kPartiallyPresent;
+    return Refuse(has_data ? rules::kBatOverlap : rules::kBatAnchorOverlap, scanned);
+  }
+
+  /// Payload blocks that would need space if they were written.
+  uint64_t placeless_blocks() const {
+    return bat_rules_.geometry().payload_block_count() - placed_blocks_;
   }
 
   Result<SpaceMap> Take() {
@@ -85,6 +94,7 @@ class ClaimScan {
   const BatRules& bat_rules_;
   const std::string name_;
   SpaceMap claims_;
+  uint64_t placed_blocks_ = 0;
   std::optional<ScannedEntry> partial_;  // the last one of its chunk
 };
 
@@ -113,9 +123,10 @@ Result<void> Journal::StartSession() {
     if (auto recovered = Recover(); !recovered) return recovered;
   }
   if (auto found = FindTableRepairs(); !found) return durability_.Poison(std::move(found.error()));
-  const uint64_t end = claims->End();
+  least_length_ = std::min(least_length_, AlignUp(durability_.length(), format::kAlignment));
+  const uint64_t end = std::max(claims->End(), least_length_);
   if (auto cut = CutFile(end); !cut) return cut;
-  space_ = std::make_unique<Space>(file_, durability_, limits_, end, claims->Unclaimed());
+  space_ = std::make_unique<Space>(file_, durability_, limits_, end, claims->Unclaimed(end));
   {
     const MutexLock lock(publish_mutex_);
     claims_ = *std::move(claims);
@@ -141,7 +152,11 @@ Result<SpaceMap> Journal::FindClaims() {
     return Result<void>{};
   });
   if (!scanned) return std::unexpected(std::move(scanned.error()));
-  return scan.Take();
+  auto claims = scan.Take();
+  if (claims && info_.parameters.subformat() == Subformat::kFixed) {
+    least_length_ = claims->End() + scan.placeless_blocks() * bat_rules.geometry().block_size();
+  }
+  return claims;
 }
 
 Result<void> Journal::Recover() {

@@ -98,10 +98,10 @@ void SpaceMap::ForEachUnclaimed(uint64_t end_unit, Visit visit) const {
   }
 }
 
-std::vector<FileRange> SpaceMap::Unclaimed() const {
+std::vector<FileRange> SpaceMap::Unclaimed(uint64_t end) const {
   std::vector<FileRange> ranges;
-  ForEachUnclaimed(End() / kUnit, [&](uint64_t first, uint64_t end) {
-    ranges.push_back({first * kUnit, (end - first) * kUnit});
+  ForEachUnclaimed(std::min(end / kUnit, unit_count_), [&](uint64_t first, uint64_t behind) {
+    ranges.push_back({first * kUnit, (behind - first) * kUnit});
   });
   return ranges;
 }

@@ -31,8 +31,8 @@ class SpaceMap {
   void Grow(uint64_t file_size);
   /// Where the last claimed unit ends.
   uint64_t End() const;
-  /// Every range before that end that nothing has claimed.
-  std::vector<FileRange> Unclaimed() const;
+  /// Every range before `end` that nothing has claimed.
+  std::vector<FileRange> Unclaimed(uint64_t end) const;
   static constexpr uint64_t kMaxFileSize = 256 * kTiB;
 
   struct Summary {

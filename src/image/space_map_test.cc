@@ -79,7 +79,7 @@ TEST(SpaceMap, GrownFile_HasMoreToClaim) {
   EXPECT_TRUE(map.Claim({99 * kMiB, kMiB}));
   EXPECT_TRUE(map.IsClaimed({99 * kMiB, kMiB}));
   EXPECT_FALSE(map.IsClaimed({100 * kMiB, kMiB}));
-  EXPECT_EQ(map.Unclaimed(), (std::vector<FileRange>{{0, 99 * kMiB}}));
+  EXPECT_EQ(map.Unclaimed(map.End()), (std::vector<FileRange>{{0, 99 * kMiB}}));
 }
 
 }  // namespace
