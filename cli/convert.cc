@@ -165,8 +165,9 @@ std::string ToText(const ConvertArguments& arguments, const ConversionOutcome& o
       fmt::format("{}: {} written ({}) in {:.2f} s", Printable(TargetName(arguments)),
                   FormatSize(report.source_size_bytes), parts, outcome.seconds);
   const uint64_t rest = report.target_size_bytes - report.source_size_bytes;
-  if (rest > 0 && arguments.into_existing)
+  if (rest > 0 && report.into_existing) {
     text += fmt::format("; the {} behind that stay as they were", FormatSize(rest));
+  }
   return text + "\n";
 }
 
@@ -195,8 +196,12 @@ Result<std::string_view> DecideTargetFormat(const Invocation& invocation,
     if (!file) return std::unexpected(std::move(file.error()));
     auto format = RecognizeFormat(**file);
     if (!format) return std::unexpected(std::move(format.error()));
-    const bool is_vhdx = *format != nullptr && (*format)->kind == ImageFormat::Kind::kVhdx;
-    return is_vhdx ? kVhdx : kRaw;
+    if (*format == nullptr) return kRaw;
+    if ((*format)->kind == ImageFormat::Kind::kVhdx) return kVhdx;
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("this is {}, which is not written here; -O raw writes over it",
+                            (*format)->title),
+                arguments.target);
   }
   for (const std::string_view name : {".vhd", ".qcow2", ".qcow", ".vmdk", ".vdi", ".qed"}) {
     if (!arguments.target.ends_with(name)) continue;

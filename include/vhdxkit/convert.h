@@ -58,7 +58,9 @@ struct ConvertOptions {
 struct ConvertReport {
   CopyReport copy;
   uint64_t source_size_bytes = 0;
-  uint64_t target_size_bytes = 0;  ///< larger than the source's for a block device or with kInto
+  uint64_t target_size_bytes = 0;
+  /// The target was there and was written into: what lies behind the source stays as it was.
+  bool into_existing = false;
 };
 
 /// Writes the contents of `source` to a raw file or block device. A new file has a temporary name

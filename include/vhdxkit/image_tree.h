@@ -42,10 +42,11 @@ Result<std::vector<ImageNode>> FindImageTree(FileSystem& files,
                                              const std::vector<std::string>& paths,
                                              const OpenOptions& options = {});
 
-/// The images directly in the folder of the image at `path`, and in OpenOptions::parent_folders,
-/// that name it as their parent by its DataWriteGuid. Errors: those of FileSystem::Open and List;
-/// kCorrupt, if the image at `path` has no valid header; kPermission, if there is an image of which
-/// that cannot be told; kUnsupported, if a folder has more names than are looked at.
+/// The images of any name directly in the folder of the image at `path`, and in
+/// OpenOptions::parent_folders, that name it as their parent by its DataWriteGuid. Errors: those of
+/// FileSystem::Open and List; kCorrupt, if the image at `path` has no valid header; kPermission, if
+/// there is a *.vhdx or *.avhdx of which that cannot be told; kUnsupported, if a folder has more
+/// names than are looked at.
 Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::string& path,
                                               const OpenOptions& options = {});
 

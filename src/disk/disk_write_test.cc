@@ -215,6 +215,26 @@ TEST_F(DiskWrite, Child_KeepsTheParentUnderWhatIsNotWritten) {
   ExpectClean();
 }
 
+TEST_F(DiskWrite, ChildBlockAtTheEndOfTheDisk_HasNoOldBytesBehindIt) {
+  const ImageSpec base = DynamicImage({.disk_size = 3 * kMiB});
+  Put("/vm/base.vhdx", base);
+  ImageSpec child = ChildOf(base, ".\\base.vhdx");
+  child.blocks = {FullBlock(0)};
+  const uint64_t gap = testing::PlanLayout(child).block_offsets.at(0);
+  child.first_block_offset = gap + 4 * kMiB;
+  Put(kPath, child);
+  files_.Contents(kPath)->Write(gap, Filled(4 * kMiB, 0xEE));
+  auto disk = Open();
+  EXPECT_EQ(OutcomeOf(disk->Write(2 * kMiB, Filled(512, 1))), "ok");
+  const auto extents = disk->Extents({2 * kMiB, 512}, 1);
+  ASSERT_TRUE(extents);
+  const uint64_t place = extents->front().file_offset;
+  ASSERT_LT(place, gap + 4 * kMiB);
+  std::vector<std::byte> behind(kMiB);
+  ASSERT_TRUE((*files_.Open(kPath, {}))->ReadExactAt(place + kMiB, behind));
+  EXPECT_EQ(behind, Filled(kMiB, 0));
+}
+
 TEST_F(DiskWrite, ChildBlockWrittenInParts_BecomesFullyPresent) {
   ImageSpec base = DynamicImage({.disk_size = 16 * kMiB, .block_size = kMiB});
   base.blocks = {FullBlock(0)};

@@ -199,9 +199,11 @@ Result<void> ImageWriter::FillNewPlace(const Part& part, const Contents& content
   const uint64_t start = piece.range.file_offset;
   const uint64_t end = start + part.within + part.length_bytes;
   const bool is_zero = piece.contents == Space::Contents::kZero;
-  if (!partial && !is_zero) {
-    if (auto done = Pad({start, part.within}); !done) return done;
-    if (auto done = Pad({end, start + piece.range.length_bytes - end}); !done) return done;
+  if (!is_zero) {
+    // No bit tells of what lies behind the end of the disk, which may become larger.
+    const uint64_t rest = partial ? start + geometry_.BytesOnDisk(part.block) : end;
+    if (auto done = partial ? Result<void>{} : Pad({start, part.within}); !done) return done;
+    if (auto done = Pad({rest, start + piece.range.length_bytes - rest}); !done) return done;
   }
   if (contents.zeros() && is_zero) return {};
   return Put(part, contents, start + part.within);

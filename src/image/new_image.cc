@@ -1,5 +1,7 @@
 #include "image/new_image.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <utility>
@@ -8,7 +10,6 @@
 #include "format/file_identifier.h"
 #include "format/header.h"
 #include "format/layout.h"
-#include "format/metadata.h"
 #include "format/parent_locator.h"
 #include "format/region_table.h"
 
@@ -28,6 +29,7 @@ Result<std::vector<std::byte>> EncodeMetadataRegion(const NewImage& image) {
   }
   auto items = format::EncodeDiskParameters(image.parameters, std::move(locator));
   if (!items) return std::unexpected(std::move(items.error()));
+  std::ranges::copy(image.inherited_items, std::back_inserter(*items));
   return format::EncodeMetadata(*items, kMetadataRegionLength);
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "format/bat.h"
+#include "format/metadata.h"
 
 namespace vhdx {
 
@@ -29,7 +30,8 @@ struct NewImage {
   std::string creator = {};
   Guid file_write_guid = {};
   Guid data_write_guid = {};
-  std::vector<LocatorEntryInfo> locator_entries = {};  ///< with a parent
+  std::vector<LocatorEntryInfo> locator_entries = {};      ///< with a parent
+  std::vector<format::MetadataItem> inherited_items = {};  ///< of it, besides those of every image
 };
 
 struct NewImageLayout {

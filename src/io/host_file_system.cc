@@ -76,6 +76,7 @@ std::unexpected<Error> OpenFailure(int sys_errno, const std::string& path,
   Error error = HostError(sys_errno, creating ? "create the file" : "open the file", path);
   if (sys_errno == EWOULDBLOCK)
     error.code = ErrorCode::kBusy;  // a lease that another process holds
+  if (sys_errno == EBUSY) error.sentence += "; unmount it, or end what uses it";
   return std::unexpected(std::move(error));
 }
 

@@ -24,7 +24,8 @@ namespace {
 std::unexpected<Error> RenameFailure(int sys_errno, const std::string& from,
                                      const std::string& to) {
   if (sys_errno == EEXIST) {
-    return Fail(ErrorCode::kExists, "there is a file of this name already", to);
+    return Fail(ErrorCode::kExists,
+                "there is a file of this name already; name another, or remove it", to);
   }
   return HostFailure(sys_errno, fmt::format("rename the file to {}", to), from);
 }

@@ -33,7 +33,8 @@ Result<ConvertReport> FinishExisting(RawDevice& target, Result<CopyReport> copie
   }
   return ConvertReport{.copy = *copied,
                        .source_size_bytes = source_size_bytes,
-                       .target_size_bytes = target.size_bytes()};
+                       .target_size_bytes = target.size_bytes(),
+                       .into_existing = true};
 }
 
 Result<ConvertReport> ConvertIntoExisting(FileSystem& files, BlockDevice& source,
@@ -64,6 +65,11 @@ Result<ConvertReport> DrainIntoExisting(FileSystem& files, const ReadStream& sou
     return (*target)->Write(run.disk_offset, run.bytes);
   };
   auto copied = DrainStream(source, put, control);
+  const uint64_t padding = AlignUp(came, RawDevice::kSectorSize) - came;
+  if (copied && padding > 0) {
+    auto padded = (*target)->WriteZeroes({came, padding});
+    if (!padded) copied = std::unexpected(std::move(padded.error()));
+  }
   return FinishExisting(**target, std::move(copied), came, options);
 }
 

@@ -247,13 +247,15 @@ TEST_F(ConvertIn, StreamIntoWhatIsThere_LeavesItsRest) {
   const std::string target = "/vm/old.raw";
   auto contents = files_.AddFile(target);
   contents->Write(0, std::vector<std::byte>(3 * kMiB, std::byte{9}));
-  std::vector<std::byte> bytes(2 * kMiB);
+  std::vector<std::byte> bytes(2 * kMiB + 1);
   bytes[5] = std::byte{7};
   const ConvertOptions into = {.existing = ExistingTarget::kInto};
   const auto report = ConvertStreamToRaw(files_, StreamOf(bytes), target, into);
   ASSERT_TRUE(report) << ToString(report.error());
-  EXPECT_EQ(report->source_size_bytes, 2 * kMiB);
+  EXPECT_EQ(report->source_size_bytes, 2 * kMiB + 1);
   EXPECT_EQ(report->target_size_bytes, 3 * kMiB);
+  EXPECT_TRUE(report->into_existing);
+  bytes.resize(2 * kMiB + 512);  // padded to a sector
   bytes.resize(3 * kMiB, std::byte{9});
   EXPECT_EQ(testing::ReadAll(**files_.Open(target, {})), bytes);
   EXPECT_EQ(testing::OutcomeOf(ConvertStreamToRaw(

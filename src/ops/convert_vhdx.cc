@@ -44,7 +44,8 @@ Result<ConvertReport> FillExistingImage(FileSystem& files, BlockDevice& source,
   if (!closed) return std::unexpected(closed.error());
   return ConvertReport{.copy = *copied,
                        .source_size_bytes = source.size_bytes(),
-                       .target_size_bytes = (*target)->size_bytes()};
+                       .target_size_bytes = (*target)->size_bytes(),
+                       .into_existing = true};
 }
 
 Result<void> RefuseBlockDevice(TargetKind kind, const std::string& path) {
@@ -107,7 +108,7 @@ Result<ConvertReport> ConvertToVhdx(FileSystem& files, BlockDevice& source, cons
                                     const OperationControl& control) {
   const auto target = DecideTarget(files, &source, path, options);
   if (!target) return std::unexpected(target.error());
-  if (target->kind == TargetKind::kExistingFile) {
+  if (options.existing == ExistingTarget::kInto) {
     return FillExistingImage(files, source, path, options, control);
   }
   if (auto fine = RefuseBlockDevice(target->kind, path); !fine) {

@@ -30,14 +30,14 @@ Result<std::optional<ParentLink>> OpenParentIfAny(FileSystem& files, const std::
 }
 
 // What a child cannot have otherwise than its parent (section 13 of the format reference).
-Result<void> CheckAgainstParent(const DiskParameters& child, const Disk& parent) {
-  if (child.logical_sector_size != parent.logical_sector_size()) {
+Result<void> CheckAgainstParent(const CreateOptions& child, const Disk& parent) {
+  if (child.logical_sector_size != 0 && child.logical_sector_size != parent.logical_sector_size()) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the logical sectors of a child are its parent's, of " +
-                    std::to_string(parent.logical_sector_size()) + " bytes",
+                    std::to_string(parent.logical_sector_size()) + " bytes; leave them out",
                 parent.name());
   }
-  if (child.virtual_disk_size_bytes < parent.size_bytes()) {
+  if (child.size_bytes != 0 && child.size_bytes < parent.size_bytes()) {
     return Fail(ErrorCode::kInvalidArgument,
                 "a child cannot be smaller than its parent, which has " +
                     std::to_string(parent.size_bytes()) + " bytes; leave the size out to take it",
@@ -49,6 +49,9 @@ Result<void> CheckAgainstParent(const DiskParameters& child, const Disk& parent)
 Result<DiskParameters> DecideParameters(const CreateOptions& options,
                                         const std::optional<ParentLink>& parent) {
   if (!parent) return ParametersFor(options, {});
+  if (auto checked = CheckAgainstParent(options, *parent->disk); !checked) {
+    return std::unexpected(std::move(checked.error()));
+  }
   const DiskParameters& above = parent->image().parameters;
   auto parameters = ParametersFor(options, {.size_bytes = above.virtual_disk_size_bytes,
                                             .logical_sector_size = above.logical_sector_size,
@@ -56,9 +59,6 @@ Result<DiskParameters> DecideParameters(const CreateOptions& options,
   if (!parameters) return parameters;
   // One disk to the guest, however many files it has.
   if (!options.disk_id) parameters->virtual_disk_id = above.virtual_disk_id;
-  if (auto checked = CheckAgainstParent(*parameters, *parent->disk); !checked) {
-    return std::unexpected(std::move(checked.error()));
-  }
   return parameters;
 }
 
@@ -91,10 +91,9 @@ Result<CreateReport> ReportOn(File& file, const DiskParameters& parameters) {
 }
 
 Result<CreateReport> FillFile(File& file, const DiskParameters& parameters,
-                              const CreateOptions& options,
-                              std::vector<LocatorEntryInfo> locator_entries,
+                              const CreateOptions& options, const ParentLink* parent,
                               const OperationControl& control) {
-  auto disk = BeginNewDisk(file, options, parameters, control, std::move(locator_entries));
+  auto disk = BeginNewDisk(file, options, parameters, control, parent);
   if (!disk) return std::unexpected(std::move(disk.error()));
   if (auto finished = FinishNewDisk(file, **disk, options, control); !finished) {
     return std::unexpected(std::move(finished.error()));
@@ -128,8 +127,7 @@ Result<CreateReport> Create(FileSystem& files, const std::string& path,
   auto staged = StageTarget(files, path);
   if (!staged) return std::unexpected(std::move(staged.error()));
   auto report =
-      FillFile((*staged)->file(), *parameters, options,
-               *parent ? (*parent)->locator_entries : std::vector<LocatorEntryInfo>(), control);
+      FillFile((*staged)->file(), *parameters, options, *parent ? &**parent : nullptr, control);
   if (report) {
     if (auto committed = Commit(**staged, options); !committed) {
       report = std::unexpected(std::move(committed.error()));

@@ -2,9 +2,11 @@
 #include <vhdxkit/check.h>
 #include <vhdxkit/create.h>
 #include <vhdxkit/disk.h>
+#include <vhdxkit/dump.h>
 #include <vhdxkit/inspect.h>
 
 #include <atomic>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -185,6 +187,37 @@ TEST_F(CreateIn, ChildInAnotherFolder_FindsItsParentWhereThatIsAllowed) {
             "..\\..\\vm\\base.vhdx");
   EXPECT_FALSE(Disk::Open(files_, "/other/place/c.vhdx"));
   EXPECT_TRUE(Disk::Open(files_, "/other/place/c.vhdx", {.parent_folders = {"/vm"}}));
+}
+
+TEST_F(CreateIn, Child_HasTheItemsThatBelongToTheDisk) {
+  constexpr uint32_t kUser = 1;
+  constexpr uint32_t kUsersDisk = 3;
+  testing::ImageSpec spec = testing::DynamicImage();
+  spec.parameters.virtual_disk_id = {};
+  spec.more_metadata_items = {
+      {.item_id = testing::TestGuid(21), .flags = kUser, .data = std::vector<std::byte>(4)},
+      {.item_id = testing::TestGuid(22), .flags = kUsersDisk, .data = {std::byte{5}, std::byte{6}}},
+      {.item_id = testing::TestGuid(23), .flags = kUsersDisk}};
+  MakeParent(spec);
+  const ImageInfo child = Make(Child());
+  EXPECT_TRUE(child.parameters.virtual_disk_id.IsZero());  // as the parent says
+  std::map<Guid, std::vector<std::byte>> users;
+  auto dump = *ImageDump::Open(files_, kPath);
+  for (const MetadataItemInfo& item : child.metadata_items) {
+    if (!item.is_user) continue;
+    EXPECT_TRUE(item.is_virtual_disk);
+    users[item.item_id] = *dump->ReadItem(item);
+  }
+  EXPECT_EQ(users, (std::map<Guid, std::vector<std::byte>>{
+                       {testing::TestGuid(22), {std::byte{5}, std::byte{6}}},
+                       {testing::TestGuid(23), {}}}));
+}
+
+TEST_F(CreateIn, ChildWithOtherSectors_IsRefusedForThat) {
+  MakeParent(testing::DynamicImage({.disk_size = 3 * kMiB + 512}));
+  CreateOptions options = Child();
+  options.logical_sector_size = 4096;
+  ExpectRefused(options, ErrorCode::kInvalidArgument, "are its parent's, of 512 bytes");
 }
 
 TEST_F(CreateIn, LargerChild_ReadsZerosBehindItsParent) {

@@ -31,10 +31,13 @@ Result<void> AllocateFixed(NewDisk& disk, const OperationControl& control) {
 Result<std::unique_ptr<NewDisk>> BeginNewDisk(File& file, const CreateOptions& options,
                                               const DiskParameters& parameters,
                                               const OperationControl& control,
-                                              std::vector<LocatorEntryInfo> locator_entries) {
+                                              const ParentLink* parent) {
   auto image = MakeNewImage(options, parameters, file);
   if (!image) return std::unexpected(std::move(image.error()));
-  image->locator_entries = std::move(locator_entries);
+  if (parent != nullptr) {
+    image->locator_entries = parent->locator_entries;
+    image->inherited_items = parent->inherited_items;
+  }
   const bool allocate =
       parameters.leave_blocks_allocated && parameters.virtual_disk_size_bytes != 0;
   auto disk = NewDisk::Begin(file, *std::move(image));

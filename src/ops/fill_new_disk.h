@@ -14,16 +14,17 @@
 #include <vector>
 
 #include "image/new_disk.h"
+#include "ops/parent_link.h"
 
 namespace vhdx {
 
 /// Begins an image in an empty file: draws its GUIDs, writes its log, allocates the blocks of a
-/// fixed disk. `locator_entries` are those of a child. Errors: kInvalidArgument, kNoSpace,
-/// kCancelled; those of File.
+/// fixed disk. A child gets what `parent` hands down; null for others. Errors: kInvalidArgument,
+/// kNoSpace, kCancelled; those of File.
 Result<std::unique_ptr<NewDisk>> BeginNewDisk(File& file, const CreateOptions& options,
                                               const DiskParameters& parameters,
                                               const OperationControl& control,
-                                              std::vector<LocatorEntryInfo> locator_entries = {});
+                                              const ParentLink* parent = nullptr);
 
 /// Makes it an image. Errors: those of File; kCancelled.
 Result<void> FinishNewDisk(File& file, NewDisk& disk, const CreateOptions& options,

@@ -19,10 +19,10 @@ struct Parent {
 };
 
 // A child in use is a child too, so nothing is locked; and what is no image that can be read is
-// nobody's child. Of a file that we may not open nobody can tell.
+// nobody's child. Of one that we may not open nobody can tell, if its name says that it is one.
 Result<bool> IsChildOf(FileSystem& files, const std::string& path, const Parent& parent) {
   auto file = files.Open(path, {});
-  if (!file && file.error().code == ErrorCode::kPermission) {
+  if (!file && file.error().code == ErrorCode::kPermission && IsImageName(path)) {
     file.error().sentence += "; so nobody can tell whether it is a child";
     return std::unexpected(std::move(file.error()));
   }
@@ -69,7 +69,6 @@ Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::stri
                   "a folder of so many files is not searched for the children of an image", folder);
     }
     for (const std::string& name : *names) {
-      if (!IsImageName(name)) continue;
       std::string candidate = JoinPath(folder, name);
       auto is_child = IsChildOf(files, candidate, parent);
       if (!is_child) return std::unexpected(std::move(is_child.error()));
@@ -88,7 +87,7 @@ Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
   if (!children) {
     const ErrorCode code = children.error().code;
     if (code == ErrorCode::kPermission || code == ErrorCode::kUnsupported) {
-      children.error().sentence += "; --orphan-children goes on without looking";
+      children.error().sentence += "; the option orphan-children goes on without looking";
     }
     return std::unexpected(std::move(children.error()));
   }
@@ -103,7 +102,7 @@ Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
   return Fail(ErrorCode::kBusy,
               "the image is the parent of " + names +
                   ", which could not be read any more after a change here; write to the child, or "
-                  "say --orphan-children to give it up",
+                  "give it up with the option orphan-children",
               path);
 }
 

@@ -45,6 +45,12 @@ TEST_F(FindChildrenOf, Folder_NamesThoseWhoNameIt) {
   EXPECT_EQ(*FindChildren(files_, "/vm/stranger.vhdx"), Paths{});
 }
 
+TEST_F(FindChildrenOf, ChildOfAnyName_IsFound) {
+  MakeChild("/vm/before-the-update");
+  EXPECT_EQ(*FindChildren(files_, "/vm/base.vhdx"),
+            (Paths{"/vm/a.avhdx", "/vm/before-the-update"}));
+}
+
 TEST_F(FindChildrenOf, ChildInUse_IsFoundToo) {
   auto child = *files_.Open("/vm/a.avhdx", {.access = FileAccess::kReadWrite});
   ASSERT_TRUE(child->Lock(LockMode::kExclusive));
@@ -73,7 +79,7 @@ TEST_F(FindChildrenOf, ImageThatMayNotBeRead_MayBeAChild) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kPermission);
   EXPECT_EQ(refused.error().file, "/vm/secret.avhdx");
-  EXPECT_NE(refused.error().sentence.find("--orphan-children"), std::string::npos);
+  EXPECT_NE(refused.error().sentence.find("orphan-children"), std::string::npos);
 }
 
 TEST_F(FindChildrenOf, RefuseIfParent_NamesAFewOfThem) {

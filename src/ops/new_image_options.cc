@@ -116,7 +116,10 @@ Result<NewImage> MakeNewImage(const CreateOptions& options, const DiskParameters
   NewImage image{
       .parameters = parameters, .log_length_bytes = *log_length, .creator = options.creator};
   std::vector<Guid*> wanted = {&image.file_write_guid, &image.data_write_guid};
-  if (parameters.virtual_disk_id.IsZero()) wanted.push_back(&image.parameters.virtual_disk_id);
+  // A child has its parent's, even if that is none.
+  const bool has_own_id = !parameters.has_parent;
+  if (has_own_id && parameters.virtual_disk_id.IsZero())
+    wanted.push_back(&image.parameters.virtual_disk_id);
   for (Guid* const guid : wanted) {
     auto random = RandomGuid(options, host);
     if (!random) return std::unexpected(std::move(random.error()));

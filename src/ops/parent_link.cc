@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "disk/open_image.h"
 #include "format/parent_locator.h"
 #include "io/paths.h"
 
@@ -37,6 +38,10 @@ Result<void> CheckParent(FileSystem& files, const std::string& path, const OpenO
             .found = worst->found,
             .expected = worst->expected,
             .sentence = "the parent is broken, and so would its child be: " + worst->sentence});
+}
+
+std::unexpected<Error> ReplacedMeanwhile(const std::string& path) {
+  return Fail(ErrorCode::kBusy, "the parent was replaced while it was being opened", path);
 }
 
 // Its own descriptor, because a Disk does not give away its files.
@@ -73,6 +78,32 @@ Result<std::vector<LocatorEntryInfo>> DescribeParent(FileSystem& files, const Pa
       {std::string(format::kRelativePathKey), RelativeWindowsPath(*folder, *path)}};
 }
 
+// What the specification does not know, and what belongs to the disk and not to one file of it
+// ([MS-VHDX] 2.6.1.2).
+Result<std::vector<format::MetadataItem>> ItemsForChildren(FileSystem& files,
+                                                           const ParentLink& parent,
+                                                           const std::string& path) {
+  auto file = files.Open(path, {});
+  if (!file) return std::unexpected(std::move(file.error()));
+  if ((*file)->identity() != parent.file->identity()) return ReplacedMeanwhile(path);
+  Findings findings;
+  auto image = OpenImage(*std::move(file), {.lock = LockPolicy::kIgnore}, findings);
+  if (!image) return std::unexpected(std::move(image.error()));
+  std::vector<format::MetadataItem> items;
+  for (const MetadataItemInfo& info : (*image)->info().metadata_items) {
+    const bool known = !info.is_user && !format::MetadataItemName(info.item_id).empty();
+    if (known || !info.is_virtual_disk) continue;
+    auto data = (*image)->ReadMetadataItem(info);
+    if (!data) return std::unexpected(std::move(data.error()));
+    items.push_back({.item_id = info.item_id,
+                     .is_user = info.is_user,
+                     .is_virtual_disk = true,
+                     .is_required = info.is_required,
+                     .data = *std::move(data)});
+  }
+  return items;
+}
+
 }  // namespace
 
 std::string RelativeWindowsPath(const std::string& folder, const std::string& target) {
@@ -100,7 +131,7 @@ Result<ParentLink> OpenParentLink(FileSystem& files, const std::string& parent_p
   if (!file) return std::unexpected(std::move(file.error()));
   parent.file = *std::move(file);
   if (!parent.disk->Uses(parent.file->identity())) {
-    return Fail(ErrorCode::kBusy, "the parent was replaced while it was being opened", parent_path);
+    return ReplacedMeanwhile(parent_path);
   }
   if (auto checked = CheckParent(files, parent_path, reading, control); !checked) {
     return std::unexpected(std::move(checked.error()));
@@ -108,6 +139,9 @@ Result<ParentLink> OpenParentLink(FileSystem& files, const std::string& parent_p
   auto entries = DescribeParent(files, parent, child_path);
   if (!entries) return std::unexpected(std::move(entries.error()));
   parent.locator_entries = *std::move(entries);
+  auto items = ItemsForChildren(files, parent, parent_path);
+  if (!items) return std::unexpected(std::move(items.error()));
+  parent.inherited_items = *std::move(items);
   return parent;
 }
 

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "format/metadata.h"
+
 namespace vhdx {
 
 struct ParentLink {
@@ -21,6 +23,8 @@ struct ParentLink {
   std::unique_ptr<File> file;  ///< the parent's own
   /// The locator of a child in the folder that was named, in the order in which Hyper-V writes it.
   std::vector<LocatorEntryInfo> locator_entries;
+  /// Of its metadata what a child has too, besides what every image has.
+  std::vector<format::MetadataItem> inherited_items;
 
   const ImageInfo& image() const { return disk->image(0); }
 };
