@@ -15,6 +15,7 @@
 namespace vhdx::cli {
 namespace {
 
+constexpr std::string_view kNoSignature = "file.signature";
 constexpr std::string_view kWithoutLocks =
     "another program may write this file meanwhile, and what is read may be a mixture of old and "
     "new";
@@ -30,10 +31,14 @@ std::string Advice(const ImageFormat& format, const std::string& path) {
 Error WrongFormat(const ImageFormat& format, const std::string& path) {
   const std::string_view reads =
       format.kind == ImageFormat::Kind::kPacked ? "" : ", which vhdx does not read";
-  Error error{.code = ErrorCode::kUnsupported, .file = path, .file_offset = {}};
+  Error error{.code = ErrorCode::kUnsupported,
+              .rule = std::string(kNoSignature),
+              .file = path,
+              .file_offset = 0};
   error.found = format.title;
   error.expected = "a VHDX image";
-  error.sentence = fmt::format("this is {}{}; {}", format.title, reads, Advice(format, path));
+  error.sentence =
+      fmt::format("this is {}{}; {} [{}]", format.title, reads, Advice(format, path), kNoSignature);
   return error;
 }
 
@@ -50,14 +55,8 @@ Result<std::string_view> FormatByContents(File& file, const SourceArguments& sou
   }
   auto format = RecognizeFormat(file);
   if (!format) return std::unexpected(std::move(format.error()));
-  if (*format == nullptr) {
-    if (!IsNamedAsVhdx(source.path)) return kRaw;
-    return Fail(ErrorCode::kCorrupt,
-                "the name says VHDX, but the signature of one is not at the start of the file: use "
-                "a copy of it that is whole" +
-                    OrAsRaw(source),
-                source.path);
-  }
+  // Opening it tells what is wrong with it.
+  if (*format == nullptr) return IsNamedAsVhdx(source.path) ? kVhdx : kRaw;
   if ((*format)->kind == ImageFormat::Kind::kVhdx) return kVhdx;
   Error error = WrongFormat(**format, source.path);
   error.sentence += OrAsRaw(source);
@@ -76,7 +75,11 @@ Result<DiskSource> OpenVhdx(const Invocation& invocation, const SourceArguments&
   open.access = source.access;
   auto disk = Disk::Open(invocation.files, source.path, open);
   if (!disk) {
-    return std::unexpected(ExplainWrongFormat(invocation.files, std::move(disk.error())));
+    Error error = ExplainWrongFormat(invocation.files, std::move(disk.error()));
+    if (error.rule == kNoSignature && error.file == source.path && source.format.empty()) {
+      error.sentence += OrAsRaw(source);
+    }
+    return std::unexpected(std::move(error));
   }
   for (size_t depth = 0; depth < (*disk)->chain_length(); ++depth) {
     WarnOfMissingLocks(invocation, (*disk)->image(depth).findings);
@@ -130,8 +133,12 @@ void NotePadding(const Invocation& invocation, const std::string& path, uint64_t
 }
 
 bool IsNamedAsVhdx(std::string_view path) {
-  return path.ends_with(".vhdx") || path.ends_with(".avhdx") || path.ends_with(".VHDX") ||
-         path.ends_with(".AVHDX");
+  std::string name(path.substr(path.find_last_of("./") + 1));
+  std::ranges::transform(name, name.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return path.size() > name.size() && path[path.size() - name.size() - 1] == '.' &&
+         (name == "vhdx" || name == "avhdx" || name == "vhds");
 }
 
 void AddFormat(CLI::App& app, const std::string& names, SourceArguments& source) {
@@ -162,7 +169,7 @@ void WarnOfMissingLocks(const Invocation& invocation, const std::vector<Finding>
 }
 
 Error ExplainWrongFormat(FileSystem& files, Error error) {
-  if (error.rule != "file.signature") return error;
+  if (error.rule != kNoSignature) return error;
   auto file = files.Open(error.file, {});
   if (!file) return error;
   const auto size = (*file)->Size();
@@ -172,12 +179,7 @@ Error ExplainWrongFormat(FileSystem& files, Error error) {
   }
   const auto format = RecognizeFormat(**file);
   if (!format || *format == nullptr) return error;
-  const Error wrong = WrongFormat(**format, error.file);
-  error.code = wrong.code;
-  error.found = wrong.found;
-  error.expected = wrong.expected;
-  error.sentence = wrong.sentence + " [file.signature]";
-  return error;
+  return WrongFormat(**format, error.file);
 }
 
 Result<void> CheckStandardInput(StandardInput& input, const SourceArguments& source) {

@@ -72,8 +72,17 @@ Result<std::vector<ImageReport>> ReportOnChain(const Invocation& invocation,
     reports.push_back(*std::move(report));
     const auto& parent = reports.back().inspection.parent;
     path = arguments.chain && parent ? parent->resolved : "";
-    if (std::ranges::find(parents, path) != parents.end() || parents.size() == most) {
-      return Fail(ErrorCode::kCorrupt, "the chain of parents has no end", arguments.path);
+    const bool again = std::ranges::find(parents, path) != parents.end();
+    if (again || parents.size() == most) {
+      return std::unexpected(Error{
+          .code = ErrorCode::kCorrupt,
+          .rule = again ? "parent.loop" : "parent.depth",
+          .file = path,
+          .file_offset = {},
+          .sentence = again ? "the chain of parents comes back to this file [parent.loop]"
+                            : fmt::format("the chain of parents goes on behind this file, the "
+                                          "{}th [parent.depth]",
+                                          most)});
     }
     parents.push_back(path);
   }

@@ -63,21 +63,25 @@ void AddStates(std::vector<BrokenCase>& cases) {
     keeps.file_size = end + kMiB;
     keeps.late_patches = {PatchFill(end, kMiB, std::byte{0xEE})};  // never to be seen
     cases.push_back(Opens("bat/" + name + " that keeps its place", keeps, always));
-    std::vector<std::string> findings = always;
-    findings.push_back(AtBlock(rules::kBatAnchorOverlap));
+    std::vector<std::string> overlaps = always;
+    overlaps.push_back(AtBlock(rules::kBatAnchorOverlap));
     for (const auto& [where, offset] : {std::pair<std::string, uint64_t>{"on the log", kMiB},
                                         {"on the metadata", 2 * kMiB},
                                         {"on the BAT", 3 * kMiB},
-                                        {"on a block", 4 * kMiB},
-                                        {"behind the end", end},
-                                        {"far behind the end", kFarEnd}}) {
+                                        {"on a block", 4 * kMiB}}) {
       cases.push_back(
-          Opens("bat/" + name + " " + where, WithEntry(Entry(state, offset)), findings));
+          Opens("bat/" + name + " " + where, WithEntry(Entry(state, offset)), overlaps));
+    }
+    std::vector<std::string> behind = always;
+    behind.insert(behind.begin(), AtBlock(rules::kBatAnchorBeyondEof));
+    for (const uint64_t offset : {end, kFarEnd}) {
+      cases.push_back(Opens("bat/" + name + " behind the end, at " + std::to_string(offset),
+                            WithEntry(Entry(state, offset)), behind));
     }
     ImageSpec across = WithEntry(Entry(state, end));
     across.file_size = end + kMiB / 2;
-    findings.push_back(At(rules::kSpaceTail, end));
-    cases.push_back(Opens("bat/" + name + " across the end", across, findings));
+    behind.push_back(At(rules::kSpaceTail, end));
+    cases.push_back(Opens("bat/" + name + " across the end", across, behind));
   }
   cases.push_back(Unreadable("state 4", WithEntry(Entry(4, 0)), AtBlock(rules::kBatState)));
   cases.push_back(

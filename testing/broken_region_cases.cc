@@ -124,6 +124,11 @@ void AddCounts(std::vector<BrokenCase>& cases) {
                             PatchedTables(kEntryCount, le32(count)),
                             At(rules::kRegionEntryCount, kFirst + kEntryCount)));
   }
+  for (const uint64_t table : {kFirst, kSecond}) {
+    cases.push_back(Opens("region/entries of one table: 2048, at " + std::to_string(table),
+                          Patched({PatchValue(table + kEntryCount, le32(2048))}),
+                          {At(rules::kRegionDiffer, kFirst)}));
+  }
   std::vector<RegionSpec> many;
   for (uint64_t i = 0; i < 2045; ++i) many.push_back(Unknown(1000 + i));
   cases.push_back(Opens("region/entries: 2047", WithRegions(many)));

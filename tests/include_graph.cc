@@ -104,10 +104,14 @@ std::string FolderOf(std::string_view path) {
   return std::string(slash == std::string_view::npos ? std::string_view() : path.substr(0, slash));
 }
 
+// What tests beside the code have in common.
+bool IsFixture(std::string_view path) { return path.ends_with("_fixture.h"); }
+
 // Tests, fuzzers and benchmarks may look at everything.
 bool IsExempt(std::string_view path) {
   const std::string folder = FolderOf(path);
-  return folder == "tests" || folder == "fuzz" || folder == "bench" || path.ends_with("_test.cc");
+  return folder == "tests" || folder == "fuzz" || folder == "bench" || path.ends_with("_test.cc") ||
+         IsFixture(path);
 }
 
 class Graph {
@@ -160,6 +164,7 @@ class Graph {
     if (layer != nullptr && !MayInclude(*layer, to)) {
       Complain(path, include, from + " may not include " + to);
     }
+    if (IsFixture(target)) Complain(path, include, "only tests include a fixture");
     if (to == "include" && include.in_quotes) {
       Complain(path, include, "a public header is included as <vhdxkit/...>, as users do");
     }

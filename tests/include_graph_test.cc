@@ -104,14 +104,18 @@ TEST(IncludeGraph, PublicHeaderThatIncludesALayerIsFound) {
 
 TEST(IncludeGraph, ProductionThatIncludesTestsIsFound) {
   EXPECT_NE(Broken(Edge("ops", "tests")), "");
+  EXPECT_NE(
+      Broken({{"src/ops/a_fixture.h", ""}, {"src/ops/b.cc", "#include \"ops/a_fixture.h\"\n"}}),
+      "");
 }
 
 TEST(IncludeGraph, TestsMayIncludeEverything) {
   EXPECT_EQ(Broken(Edge("tests", "testing")), "");
-  EXPECT_EQ(
-      Broken({{"testing/b.h", ""},
-              {"src/bytes/a_test.cc", "#include <gtest/gtest.h>\n#include \"testing/b.h\"\n"}}),
-      "");
+  EXPECT_EQ(Broken({{"testing/b.h", ""},
+                    {"src/bytes/a_fixture.h", "#include \"testing/b.h\"\n"},
+                    {"src/bytes/a_test.cc",
+                     "#include <gtest/gtest.h>\n#include \"bytes/a_fixture.h\"\n"}}),
+            "");
 }
 
 TEST(IncludeGraph, NeighbourIncludedWithoutItsFolderStillCounts) {

@@ -203,6 +203,17 @@ TEST_F(DiskWrite, OverlappingBlocks_AreNotWritten) {
   EXPECT_EQ(written.error().rule, "bat.entry.overlap");
 }
 
+// What is appended would come to stand there, and the two overlap.
+TEST_F(DiskWrite, UnmappedBlockBehindTheEndOfTheFile_KeepsTheImageFromBeingWritten) {
+  ImageSpec spec = DynamicImage();
+  spec.blocks = {testing::StateBlock(1, format::PayloadState::kUnmapped, 100 * kMiB)};
+  Put(kPath, spec);
+  ExpectClean();
+  auto written = Open()->Write(8 * kMiB, Filled(512, 1));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().rule, "bat.entry.anchor-beyond-eof");
+}
+
 TEST_F(DiskWrite, UnmappedBlockInTheSpaceOfAnother_IsNotWrittenForThatReason) {
   ImageSpec spec = DynamicImage();
   spec.blocks = {FullBlock(0, 16 * kMiB),

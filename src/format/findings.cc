@@ -63,6 +63,10 @@ bool Findings::Add(const Error& error) {
   return true;
 }
 
+void Findings::CountMore(const Rule& rule, uint64_t count) {
+  if (count > 0) counts_[&rule] += count;
+}
+
 bool Findings::Keeps(const Rule& rule) const {
   const auto found = counts_.find(&rule);
   return found == counts_.end() || found->second < kKeptPerRule;

@@ -43,6 +43,9 @@ class Findings {
   /// A failure as a finding, if it names a rule; says whether it did.
   bool Add(const Error& error);
 
+  /// So many more of that rule, of which nothing is kept.
+  void CountMore(const Rule& rule, uint64_t count);
+
   /// Whether another finding of that rule would be kept, so that its words are worth making.
   bool Keeps(const Rule& rule) const;
 

@@ -88,6 +88,7 @@ constexpr std::array kAll = {
     &kBatCutShort,
     &kBatOverlap,
     &kBatAnchorOverlap,
+    &kBatAnchorBeyondEof,
     &kBatUnusedOffset,
     &kBitmapUnexpected,
     &kBitmapState,

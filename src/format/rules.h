@@ -16,7 +16,7 @@ inline constexpr Rule kFileSignature{"file.signature", Severity::kRefuse,
                                      "[MS-VHDX] 2.2.1", ""};
 inline constexpr Rule kFileTruncated{"file.truncated", Severity::kRefuse,
                                      "The file ends inside a structure", "[MS-VHDX] 2.1",
-                                     "copy the file again, or use `vhdx salvage`"};
+                                     "copy the file again, or take an older copy"};
 
 // Headers.
 inline constexpr Rule kHeaderSignature{"header.signature", Severity::kTolerate,
@@ -26,7 +26,7 @@ inline constexpr Rule kHeaderChecksum{"header.checksum", Severity::kTolerate,
                                       "One of the two headers has a wrong checksum",
                                       "[MS-VHDX] 2.2.2", "the first write rewrites both headers"};
 inline constexpr Rule kHeaderNone{"header.none", Severity::kRefuse, "Neither header is valid",
-                                  "[MS-VHDX] 2.2.2", "use `vhdx repair` or `vhdx salvage`"};
+                                  "[MS-VHDX] 2.2.2", "take an older copy of the file"};
 inline constexpr Rule kHeaderSequenceEqual{
     "header.sequence.equal", Severity::kTolerate,
     "Both headers have the same sequence number and the same contents",
@@ -34,7 +34,7 @@ inline constexpr Rule kHeaderSequenceEqual{
 inline constexpr Rule kHeaderSequenceConflict{
     "header.sequence.conflict", Severity::kRefuse,
     "Both headers have the same sequence number and differ: neither can be trusted to be current",
-    "[MS-VHDX] 2.2.2", "use `vhdx repair`, which lets you choose"};
+    "[MS-VHDX] 2.2.2", "take an older copy of the file"};
 inline constexpr Rule kHeaderVersion{"header.version", Severity::kRefuse,
                                      "The version of the format is not 1", "[MS-VHDX] 2.2.2", ""};
 inline constexpr Rule kHeaderLogVersion{"header.log-version", Severity::kRefuse,
@@ -43,13 +43,13 @@ inline constexpr Rule kHeaderLogVersion{"header.log-version", Severity::kRefuse,
 inline constexpr Rule kHeaderLogRange{"header.log-range", Severity::kRefuse,
                                       "The log is not a multiple of 1 MiB at a multiple of 1 MiB "
                                       "behind the header section and inside the file",
-                                      "[MS-VHDX] 2.2.2", "use `vhdx salvage`"};
+                                      "[MS-VHDX] 2.2.2", "take an older copy of the file"};
 inline constexpr Rule kHeaderLogLimit{"header.log-limit", Severity::kRefuse,
                                       "The log is larger than this program takes (1 GiB)",
                                       "ours: a bound on work for hostile files", ""};
 inline constexpr Rule kHeaderLogMissing{"header.log-missing", Severity::kRefuse,
                                         "The log must be replayed and has the length zero",
-                                        "[MS-VHDX] 2.3.3", "use `vhdx salvage`"};
+                                        "[MS-VHDX] 2.3.3", "take an older copy of the file"};
 inline constexpr Rule kHeaderLogEmpty{
     "header.log-empty", Severity::kReadOnly,
     "The file has no room for a log, so it cannot be written safely", "[MS-VHDX] 2.2.2",
@@ -73,11 +73,11 @@ inline constexpr Rule kLogStale{
 inline constexpr Rule kLogSequenceNone{
     "log.sequence-none", Severity::kRefuse,
     "The log must be replayed and has no valid sequence of entries", "[MS-VHDX] 2.3.3",
-    "use `vhdx repair`"};
+    "take an older copy of the file"};
 inline constexpr Rule kLogFileTruncated{
     "log.file-truncated", Severity::kRefuse,
     "The file is shorter than it was when its newest log entry was written", "[MS-VHDX] 2.3.1.1",
-    "copy the file again, or use `vhdx salvage`"};
+    "copy the file again, or take an older copy"};
 inline constexpr Rule kLogSizeField{"log.size-field", Severity::kTolerate,
                                     "A file size in a log entry is not a multiple of 1 MiB",
                                     "[MS-VHDX] 2.3.1.1", "replaying the log removes it"};
@@ -89,7 +89,7 @@ inline constexpr Rule kLogTarget{"log.target", Severity::kTolerate,
                                  "identifier, a header or the log; it does not count",
                                  "[MS-VHDX] 2.3", ""};
 inline constexpr Rule kLogOverlap{"log.overlap", Severity::kRefuse, "The log and a region overlap",
-                                  "[MS-VHDX] 2.2.2", "use `vhdx salvage`"};
+                                  "[MS-VHDX] 2.2.2", "take an older copy of the file"};
 
 // Region tables.
 inline constexpr Rule kRegionSignature{"region.signature", Severity::kTolerate,
@@ -99,7 +99,7 @@ inline constexpr Rule kRegionChecksum{"region.checksum", Severity::kTolerate,
                                       "One of the two region tables has a wrong checksum",
                                       "[MS-VHDX] 2.2.3.1", "the first write mends it"};
 inline constexpr Rule kRegionNone{"region.none", Severity::kRefuse, "Neither region table is valid",
-                                  "[MS-VHDX] 2.2.3", "use `vhdx salvage`"};
+                                  "[MS-VHDX] 2.2.3", "take an older copy of the file"};
 inline constexpr Rule kRegionDiffer{
     "region.differ", Severity::kTolerate,
     "The two region tables are valid and differ; the first one counts", "[MS-VHDX] 2.2.3",
@@ -121,7 +121,7 @@ inline constexpr Rule kRegionOverlap{"region.overlap", Severity::kRefuse, "Two r
 inline constexpr Rule kRegionBeyondEof{
     "region.beyond-eof", Severity::kRefuse,
     "The BAT or the metadata region reaches past the end of the file", "[MS-VHDX] 2.2.3.2",
-    "copy the file again, or use `vhdx salvage`"};
+    "copy the file again, or take an older copy"};
 inline constexpr Rule kRegionUnknownBeyondEof{"region.unknown-beyond-eof", Severity::kReadOnly,
                                               "An unknown region reaches past the end of the file",
                                               "[MS-VHDX] 2.2.3.2", ""};
@@ -138,7 +138,7 @@ inline constexpr Rule kRegionRequiredBits{"region.required-bits", Severity::kRea
 // Metadata.
 inline constexpr Rule kMetadataSignature{"metadata.signature", Severity::kRefuse,
                                          "The metadata table has no signature", "[MS-VHDX] 2.6.1.1",
-                                         "use `vhdx salvage`"};
+                                         "take an older copy of the file"};
 inline constexpr Rule kMetadataReserved{
     "metadata.reserved", Severity::kTolerate,
     "Reserved bytes of the metadata table's header are not zero", "[MS-VHDX] 2.6.1.1", ""};
@@ -172,7 +172,7 @@ inline constexpr Rule kMetadataIncompleteFile{"metadata.incomplete-file", Severi
                                               "make the file again"};
 inline constexpr Rule kMetadataMissing{"metadata.missing", Severity::kRefuse,
                                        "A metadata item that every file needs is missing",
-                                       "[MS-VHDX] 2.6.2", "use `vhdx salvage`"};
+                                       "[MS-VHDX] 2.6.2", "take an older copy of the file"};
 inline constexpr Rule kMetadataItemLength{"metadata.item-length", Severity::kRefuse,
                                           "A known metadata item has the wrong length",
                                           "[MS-VHDX] 2.6.2", ""};
@@ -257,10 +257,10 @@ inline constexpr Rule kBatPartialWithoutBitmap{
     "A block is partially present and its chunk has no sector bitmap", "[MS-VHDX] 2.5.1.2", ""};
 inline constexpr Rule kBatOffset{"bat.entry.offset", Severity::kRefuse,
                                  "A present block lies inside the header section",
-                                 "[MS-VHDX] 2.5.1", "use `vhdx salvage`"};
+                                 "[MS-VHDX] 2.5.1", "take an older copy of the file"};
 inline constexpr Rule kBatBeyondEof{
     "bat.entry.beyond-eof", Severity::kRefuse, "A present block reaches past the end of the file",
-    "[MS-VHDX] 2.5.1", "copy the file again, or use `vhdx salvage`"};
+    "[MS-VHDX] 2.5.1", "copy the file again, or take an older copy"};
 inline constexpr Rule kBatCutShort{"bat.entry.cut-short", Severity::kTolerate,
                                    "The last block reaches past the end of the file, but only with "
                                    "bytes beyond the end of the disk",
@@ -268,11 +268,15 @@ inline constexpr Rule kBatCutShort{"bat.entry.cut-short", Severity::kTolerate,
                                    "the first write extends the file"};
 inline constexpr Rule kBatOverlap{"bat.entry.overlap", Severity::kRefuse,
                                   "A present block overlaps a region, the log or another block",
-                                  "[MS-VHDX] 2.5.1", "use `vhdx repair` or `vhdx salvage`"};
+                                  "[MS-VHDX] 2.5.1", "take an older copy of the file"};
 inline constexpr Rule kBatAnchorOverlap{"bat.entry.anchor-overlap", Severity::kReadOnly,
                                         "An unmapped or undefined block keeps space that something "
-                                        "else uses, or that is not in the file",
+                                        "else uses",
                                         "[MS-VHDX] 2.5.1", ""};
+inline constexpr Rule kBatAnchorBeyondEof{
+    "bat.entry.anchor-beyond-eof", Severity::kNote,
+    "An unmapped or undefined block keeps space behind the end of the file", "[MS-VHDX] 2.5.1.1",
+    "`vhdx convert` makes a file that can be written"};
 inline constexpr Rule kBatUnusedOffset{"bat.entry.unused-offset", Severity::kTolerate,
                                        "A block that is not present or zero has a file offset",
                                        "[MS-VHDX] 2.5.1.1", ""};
@@ -293,7 +297,7 @@ inline constexpr Rule kBitmapOverlap{"bat.bitmap.overlap", Severity::kRefuse,
 // Space and host.
 inline constexpr Rule kSpaceLeak{"space.leak", Severity::kLeak,
                                  "Space between the structures of the file belongs to none of them",
-                                 "[MS-VHDX] 2.1", "`vhdx compact` gives it back"};
+                                 "[MS-VHDX] 2.1", "`vhdx convert` makes a file without it"};
 inline constexpr Rule kSpaceTail{"space.tail", Severity::kNote,
                                  "The file is longer than its last structure", "[MS-VHDX] 2.1", ""};
 inline constexpr Rule kHostSparse{

@@ -132,10 +132,12 @@ std::vector<const Rule*> BatRules::BrokenPayloadRules(uint64_t block, BatEntry e
       broken.push_back(&rules::kBatCutShort);
     }
   }
-  if (MayKeepSpace(state) && offset != 0 &&
-      (offset < format::kHeaderSectionSize || !FitsInside(offset, needed, file_size_) ||
-       reserved_.Overlap({offset, needed}))) {
-    broken.push_back(&rules::kBatAnchorOverlap);
+  if (MayKeepSpace(state) && offset != 0) {
+    if (offset < format::kHeaderSectionSize || reserved_.Overlap({offset, needed})) {
+      broken.push_back(&rules::kBatAnchorOverlap);
+    } else if (!FitsInside(offset, needed, file_size_)) {
+      broken.push_back(&rules::kBatAnchorBeyondEof);
+    }
   }
   if (entry.reserved_bits() != 0) broken.push_back(&rules::kBatReserved);
   if (state == PayloadState::kOldUnmapped) broken.push_back(&rules::kBatStateOldUnmapped);

@@ -93,7 +93,8 @@ TEST(BatRules, AnchorsInUsedOrMissingSpace_AreReported) {
   for (const uint64_t offset : {1 * kMiB, 2 * kMiB, 30 * kMiB}) {
     const BatEntry entry(PayloadState::kUnmapped, offset);
     EXPECT_TRUE(bat.IsUsable(kFirst, entry)) << "it reads as zeros all the same";
-    EXPECT_TRUE(Breaks(bat, kFirst, entry, rules::kBatAnchorOverlap)) << offset;
+    const Rule& rule = offset == 30 * kMiB ? rules::kBatAnchorBeyondEof : rules::kBatAnchorOverlap;
+    EXPECT_TRUE(Breaks(bat, kFirst, entry, rule)) << offset;
   }
 }
 

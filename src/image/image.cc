@@ -90,18 +90,26 @@ Result<Front> ReadFront(File& file, Findings& findings) {
 // Fills in both region tables, and which one counts.
 Result<void> ReadRegionTables(File& file, uint64_t file_size, ImageInfo& info, Findings& findings) {
   std::array<std::vector<std::byte>, 2> bytes;
+  std::optional<Error> unreadable;  // of one that is whole by its checksum
   for (size_t i = 0; i < 2; ++i) {
     const Place place{file.name(), format::kRegionTableOffsets[i]};
     auto read = ReadBytes(file, place.file_offset, format::kRegionTableSize);
     if (!read) return std::unexpected(std::move(read.error()));
     bytes[i] = *std::move(read);
     auto table = format::ParseRegionTable(bytes[i], place, findings);
-    if (!table) return std::unexpected(std::move(table.error()));
-    info.region_tables[i] = *std::move(table);
+    if (table) {
+      info.region_tables[i] = *std::move(table);
+    } else if (!unreadable) {
+      unreadable = std::move(table.error());
+    }
   }
   const auto& [first, second] = info.region_tables;
   const Place place{file.name(), format::kRegionTableOffsets[0]};
-  if (!first && !second) return Corrupt(rules::kRegionNone, place);
+  if (!first && !second) {
+    return unreadable ? std::unexpected(*std::move(unreadable))
+                      : Corrupt(rules::kRegionNone, place);
+  }
+  if (unreadable) findings.Add(rules::kRegionDiffer, place, unreadable->sentence);
   if (first && second && !SameBytes(bytes[0], bytes[1])) findings.Add(rules::kRegionDiffer, place);
   info.current_region_table = first ? 0 : 1;
   const std::vector<RegionInfo>& regions = info.region_tables[info.current_region_table]->regions;

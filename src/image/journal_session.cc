@@ -37,7 +37,9 @@ class ClaimScan {
     const auto& [index, slot, entry] = scanned;
     if (slot.kind == BatSlot::Kind::kBitmap && !bat_rules_.has_parent()) return {};  // is ignored
     for (const Rule* rule : bat_rules_.BrokenRules(slot, entry)) {
-      if (!MayBeWritten(*rule)) return Refuse(*rule, scanned);
+      // What is appended would come to stand in its space.
+      const bool is_in_the_way = rule == &rules::kBatAnchorBeyondEof;
+      if (is_in_the_way || !MayBeWritten(*rule)) return Refuse(*rule, scanned);
     }
     if (entry.state() == format::PayloadState::kPartiallyPresent &&
         slot.kind == BatSlot::Kind::kPayload) {

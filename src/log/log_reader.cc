@@ -179,6 +179,7 @@ Result<bool> LogReader::TargetsAreAllowed(const LogEntryInfo& entry) {
   auto visited = VisitUpdates(entry, [&](const Update& update) -> Result<void> {
     const uint64_t start = update.target.file_offset;
     const uint64_t end = start + update.target.length_bytes;
+    if (start == end) return {};  // changes nothing, wherever it stands
     if (start < format::kFirstLoggableOffset || (start < log_end && end > log_.file_offset)) {
       allowed = false;
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,7 +56,8 @@ bool PlaceIsWrong(const std::vector<const Rule*>& broken) {
   return std::ranges::any_of(broken, [](const Rule* rule) {
     return rule == &rules::kBatOffset || rule == &rules::kBatBeyondEof ||
            rule == &rules::kBatOverlap || rule == &rules::kBatAnchorOverlap ||
-           rule == &rules::kBitmapRange || rule == &rules::kBitmapOverlap;
+           rule == &rules::kBatAnchorBeyondEof || rule == &rules::kBitmapRange ||
+           rule == &rules::kBitmapOverlap;
   });
 }
 
@@ -90,6 +92,7 @@ class BlockChecker {
     for (const FileRange& range : summary.overlaps) AddConflict(range);
     if (!conflicts_.empty()) {
       std::ranges::sort(conflicts_, {}, &Conflict::range);
+      open_conflicts_ = conflicts_.size();
       if (auto done = Scan(&BlockChecker::FindClaimants); !done) return Failure(done);
       ReportConflicts();
     }
@@ -177,8 +180,9 @@ class BlockChecker {
     return {};
   }
 
+  // Each range once: a hostile image can make millions of entries claim the same.
   void AddConflict(FileRange range) {
-    if (conflicts_.size() < SpaceMap::kMaxListed) {
+    if (conflicts_.size() < SpaceMap::kMaxListed && conflict_ranges_.insert(range).second) {
       conflicts_.push_back({range, {}});
     } else {
       ++unlisted_conflicts_;
@@ -187,10 +191,11 @@ class BlockChecker {
 
   Result<void> FindClaimants(const ScannedEntry& scanned) {
     const Holding holding = HoldingOf(bat_rules_, scanned);
-    if (holding.kind != Holding::Kind::kBlock) return {};
+    if (open_conflicts_ == 0 || holding.kind != Holding::Kind::kBlock) return {};
     // No range is longer than a block, so only those that start less than one before can reach in.
     const uint64_t start = holding.range.file_offset;
-    const uint64_t reach = format::kMaxBlockSize;
+    const uint64_t reach =
+        std::max<uint64_t>(bat_rules_.geometry().block_size(), format::kSectorBitmapBlockSize);
     auto conflict = std::ranges::lower_bound(conflicts_, start < reach ? 0 : start - reach, {},
                                              [](const Conflict& c) { return c.range.file_offset; });
     constexpr size_t kNamed = 4;
@@ -199,6 +204,7 @@ class BlockChecker {
          ++conflict) {
       if (Intersect(conflict->range, holding.range) && conflict->claimants.size() < kNamed) {
         conflict->claimants.push_back(scanned);
+        if (conflict->claimants.size() == kNamed) --open_conflicts_;
       }
     }
     return {};
@@ -217,7 +223,7 @@ class BlockChecker {
                     bat_rules_.Describe(last.slot, last.entry) + " and " +
                         bat_rules_.Describe(first.slot, first.entry));
     }
-    for (; unlisted_conflicts_ > 0; --unlisted_conflicts_) findings_.Add(rules::kBatOverlap, {});
+    findings_.CountMore(rules::kBatOverlap, unlisted_conflicts_);
   }
 
   static const Rule& RuleFor(const ScannedEntry& scanned) {
@@ -248,7 +254,9 @@ class BlockChecker {
   bool has_anchors_ = false;
   std::optional<uint64_t> bitmap_chunk_;  // looked up last
   bool bitmap_is_missing_ = false;
+  std::set<FileRange> conflict_ranges_;
   std::vector<Conflict> conflicts_;
+  size_t open_conflicts_ = 0;  // that are not fully named yet
   uint64_t unlisted_conflicts_ = 0;
 };
 

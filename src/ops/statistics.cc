@@ -69,7 +69,8 @@ class StateCounter {
 // The master boot record of a disk and the header of a GUID partition table, as they stand on the
 // disk.
 struct MbrPartition {
-  std::array<std::byte, 4> status_and_first_chs;
+  std::byte status;
+  std::array<std::byte, 3> first_chs;
   uint8_t type;
   std::array<std::byte, 3> last_chs;
   le32 first_sector;
@@ -98,6 +99,7 @@ constexpr uint8_t kProtectiveMbr = 0xEE;
 constexpr uint64_t kGptBackupSectors = 33;
 constexpr uint32_t kMaxGptEntries = 4096;
 constexpr uint32_t kMaxGptEntrySize = 4096;
+constexpr std::byte kActivePartition{0x80};
 constexpr size_t kMbrPartitionsOffset = 446;
 constexpr size_t kMbrSignatureOffset = 510;
 constexpr uint16_t kMbrSignature = 0xAA55;
@@ -130,6 +132,9 @@ std::optional<uint64_t> EndOfMbr(const std::array<MbrPartition, 4>& partitions,
                                  const BlockDevice& disk) {
   uint64_t end_sector = 0;
   for (const MbrPartition& partition : partitions) {
+    // The boot code of a file system may stand in the place of a table.
+    const bool is_entry = partition.status == std::byte{0} || partition.status == kActivePartition;
+    if (!is_entry) return std::nullopt;
     if (partition.type == 0) continue;
     end_sector = std::max(end_sector, uint64_t{partition.first_sector} + partition.sector_count);
   }
