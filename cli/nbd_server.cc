@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -45,7 +46,6 @@ class PrivateUmask {
   ~PrivateUmask() { ::umask(before_); }
   PrivateUmask(const PrivateUmask&) = delete;
   PrivateUmask& operator=(const PrivateUmask&) = delete;
-  mode_t before() const { return before_; }
 
  private:
   mode_t before_;
@@ -78,6 +78,59 @@ std::string UriEscape(const std::string& path) {
     }
   }
   return escaped;
+}
+
+int ExitStatusOf(int wait_status) {
+  return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : kEndedBySignal + WTERMSIG(wait_status);
+}
+
+std::vector<char*> PointersTo(std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// Ours, with some variables ("name=value") set.
+std::vector<char*> EnvironmentWith(std::vector<std::string>& variables) {
+  std::vector<char*> environment = PointersTo(variables);
+  environment.pop_back();
+  for (char** inherited = environ; *inherited != nullptr; ++inherited) {
+    const std::string_view text(*inherited);
+    const std::string_view name = text.substr(0, text.find('=') + 1);
+    const bool is_set = std::ranges::any_of(
+        variables, [&](const std::string& variable) { return variable.starts_with(name); });
+    if (!is_set) environment.push_back(*inherited);
+  }
+  environment.push_back(nullptr);
+  return environment;
+}
+
+// Starts a program that is looked for as shells do. The signals that we ignore are as usual for it;
+// its standard error is ours, or `error_fd`.
+Result<pid_t> SpawnProgram(std::vector<std::string> words, std::vector<std::string> variables,
+                           int error_fd = -1) {
+  const std::vector<char*> arguments = PointersTo(words);
+  const std::vector<char*> environment = EnvironmentWith(variables);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t ignored;
+  ::sigemptyset(&ignored);
+  ::sigaddset(&ignored, SIGPIPE);
+  ::sigaddset(&ignored, SIGXFSZ);
+  posix_spawnattr_setsigdefault(&attributes, &ignored);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  if (error_fd >= 0) posix_spawn_file_actions_adddup2(&actions, error_fd, STDERR_FILENO);
+  pid_t pid = -1;
+  const int failure = ::posix_spawnp(&pid, arguments[0], &actions, &attributes, arguments.data(),
+                                     environment.data());
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (failure != 0) return HostFailed(ErrorCode::kIo, failure, "start " + words[0], "");
+  return pid;
 }
 
 // Beside the command, or where both were installed to; else nbdkit is asked by name, and looks in
@@ -126,8 +179,7 @@ Result<std::unique_ptr<NbdServer>> NbdServer::Start(const NbdServerOptions& opti
   std::unique_ptr<NbdServer> server(new NbdServer);
   auto started = server->MakePlaces(options);
   if (started) started = server->Spawn(options);
-  // A command may have come to its end before anybody looks.
-  if (started && options.command.empty()) started = server->WaitUntilReady(interrupted);
+  if (started) started = server->WaitUntilReady(interrupted);
   if (!started) return std::unexpected(std::move(started.error()));
   return server;
 }
@@ -182,7 +234,6 @@ std::vector<std::string> NbdServer::CommandLine(const NbdServerOptions& options)
     add({"--unix", socket_path_});
   }
   if (options.read_only) add({"--readonly"});
-  if (!options.command.empty()) add({"--run", options.command});
   add({FindPlugin()});
   words.insert(words.end(), options.plugin_parameters.begin(), options.plugin_parameters.end());
   return words;
@@ -190,46 +241,24 @@ std::vector<std::string> NbdServer::CommandLine(const NbdServerOptions& options)
 
 Result<void> NbdServer::Spawn(const NbdServerOptions& options) {
   const PrivateUmask umask;
-  NbdServerOptions with_umask = options;
-  if (!options.command.empty()) {
-    // The umask is for the socket, and not for what the user's command makes; nbdkit has one of its
-    // own for the socket, and names a TCP server "localhost", wherever it listens.
-    with_umask.command = fmt::format("umask {:04o}; uri={}; ", umask.before(), QuoteForShell(uri_));
-    if (!socket_path_.empty()) {
-      with_umask.command += fmt::format("chmod 600 {}; ", QuoteForShell(socket_path_));
-    }
-    with_umask.command += "eval " + QuoteForShell(options.command);
-  }
-  std::vector<std::string> words = CommandLine(with_umask);
-  std::vector<char*> pointers;
-  pointers.reserve(words.size() + 1);
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  if (options.command.empty()) {
-    if (auto opened = messages_.Open(); !opened) return opened;
-  }
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  if (messages_.child_fd() >= 0) {
-    posix_spawn_file_actions_adddup2(&actions, messages_.child_fd(), STDERR_FILENO);
-  }
-  const int failure =
-      ::posix_spawnp(&pid_, pointers[0], &actions, nullptr, pointers.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
+  if (auto opened = messages_.Open(); !opened) return opened;
+  auto spawned = SpawnProgram(CommandLine(options), {}, messages_.child_fd());
   messages_.CloseChildEnd();
-  if (failure == 0) return {};
-  pid_ = -1;
-  if (failure == ENOENT) {
+  if (spawned) {
+    pid_ = *spawned;
+    return {};
+  }
+  if (spawned.error().sys_errno == ENOENT) {
     return Fail(ErrorCode::kNotFound, "nbdkit is not installed; on Debian: apt install nbdkit");
   }
-  return HostFailed(ErrorCode::kIo, failure, "start nbdkit", "");
+  return std::unexpected(std::move(spawned.error()));
 }
 
 std::optional<int> NbdServer::Poll() {
   if (exit_status_) return exit_status_;
   int status = 0;
   if (::waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
-  exit_status_ = WIFEXITED(status) ? WEXITSTATUS(status) : kEndedBySignal + WTERMSIG(status);
+  exit_status_ = ExitStatusOf(status);
   return exit_status_;
 }
 
@@ -265,6 +294,25 @@ int NbdServer::Wait(const std::atomic<bool>& interrupted) {
     if (status) return *status;
     if (interrupted && !told) {
       ::kill(pid_, SIGTERM);
+      told = true;
+    }
+  }
+}
+
+Result<int> NbdServer::Run(const std::string& command, const std::atomic<bool>& interrupted) {
+  std::vector<std::string> variables = {"uri=" + uri_};
+  if (!socket_path_.empty()) variables.push_back("unixsocket=" + socket_path_);
+  const auto pid = SpawnProgram({"sh", "-c", command}, std::move(variables));
+  if (!pid) return std::unexpected(pid.error());
+  bool told = false;
+  for (;;) {
+    int status = 0;
+    const bool ended = ::waitpid(*pid, &status, WNOHANG) == *pid;
+    messages_.Gather(ended ? 0 : kPollMilliseconds);
+    messages_.PassOn();
+    if (ended) return ExitStatusOf(status);
+    if (interrupted && !told) {
+      ::kill(*pid, SIGTERM);
       told = true;
     }
   }

@@ -32,12 +32,11 @@ struct NbdServerOptions {
   bool read_only = false;
   std::string socket_path;        ///< empty: one in a new folder that only we may enter
   std::optional<TcpAddress> tcp;  ///< instead of a socket
-  std::string command;            ///< run while the disk is served, instead of until it is stopped
 };
 
 class NbdServer {
  public:
-  /// Starts it and, without a command, waits until it serves. Errors: kNotFound (no nbdkit);
+  /// Starts it and waits until it serves. Errors: kNotFound (no nbdkit);
   /// kExists (a file of the socket's name); kCancelled; kIo, with its own words if it ended.
   static Result<std::unique_ptr<NbdServer>> Start(const NbdServerOptions& options,
                                                   const std::atomic<bool>& interrupted);
@@ -55,6 +54,10 @@ class NbdServer {
   /// returns its exit status.
   int Wait(const std::atomic<bool>& interrupted);
 
+  /// Runs a command of the shell, which finds $uri and, but for TCP, $unixsocket; `interrupted`
+  /// ends it. Returns its exit status, as shells have it. Errors: kIo.
+  Result<int> Run(const std::string& command, const std::atomic<bool>& interrupted);
+
  private:
   NbdServer() = default;
   Result<void> MakePlaces(const NbdServerOptions& options);
@@ -66,7 +69,7 @@ class NbdServer {
   /// Its exit status, if it has ended.
   std::optional<int> Poll();
 
-  ServerMessages messages_;  // without a command, whose messages are not ours to keep
+  ServerMessages messages_;
   std::string folder_;       // ours, with the pid and perhaps the socket; empty: none yet
   std::string socket_path_;  // empty: TCP
   std::string uri_;

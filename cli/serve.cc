@@ -77,8 +77,7 @@ Result<NbdServerOptions> ServerOptions(const Invocation& invocation,
   NbdServerOptions options{.plugin_parameters = PluginParameters(invocation, arguments),
                            .read_only = arguments.read_only,
                            .socket_path = arguments.socket,
-                           .tcp = {},
-                           .command = arguments.command};
+                           .tcp = {}};
   if (!arguments.listen) return options;
   options.tcp = TcpAddress::Parse(*arguments.listen);
   if (!options.tcp) {
@@ -98,46 +97,61 @@ void Announce(const Invocation& invocation, const NbdServer& server) {
   (void)invocation.out.Finish();
 }
 
-Result<ExitStatus> StatusOf(const Invocation& invocation, const ServeArguments& arguments,
-                            int exit_status) {
+Result<ExitStatus> UntilItsEnd(const Invocation& invocation, NbdServer& server) {
+  Announce(invocation, server);
+  const int exit_status = server.Wait(invocation.interrupted);
   if (invocation.interrupted) return Fail(ErrorCode::kCancelled, "the server was stopped");
   if (exit_status == 0) return ExitStatus::kDone;
-  // That of the user's command, which has told what there was to tell.
-  if (!arguments.command.empty()) return static_cast<ExitStatus>(exit_status);
   return Fail(ErrorCode::kIo, fmt::format("nbdkit ended with status {}", exit_status));
 }
 
-Result<ExitStatus> RunServer(const Invocation& invocation, const ServeArguments& arguments,
-                             const NbdServerOptions& options) {
+// The command's status is ours; it has told what there was to tell.
+Result<ExitStatus> WhileItRuns(const Invocation& invocation, const std::string& command,
+                               NbdServer& server) {
+  const auto exit_status = server.Run(command, invocation.interrupted);
+  if (!exit_status) return std::unexpected(exit_status.error());
+  if (invocation.interrupted) return Fail(ErrorCode::kCancelled, "the server was stopped");
+  return static_cast<ExitStatus>(*exit_status);
+}
+
+Result<std::unique_ptr<NbdServer>> StartServer(const Invocation& invocation,
+                                               const ServeArguments& arguments,
+                                               const NbdServerOptions& options) {
   if (auto tried = TryToOpen(invocation, arguments); !tried) {
     return std::unexpected(std::move(tried.error()));
   }
-  auto server = NbdServer::Start(options, invocation.interrupted);
-  if (!server) return std::unexpected(std::move(server.error()));
-  if (arguments.command.empty()) Announce(invocation, **server);
-  return StatusOf(invocation, arguments, (*server)->Wait(invocation.interrupted));
+  return NbdServer::Start(options, invocation.interrupted);
 }
 
-// A new child takes all that is written. Where nothing was served, it is of no use.
-Result<ExitStatus> RunServerOnChild(const Invocation& invocation, const ServeArguments& arguments,
-                                    const NbdServerOptions& options) {
+Result<void> CreateChild(const Invocation& invocation, const ServeArguments& arguments) {
   auto created = Create(invocation.files, arguments.snapshot,
                         {.subformat = Subformat::kDifferencing,
                          .parent_path = arguments.path,
                          .open = invocation.open_options({})});
-  if (!created) return std::unexpected(std::move(created.error()));
-  auto status = RunServer(invocation, arguments, options);
-  const bool served = status || status.error().code == ErrorCode::kCancelled ||
-                      status.error().code == ErrorCode::kIo;
-  if (!served) (void)invocation.files.Remove(arguments.snapshot);
-  return status;
+  if (created) return {};
+  if (created.error().code == ErrorCode::kExists) {
+    return Fail(ErrorCode::kExists, "there is a file of that name; remove it, or name another",
+                arguments.snapshot);
+  }
+  return std::unexpected(ExplainWrongFormat(invocation.files, std::move(created.error())));
 }
 
 Result<ExitStatus> RunServe(const Invocation& invocation, const ServeArguments& arguments) {
   auto options = ServerOptions(invocation, arguments);
   if (!options) return invocation.Misused(options.error());
-  return arguments.snapshot.empty() ? RunServer(invocation, arguments, *options)
-                                    : RunServerOnChild(invocation, arguments, *options);
+  if (!arguments.snapshot.empty()) {
+    if (auto created = CreateChild(invocation, arguments); !created) {
+      return std::unexpected(std::move(created.error()));
+    }
+  }
+  auto server = StartServer(invocation, arguments, *options);
+  if (!server) {
+    // A child that was not served is of no use, and keeps its parent from being written.
+    if (!arguments.snapshot.empty()) (void)invocation.files.Remove(arguments.snapshot);
+    return std::unexpected(std::move(server.error()));
+  }
+  return arguments.command.empty() ? UntilItsEnd(invocation, **server)
+                                   : WhileItRuns(invocation, arguments.command, **server);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <string>
@@ -134,6 +135,9 @@ int ConfigComplete() {
   });
 }
 
+// A host that limits the length of files is to be told as one that is full, and not to end us.
+void Load() { std::signal(SIGXFSZ, SIG_IGN); }
+
 int GetReady() {
   return Answer([] { return Served().Prepare(); });
 }
@@ -239,6 +243,7 @@ nbdkit_plugin Describe() {
       "no-lock=true             where the file system has no locks, or others read it";
   plugin.config = Config;
   plugin.config_complete = ConfigComplete;
+  plugin.load = Load;
   plugin.get_ready = GetReady;
   plugin.cleanup = Cleanup;
   plugin.open = Open;

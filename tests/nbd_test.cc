@@ -225,6 +225,23 @@ TEST_F(Nbd, ServeCanPutAllWritesIntoANewChild) {
   EXPECT_EQ(bytes, std::vector<std::byte>(4096, std::byte{5}));
 }
 
+TEST_F(Nbd, ChildThatIsNotServed_IsNotLeftBehind) {
+  const CommandResult failed = RunVhdx({"serve", PathOf("child.vhdx"), "--snapshot-writes",
+                                        PathOf("new.vhdx"), "--socket", PathOf("gone/s")});
+  EXPECT_EQ(failed.exit_status, 1);
+  EXPECT_EQ(Shell("test ! -e new.vhdx").exit_status, 0);
+  const CommandResult exists = Shell("touch there; $vhdx serve child.vhdx --snapshot-writes there");
+  EXPECT_NE(exists.err.find("name another"), std::string::npos) << exists.err;
+}
+
+TEST_F(Nbd, StoppedServer_EndsItsCommand) {
+  const CommandResult done = Shell(
+      "$vhdx serve --read-only child.vhdx --run 'echo $uri > up; exec sleep 60' & server=$!; "
+      "for i in $(seq 200); do [ -s up ] && break; sleep 0.05; done; "
+      "kill $server; wait $server");
+  EXPECT_EQ(done.exit_status, kInterrupted) << done.err;
+}
+
 TEST_F(Nbd, ServeSaysWhatIsWrongBeforeItServes) {
   const auto fails = [&](std::vector<std::string> arguments, const std::string& words, int status) {
     arguments.insert(arguments.begin(), "serve");
@@ -236,6 +253,8 @@ TEST_F(Nbd, ServeSaysWhatIsWrongBeforeItServes) {
   fails({PathOf("gone.vhdx")}, "No such file", 1);
   fails({PathOf("child.vhdx"), "--listen", "here:there"}, "no address", 64);
   fails({PathOf("child.vhdx"), "--listen", "10809", "--socket", "s"}, "exclude each other", 64);
+  fails({PathOf("child.vhdx"), "--socket", PathOf("gone/s"), "--run", "true"}, "could not serve",
+        1);
   // In nbdkit's words, where only it can tell.
   fails({PathOf("child.vhdx"), "--socket", PathOf("gone/s")}, "nbdkit could not serve: ", 1);
 }
