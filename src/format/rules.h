@@ -102,7 +102,7 @@ inline constexpr Rule kRegionNone{"region.none", Severity::kRefuse, "Neither reg
                                   "[MS-VHDX] 2.2.3", "take an older copy of the file"};
 inline constexpr Rule kRegionDiffer{
     "region.differ", Severity::kTolerate,
-    "The two region tables are valid and differ; the first one counts", "[MS-VHDX] 2.2.3",
+    "The two region tables differ; the first one that can be read counts", "[MS-VHDX] 2.2.3",
     "the first write makes them equal"};
 inline constexpr Rule kRegionReserved{"region.reserved", Severity::kTolerate,
                                       "The reserved field of a region table is not zero",
