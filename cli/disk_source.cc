@@ -42,8 +42,12 @@ Error WrongFormat(const ImageFormat& format, const std::string& path) {
   return error;
 }
 
-std::string OrAsRaw(const SourceArguments& source) {
-  return fmt::format(", or say {} raw to take its bytes as they are", source.format_option);
+// Before the id of the rule, which ends the sentence.
+Error OrAsRaw(Error error, const SourceArguments& source) {
+  const size_t end = std::min(error.sentence.rfind(" ["), error.sentence.size());
+  error.sentence.insert(
+      end, fmt::format(", or say {} raw to take its bytes as they are", source.format_option));
+  return error;
 }
 
 // "raw" or "vhdx", or why it is neither.
@@ -58,9 +62,7 @@ Result<std::string_view> FormatByContents(File& file, const SourceArguments& sou
   // Opening it tells what is wrong with it.
   if (*format == nullptr) return IsNamedAsVhdx(source.path) ? kVhdx : kRaw;
   if ((*format)->kind == ImageFormat::Kind::kVhdx) return kVhdx;
-  Error error = WrongFormat(**format, source.path);
-  error.sentence += OrAsRaw(source);
-  return std::unexpected(std::move(error));
+  return std::unexpected(OrAsRaw(WrongFormat(**format, source.path), source));
 }
 
 Result<std::string_view> DecideFormat(FileSystem& files, const SourceArguments& source) {
@@ -77,7 +79,7 @@ Result<DiskSource> OpenVhdx(const Invocation& invocation, const SourceArguments&
   if (!disk) {
     Error error = ExplainWrongFormat(invocation.files, std::move(disk.error()));
     if (error.rule == kNoSignature && error.file == source.path && source.format.empty()) {
-      error.sentence += OrAsRaw(source);
+      error = OrAsRaw(std::move(error), source);
     }
     return std::unexpected(std::move(error));
   }
@@ -193,14 +195,9 @@ Result<void> CheckStandardInput(StandardInput& input, const SourceArguments& sou
   auto format = input.Recognize();
   if (!format) return std::unexpected(std::move(format.error()));
   if (*format == nullptr) return {};
-  if ((*format)->kind == ImageFormat::Kind::kVhdx) {
-    auto error = seek_needed();
-    error.error().sentence += OrAsRaw(source);
-    return error;
-  }
-  Error error = WrongFormat(**format, name);
-  error.sentence += OrAsRaw(source);
-  return std::unexpected(std::move(error));
+  Error error = (*format)->kind == ImageFormat::Kind::kVhdx ? seek_needed().error()
+                                                            : WrongFormat(**format, name);
+  return std::unexpected(OrAsRaw(std::move(error), source));
 }
 
 Result<DiskSource> OpenDiskSource(const Invocation& invocation, const SourceArguments& source) {
