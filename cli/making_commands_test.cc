@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,17 @@ TEST_F(Commands, ConvertRefusesOptionsThatMeanNothing) {
   EXPECT_EQ(Run({"convert", "-O", "raw", "/vm/base.vhdx", "/a.qcow2"}).status, 0);
   EXPECT_EQ(Run({"convert", "-O", "vhdx", "/vm/base.vhdx", "-"}).status, 64);
   EXPECT_EQ(Run({"convert", "-", "-"}).status, 64);
+}
+
+TEST_F(Commands, NoCreateKeepsAnImageOfAnotherFormat) {
+  std::vector<std::byte> qcow2(kMiB);
+  std::ranges::copy(std::as_bytes(std::span("QFI\xfb\0\0\0\3", 8)), qcow2.begin());
+  files_.AddFile("/x.qcow2", qcow2);
+  files_.AddFile("/small.raw", std::vector<std::byte>(512));
+  const Outcome refused = Run({"convert", "-n", "/small.raw", "/x.qcow2"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.err.find("-O raw writes over it"), std::string::npos) << refused.err;
+  EXPECT_EQ(Run({"convert", "-n", "-O", "raw", "/small.raw", "/x.qcow2"}).status, 0);
 }
 
 TEST_F(Commands, CreateSaysWhatItMade) {

@@ -62,6 +62,15 @@ TEST_F(Commands, InfoOfAChainIsAnArrayTopFirst) {
   EXPECT_EQ(Run({"info", "--json", "--chain", "/vm/base.vhdx"}).json().size(), 1u);
 }
 
+TEST_F(Commands, InfoOfAChainWithoutEndHasTheRule) {
+  testing::ImageSpec self = testing::ChildOf(base_, ".\\self.vhdx");
+  self.data_write_guid = base_.data_write_guid;
+  ASSERT_TRUE(testing::BuildAt(self, files_, "/vm/self.vhdx"));
+  const Outcome outcome = Run({"info", "--json", "--chain", "/vm/self.vhdx"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.error()["rule"], "parent.loop");
+}
+
 TEST_F(Commands, InfoTextCannotPlayWithTheTerminal) {
   base_.creator = "\x1b[2Jevil\n";
   ASSERT_TRUE(testing::BuildAt(base_, files_, "/evil.vhdx"));
