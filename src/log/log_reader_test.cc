@@ -201,7 +201,8 @@ TEST_F(LogSearch, TargetOutsideOfWhatTheLogMayChange_MakesAnEntryInvalidAndIsTol
     EXPECT_TRUE(reader.FindActiveSequence()->empty()) << write.file_offset;
     EXPECT_EQ(reader.entries_with_bad_target(), std::vector<uint64_t>{0}) << write.file_offset;
   }
-  WriteLog({{.writes = {DataWrite(0x30000, SectorOf(1)), ZeroWrite({2 * kMiB, kMiB})}}});
+  WriteLog({{.writes = {DataWrite(0x30000, SectorOf(1)), ZeroWrite({2 * kMiB, kMiB}),
+                        ZeroWrite({0, 0})}}});
   EXPECT_EQ(ActiveNumbers(), Numbers{1});
 }
 
