@@ -40,7 +40,7 @@ HeaderInfo HeaderOf(const MemoryContents& contents) {
   return header;
 }
 
-// Section 6.3 of the format reference, word by word: every start is tried, however slowly.
+// docs/format.md, section 6.3, taken literally: every start is tried, however slowly.
 Result<std::vector<LogEntryInfo>> SearchByTheBook(LogReader& reader, uint64_t log_length) {
   std::vector<LogEntryInfo> best;
   uint64_t tail = 0;

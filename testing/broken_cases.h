@@ -1,5 +1,5 @@
-// Broken and odd images, each with what has to come of it: every rule of the format at least once,
-// every row of section 19 of the format reference in its variants.
+// Broken and odd images, each with the expected result: every rule of docs/format.md, section 19,
+// at least once, with its variants.
 //
 // Cases are plain values and cheap to list; the files are made by StageFiles.
 

@@ -129,7 +129,7 @@ void AddOrder(std::vector<BrokenCase>& cases) {
   cases.push_back(Opens("log/data sectors: 200", Dirty({{.writes = writes}}), {DirtyAt(0)}));
 }
 
-// Section 18.7 (c) and (d) of the format reference.
+// docs/format.md, section 18.7 (c) and (d).
 void AddRings(std::vector<BrokenCase>& cases) {
   for (const uint64_t sectors_before_end : {1U, 2U}) {
     const uint64_t offset = kMiB - sectors_before_end * kSector;

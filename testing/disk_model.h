@@ -1,6 +1,5 @@
 // The reference model: what a guest reads from a chain of images, computed sector by sector from
-// their descriptions by the rules of section 13 of the format reference, and from nothing of the
-// engine.
+// their descriptions by the rules of docs/format.md, section 13, without any code of the engine.
 
 #ifndef VHDXKIT_TESTING_DISK_MODEL_H_
 #define VHDXKIT_TESTING_DISK_MODEL_H_

@@ -168,8 +168,7 @@ ImageSpec ChildOf(const ImageSpec& parent, const std::string& relative_path,
 /// The basic items of an image, in Windows's order, with the flags of the specification.
 std::vector<MetadataItemSpec> BasicMetadataItems(const ImageSpec& spec);
 
-/// Sections 18.6 of the format reference: the smallest complete file, and the same with a pending
-/// log.
+/// docs/format.md, section 18.6: the smallest complete file, and the same with a pending log.
 ImageSpec RecipeA();
 ImageSpec RecipeB();
 

@@ -259,7 +259,7 @@ class DiskWriteModel : public ::testing::TestWithParam<ModelCase> {
     return shapes;
   }
 
-  // What a writer has to be able to do with a block: section 9.5 of the format reference.
+  // What a writer has to be able to do with a block (docs/format.md, section 9.5).
   static std::vector<Transition> Wanted() {
     if (GetParam().threads > 1 || GetParam().subformat == Subformat::kFixed) return {};
     if (GetParam().chain_length == 1) return {{0, 6}, {1, 6}, {2, 6}, {3, 6}, {6, 2}, {6, 3}};

@@ -1,6 +1,6 @@
 // Check: every rule of the format, for an image and all its parents, without changing anything.
 //
-// Severities follow section 19 of the format reference. A check that could run returns a report,
+// The rules are listed in docs/format.md, section 19. A check that could run returns a report,
 // however broken the image is; an Error means that it could not (no such file, no permission, I/O).
 
 #ifndef VHDXKIT_CHECK_H_

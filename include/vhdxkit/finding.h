@@ -1,8 +1,8 @@
 // What a look at an image can find: the rules of the format, and the places where an image breaks
 // them.
 //
-// Rule ids are stable: scripts may rely on them, documentation lists them, and Error::rule carries
-// the same ids. Severities follow section 19 of the format reference in docs/format.md.
+// Rule ids are stable: scripts may rely on them, and Error::rule carries the same ids. The table in
+// docs/format.md, section 19, lists them all, each with the section of [MS-VHDX] it is based on.
 
 #ifndef VHDXKIT_FINDING_H_
 #define VHDXKIT_FINDING_H_

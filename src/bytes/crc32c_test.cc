@@ -34,7 +34,7 @@ struct Vector {
   uint32_t crc;
 };
 
-// Section 18.2 of the format reference.
+// docs/format.md, section 18.2.
 std::vector<Vector> Vectors() {
   return {
       {"empty", {}, 0x00000000},

@@ -1,5 +1,5 @@
-// A chain of images, top first, and where each byte of the disk comes from (section 13 of the
-// format reference). Only the top one is ever written.
+// A chain of images, top first, and where each byte of the disk comes from
+// (docs/format.md, section 13). Only the top one is ever written.
 
 #ifndef VHDXKIT_DISK_CHAIN_H_
 #define VHDXKIT_DISK_CHAIN_H_

@@ -24,7 +24,7 @@ BatGeometry Geometry(uint64_t disk_size, uint64_t block_size, uint32_t sector_si
 
 uint64_t RegionMiB(uint64_t entries) { return DivideRoundingUp(entries * kBatEntrySize, kMiB); }
 
-// One row of the tables of section 18.3 of the format reference.
+// One row of the tables in docs/format.md, section 18.3.
 struct SizeRow {
   uint32_t sector_size;
   uint64_t block_size;

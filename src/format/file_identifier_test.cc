@@ -19,7 +19,7 @@ std::vector<std::byte> BytesOf(const FileIdentifier& identifier) {
   return {bytes.begin(), bytes.end()};
 }
 
-// Recipe A of section 18.6.
+// Recipe A of docs/format.md, section 18.6.
 TEST(FileIdentifier, EncodedBytesAreThoseOfTheReference) {
   const auto identifier = EncodeFileIdentifier("vhdx-lab");
   ASSERT_TRUE(identifier.has_value());

@@ -20,7 +20,7 @@ constexpr uint64_t kOffset = 0x10000;
 const Place kPlace{"a.vhdx", kOffset};
 constexpr uint64_t kFileSize = 8 * kMiB;
 
-// The common inputs of section 18.5.
+// The common inputs of docs/format.md, section 18.5.
 HeaderInfo Info(uint64_t sequence_number = 1, const char* log_guid = "") {
   HeaderInfo info;
   info.sequence_number = sequence_number;

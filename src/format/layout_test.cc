@@ -9,7 +9,7 @@
 namespace vhdx::format::layout_test {
 namespace {
 
-// Section 18.1 of the format reference: the bytes as they stand in files.
+// docs/format.md, section 18.1: the bytes as they are in files.
 TEST(Layout, GuidsStandInFilesAsTheReferenceHasThem) {
   struct Row {
     Guid guid;

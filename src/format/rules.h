@@ -1,7 +1,7 @@
 // The rules of the format, one constant each: the ids that errors and `vhdx check` print.
 //
-// Severities are those of section 19 of the format reference (docs/format.md has the table). An id
-// never changes its meaning; a rule that goes is not used again.
+// The table in docs/format.md, section 19, is made from them. An id never changes its meaning; the
+// id of a rule that is removed is not used again.
 
 #ifndef VHDXKIT_FORMAT_RULES_H_
 #define VHDXKIT_FORMAT_RULES_H_

@@ -1,8 +1,8 @@
 // One open .vhdx file, without its parents: its structures, its block map, its sector bitmaps.
 //
-// Opening reads and checks everything but the BAT, in the order of section 14.1 of the format
-// reference, replays a dirty log in memory, and changes nothing. The image owns its file. After
-// that, any number of threads. Writing is another class's (`ImageWriter`).
+// Opening reads and checks everything but the BAT, in the order of docs/format.md, section 14.1,
+// replays a dirty log in memory, and changes nothing. The image owns its file. Once it is open, any
+// number of threads may use it. Writing is the task of `ImageWriter`.
 
 #ifndef VHDXKIT_IMAGE_IMAGE_H_
 #define VHDXKIT_IMAGE_IMAGE_H_

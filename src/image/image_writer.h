@@ -1,5 +1,5 @@
 // Writing into one image: what becomes of each block that a write, a zeroing or a trim touches
-// (section 9.5 of the format reference).
+// (docs/format.md, section 9.5).
 //
 // Ranges are multiples of the logical sector. Threads: any number. Requests to a block that has its
 // place run side by side; whoever gives a block its place, or takes it away, excludes all others

@@ -193,8 +193,9 @@ class Journal {
   // Only whoever leads touches these.
   HeaderSlots headers_;
   log::LogWriter log_;
-  uint64_t least_length_ = 0;  // a fixed disk keeps room for every block (section 11.1)
-  bool logging_ = false;       // both headers name a log of this session
+  // A fixed disk keeps space for every block (docs/format.md, section 11.1).
+  uint64_t least_length_ = 0;
+  bool logging_ = false;  // both headers name a log of this session
   // What the entries of this log say of pages that are not in place yet, by file offset.
   std::map<uint64_t, log::PageBytes> in_log_only_;
   std::vector<log::Page> table_repairs_;  // of the region table that is not the good one

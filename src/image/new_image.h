@@ -1,5 +1,4 @@
-// The structures of a new image: where they stand, and their bytes (section 14.2 of the format
-// reference).
+// The structures of a new image: their places and their bytes (docs/format.md, section 14.2).
 //
 // They stand as Windows places them: header section, log, metadata, BAT, then blocks.
 

@@ -96,7 +96,7 @@ Result<std::optional<LogEntryInfo>> LogReader::EntryAt(uint64_t log_offset) {
   return valid_.at(log_offset);
 }
 
-// The checks of section 5.7 of the format reference, the cheap ones first.
+// The checks of docs/format.md, section 5.7, the cheap ones first.
 Result<std::optional<LogEntryInfo>> LogReader::Validate(uint64_t log_offset) {
   auto sector = ReadSector(log_offset);
   if (!sector) return std::unexpected(std::move(sector.error()));
@@ -238,8 +238,8 @@ Result<LogReader::Run> LogReader::FollowFrom(uint64_t log_offset) {
   return run;
 }
 
-// Section 6.3 of the format reference. A run whose head names no entry of it as tail has no suffix
-// that could be better, since that would have the same head: the scan goes on behind it.
+// docs/format.md, section 6.3. If the head of a run names no entry of the run as its tail, no
+// suffix of the run is better, since it has the same head: the scan continues after the run.
 Result<std::vector<LogEntryInfo>> LogReader::FindActiveSequence() {
   std::vector<LogEntryInfo> best;
   for (uint64_t start = 0;;) {

@@ -35,7 +35,7 @@ struct Page {
   PageBytes bytes;
 };
 
-/// The two lengths that an entry carries (section 5.6 of the format reference).
+/// The two lengths that an entry carries (docs/format.md, section 5.6).
 struct FileLengths {
   uint64_t flushed_file_offset = 0;  ///< durably at least this long
   uint64_t last_file_offset = 0;     ///< every structure fits into this

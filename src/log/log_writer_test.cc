@@ -68,7 +68,7 @@ TEST_F(LogWriterTest, FileThatEndsInTheLog_IsNotAllocatedForEver) {
   EXPECT_EQ(OutcomeOf(writer_.Allocate()), "ok");
 }
 
-// Section 18.7 (a) of the format reference.
+// docs/format.md, section 18.7 (a).
 TEST_F(LogWriterTest, FirstEntry_IsTheOneOfTheReference) {
   const Guid guid = *Guid::Parse("11223344-5566-7788-99aa-bbccddeeff00");
   ASSERT_EQ(OutcomeOf(writer_.Begin(guid, {5 * kMiB, 5 * kMiB})), "ok");

@@ -29,7 +29,7 @@ Result<std::optional<ParentLink>> OpenParentIfAny(FileSystem& files, const std::
   return *std::move(parent);
 }
 
-// What a child cannot have otherwise than its parent (section 13 of the format reference).
+// Refuses options in which a child cannot differ from its parent (docs/format.md, section 13).
 Result<void> CheckAgainstParent(const CreateOptions& child, const Disk& parent) {
   if (child.logical_sector_size != 0 && child.logical_sector_size != parent.logical_sector_size()) {
     return Fail(ErrorCode::kInvalidArgument,

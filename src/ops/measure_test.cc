@@ -90,8 +90,8 @@ TEST(MeasureVhdx, FixedHasAllBlocks) {
   EXPECT_EQ(report.fully_allocated_bytes, report.required_bytes);
 }
 
-// Section 9.1 of the format reference: 1 MiB blocks, 64 TiB, 512-byte sectors: 16384 chunks of 4096
-// payload entries and one for the bitmap.
+// docs/format.md, section 9.1: 1 MiB blocks, 64 TiB, 512-byte sectors: 16384 chunks of 4096 payload
+// entries and one for the bitmap.
 TEST(MeasureVhdx, BatHasRoomForSectorBitmaps) {
   testing::MemoryFileSystem files;
   const auto spec = testing::DynamicImage({.disk_size = 64 * kTiB, .block_size = 32 * kMiB});
