@@ -1,10 +1,15 @@
-// vhdx::BlockDevice: the contents of a disk, whatever holds them.
+// vhdx::BlockDevice: the contents of a disk, however they are stored.
 //
-// A Disk (a .vhdx with all its parents) is one; so is a raw file. Conversion, comparison and the
-// servers know only this. Offsets and lengths are bytes and need no alignment for reading;
-// everything lies inside [0, size_bytes()). Threads: every function may be called from any thread
-// at any time. A write is durable after a Flush that was called once the write had returned; until
-// then a crash may lose it.
+// A Disk (a .vhdx with all its parents) is one, and so is a raw file. Conversion, comparison and
+// the servers use only this interface.
+//
+// Offsets and lengths are in bytes and lie inside [0, size_bytes()]; a request past the end fails
+// with kInvalidArgument and does nothing. No alignment is required. Writing part of a logical
+// sector of a Disk reads, changes and writes that sector under a lock, so whole sectors are faster.
+// A request of length zero is valid and does nothing.
+//
+// Threads: any function may be called from any thread at any time. A write is durable once a Flush
+// that was called after the write had returned has succeeded; until then a crash may lose it.
 
 #ifndef VHDXKIT_BLOCK_DEVICE_H_
 #define VHDXKIT_BLOCK_DEVICE_H_
@@ -28,18 +33,19 @@ struct DiskRange {
 };
 
 enum class ExtentKind : uint8_t {
-  kData,  ///< bytes that stand in a file
-  kZero,  ///< says that it reads as zeros (ZERO, UNMAPPED, UNDEFINED blocks; [MS-VHDX] 2.5.1.1)
-  kHole,  ///< nothing in any layer: reads as zeros
+  kData,  ///< stored in a file
+  kZero,  ///< marked as reading as zeros (ZERO, UNMAPPED and UNDEFINED blocks; [MS-VHDX] 2.5.1.1)
+  kHole,  ///< not present in any layer: reads as zeros
 };
 
-/// A run of a disk that is all of one kind and, for data, contiguous in one file.
+/// A range of a disk that is all of one kind and, if it is data, contiguous in one file.
 struct Extent {
   DiskRange range;
   ExtentKind kind = ExtentKind::kHole;
-  bool present = false;      ///< some layer has an entry other than PAYLOAD_BLOCK_NOT_PRESENT
-  uint32_t depth = 0;        ///< the layer that decides: 0 is the image itself, 1 its parent, ...
-  File* file = nullptr;      ///< kData: where the bytes are; lives as long as the device
+  bool present = false;  ///< some layer has an entry other than PAYLOAD_BLOCK_NOT_PRESENT
+  uint32_t depth = 0;    ///< the layer it comes from: 0 is the image itself, 1 its parent, …
+  File* file =
+      nullptr;  ///< kData: the file with the bytes, for reading; valid as long as the device
   uint64_t file_offset = 0;  ///< kData: bytes from the start of `file`
 };
 
@@ -50,34 +56,42 @@ class BlockDevice {
   BlockDevice& operator=(const BlockDevice&) = delete;
   virtual ~BlockDevice() = default;
 
-  /// For messages: what the user called it.
+  /// The name for messages: the path it was opened by.
   virtual const std::string& name() const = 0;
   virtual uint64_t size_bytes() const = 0;
+  /// 512 or 4096 bytes.
   virtual uint32_t logical_sector_size() const = 0;
   virtual uint32_t physical_sector_size() const = 0;
+  /// False: Write, WriteZeroes, Trim and CloneFrom fail with kReadOnly.
   virtual bool writable() const = 0;
 
-  /// Fills the buffer from disk_offset. Errors: kInvalidArgument (past the end), kCorrupt, kIo.
+  /// Fills the buffer with the bytes from disk_offset on. After an error the contents of the buffer
+  /// are undefined. Errors: kInvalidArgument (past the end), kCorrupt, kIo.
   virtual Result<void> Read(uint64_t disk_offset, MutableByteSpan buffer) = 0;
-  /// Errors: kReadOnly, kInvalidArgument (past the end), kNoSpace, kIo, kPoisoned.
+  /// Writes the buffer at disk_offset. After an error some of it may have been written.
+  /// Errors: kReadOnly, kInvalidArgument (past the end), kCorrupt, kNoSpace, kIo, kPoisoned.
   virtual Result<void> Write(uint64_t disk_offset, ByteSpan buffer) = 0;
-  /// The range reads as zeros afterwards; space may be kept.
+  /// Makes the range read as zeros. Its space may stay allocated. Errors: those of Write.
   virtual Result<void> WriteZeroes(DiskRange range) = 0;
-  /// The range reads as zeros afterwards, and its space is given back where that is possible.
+  /// Makes the range read as zeros and frees its space where possible (a fixed disk keeps it).
+  /// Errors: those of Write.
   virtual Result<void> Trim(DiskRange range) = 0;
-  /// Everything written before is durable when it returns success.
+  /// Makes durable all writes, zeroes and trims that had returned when it was called.
+  /// Errors: kNoSpace, kIo, kPoisoned.
   virtual Result<void> Flush() = 0;
 
-  /// The extents of a prefix of the range, from its start on, in order, without gaps, adjacent
-  /// equal ones merged: the whole range, or exactly max_extents of them (go on behind the last).
-  /// Reads metadata only. A non-empty range gives at least one. Errors as for Read.
+  /// Lists the extents of the range from its start on, in order, without gaps, with adjacent equal
+  /// ones merged: those of the whole range, or exactly max_extents of them (to continue, call it
+  /// again after the end of the last). max_extents must be at least 1. Reads only metadata. A range
+  /// that is not empty yields at least one extent. Errors: those of Read.
   virtual Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) = 0;
 
-  /// Whether the device stands, in whole or in part, in that file.
+  /// Returns whether any part of the device is stored in that file.
   virtual bool Uses(const FileIdentity& file) const = 0;
 
-  /// Shares the bytes of `source` with the range at disk_offset (reflink) instead of copying them;
-  /// kUnsupported where that cannot be, and then nothing has changed.
+  /// Writes the bytes of `source` at disk_offset by sharing them (reflink) instead of copying.
+  /// Errors: those of Write; kUnsupported if the device or the host cannot share them, and then
+  /// nothing has changed.
   virtual Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range);
 };
 

@@ -1,20 +1,20 @@
 // vhdx::Disk: a .vhdx image with all its parents, as a guest sees it.
 //
-// Disk::Open opens the image, replays a dirty log in memory (the file does not change by one byte),
-// finds and checks the parents, and gives a BlockDevice. Nothing is loaded that is not needed: a 64
-// TiB disk opens in milliseconds. A Disk owns its files; the FileSystem need not outlive Open.
-// Reads and writes may come from any number of threads.
+// Disk::Open opens the image, replays a dirty log in memory (the file is not modified), finds and
+// verifies the parents, and returns a BlockDevice. The BAT is loaded on demand: a disk of 64 TiB
+// opens in milliseconds. A Disk owns its files; the FileSystem need not outlive Open. Any number of
+// threads may read and write at the same time.
 //
-// Writing: a disk that was opened for writing and never written stays as it was, to the byte. What
-// was written is durable after a Flush; what was not flushed may be lost in a crash, in part too,
-// but a sector never holds anything else than what it held since the last flush, and the file
-// always opens again. After a failed sync or metadata write nothing more is written, and every call
-// fails with that first error. Close ends the session; a Disk that is destroyed without it closes
-// itself, and nobody hears of a failure.
+// Writing: a disk that is opened for writing but never written is not modified. A write is durable
+// once a Flush that was called after it has succeeded. A crash may lose writes that were not
+// flushed, or parts of them, but each sector then holds a value that it had at or since the last
+// flush, and the file always opens again. After a failed sync or metadata write nothing more is
+// written, and every later call returns that first error. Close ends the session; the destructor
+// closes the disk too, but any error is lost.
 //
-// Parents are looked for only where the caller allows: below the real folder of the image that
-// names them, and below OpenOptions::parent_folders. The identity of a parent (its DataWriteGuid)
-// is checked before anything is read from it.
+// Parents are searched for only where the caller allows it: in and below the real directory of the
+// image that names them, and in and below OpenOptions::parent_folders. The identity of a parent
+// (its DataWriteGuid) is verified before anything is read from it.
 
 #ifndef VHDXKIT_DISK_H_
 #define VHDXKIT_DISK_H_
@@ -34,52 +34,60 @@ namespace vhdx {
 
 struct WriteLimits;  // internal
 
-/// Of the image that is opened; its parents are only ever read.
+/// Access to the image that is opened. Its parents are always opened read-only.
 enum class DiskAccess : uint8_t { kReadOnly, kReadWrite };
 
 enum class LockPolicy : uint8_t {
-  kLock,    ///< take the lock; fail with kBusy where somebody writes the file
-  kIgnore,  ///< without a lock: what is read may be a mixture of old and new, and what is written
-            ///< may be lost or worse if somebody else writes too
+  kLock,    ///< take the lock; fail with kBusy if another program has the file open for writing
+  kIgnore,  ///< no lock: if another program writes to the file, reads may return a mixture of old
+            ///< and new data, and writing may corrupt the file
 };
 
 struct OpenOptions {
   DiskAccess access = DiskAccess::kReadOnly;
   std::vector<std::string> parent_folders =
-      {};                          ///< where parents may lie, besides each image's own folder
-  bool allow_any_parent = false;   ///< follow paths to anywhere
-  uint32_t max_chain_depth = 256;  ///< images in a chain, the first included
+      {};  ///< searched for parents, in addition to each image's own directory
+  bool allow_any_parent = false;   ///< accept a parent in any directory
+  uint32_t max_chain_depth = 256;  ///< maximum number of images in a chain, including the first
   LockPolicy lock = LockPolicy::kLock;
-  bool direct = false;  ///< read payload past the host's page cache
+  /// Open every file of the chain with O_DIRECT: metadata and payload, reads and writes bypass the
+  /// host's page cache. Requests that are not aligned to FileCapabilities::io_alignment are copied.
+  bool direct = false;
 };
 
-/// What a search for a parent did, for people.
+/// One place where a parent was looked for. For error messages.
 struct ParentAttempt {
   std::string path = {};
-  std::string outcome = {};  ///< why it was not taken; empty for the one that was
+  std::string outcome = {};  ///< why it was rejected; empty if it was accepted
 };
 
-/// What is known of the parent of an image without opening the rest of the chain.
+/// What is known about the parent of an image without opening the rest of the chain.
 struct ParentState {
+  /// kOk: found, with the expected DataWriteGuid. kMismatch: a file was found, but its
+  /// DataWriteGuid differs. kMissing: nothing was found.
   enum class Identity : uint8_t { kOk, kMismatch, kMissing };
   Identity identity = Identity::kMissing;
-  std::string resolved = {};  ///< its path, where one was found
+  std::string resolved = {};  ///< its path, if one was found
   std::vector<ParentAttempt> attempts = {};
 };
 
 class Disk final : public BlockDevice {
  public:
-  /// Opens the image at `path`, and its parents.
-  /// Errors: those of FileSystem::Open; kCorrupt with the rule; kNotFound (rule "parent.missing":
-  /// the sentence says which, by name and by GUID, and where it was looked for); kBusy;
-  /// kUnsupported. For writing also kCorrupt with the rule that forbids it (severity kReadOnly).
+  /// Opens the image at `path` and its parents.
+  /// Errors: those of FileSystem::Open and File::Lock; kCorrupt with the rule; kNotFound with rule
+  /// "parent.missing" (the sentence names the parent and says where it was looked for);
+  /// kUnsupported. An image that breaks a rule which forbids writing (severity kReadOnly) is
+  /// refused when it is opened for writing if opening finds it. Rules about the BAT are checked by
+  /// the first write, which then fails with kCorrupt and modifies nothing.
   static Result<std::unique_ptr<Disk>> Open(FileSystem& files, const std::string& path,
                                             const OpenOptions& options = {});
   ~Disk() override;
 
-  /// Images in the chain, the one that was opened included.
+  /// Number of images in the chain, including the one that was opened.
   size_t chain_length() const;
-  /// What the image at `depth` says of itself; 0 is the one that was opened.
+  /// Description of the image at `depth`; 0 is the one that was opened. A snapshot taken by Open:
+  /// after the first write, the GUIDs, the state of the log and the size of the file differ from
+  /// it.
   const ImageInfo& image(size_t depth) const;
 
   const std::string& name() const override;
@@ -92,16 +100,18 @@ class Disk final : public BlockDevice {
   Result<void> WriteZeroes(DiskRange range) override;
   Result<void> Trim(DiskRange range) override;
   Result<void> Flush() override;
-  /// Of a disk that is being written they say what was there a moment ago.
+  /// If the disk is being written, the result may be out of date when it is returned.
   Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) override;
-  /// Allocates whole blocks and shares the bytes of `source` with them.
+  /// The range must consist of whole logical sectors, else kUnsupported.
   Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) override;
   bool Uses(const FileIdentity& file) const override;
 
-  /// Ends writing: flushes, retires the log, gives back what the file has grown ahead. Nothing may
-  /// be called afterwards but the destructor. Errors: as Flush.
+  /// Ends writing: flushes, writes all metadata to its place, marks the log as empty, and truncates
+  /// the file to its last structure. Waits for a flush that is running on another thread, but not
+  /// for other requests: the caller must wait until they have returned, and may call only the
+  /// destructor afterwards. On a read-only disk it does nothing. Errors: those of Flush.
   Result<void> Close();
-  /// What writing has cost so far.
+  /// Statistics about writing, since the disk was opened.
   EngineCounters counters() const;
 
  private:

@@ -1,8 +1,8 @@
 // Results and errors of vhdxkit.
 //
-// Every function that can fail returns Result<T>; nothing throws across the library's border,
-// nothing prints, nothing exits. An Error says what went wrong, where (file and offset), by which
-// rule of the format, what was found and what was expected, and carries one sentence for people.
+// Every function that can fail returns Result<T>. The library reports errors in no other way: it
+// does not throw, print or exit. An Error says what went wrong, where (file and offset), which rule
+// of the format was broken, what was found and what was expected, and has one sentence for users.
 // Errors are values: they own their text and may be kept, copied and passed between threads.
 
 #ifndef VHDXKIT_ERROR_H_
@@ -16,44 +16,45 @@
 
 namespace vhdx {
 
-/// What kind of failure it was; a program decides by this, a person reads Error::sentence.
+/// The class of a failure, for programs. Users read Error::sentence.
 enum class ErrorCode : uint8_t {
-  kInvalidArgument,  ///< the caller asked for something that cannot be
-  kNotFound,         ///< a file, or a parent of a disk, is not there
-  kExists,           ///< a target is there already
-  kPermission,       ///< the host refuses access
-  kReadOnly,         ///< a write to something opened read-only
-  kUnsupported,      ///< legal, but not offered by this library, file or host
+  kInvalidArgument,  ///< the caller asked for something impossible
+  kNotFound,         ///< a file, or the parent of a disk, does not exist
+  kExists,           ///< the target exists
+  kPermission,       ///< the host denies access
+  kReadOnly,         ///< a write to something that was opened read-only
+  kUnsupported,      ///< valid, but not supported by this library, file or host
   kCorrupt,          ///< the file breaks a rule of the format; Error::rule names it
-  kNoSpace,          ///< the host has no room
-  kIo,               ///< the host failed a read, a write or a sync
-  kBusy,             ///< somebody else uses the file
-  kPoisoned,         ///< an earlier failure makes every further write unsafe
-  kCancelled,        ///< the caller asked to stop
-  kInternal,         ///< a defect of this library
+  kNoSpace,          ///< the host has no space left
+  kIo,               ///< a read, write or sync failed on the host
+  kBusy,             ///< another program uses the file, or it has children
+  kPoisoned,         ///< an earlier failure makes further writes unsafe; reopen the disk
+  kCancelled,        ///< the caller cancelled the operation
+  kInternal,         ///< a defect in this library
 };
 
-/// The stable lower-case name of a code ("corrupt", "no-space"), as `vhdx --json` prints it.
+/// The stable lower-case name of a code, such as "corrupt" or "no-space", as `vhdx --json` prints
+/// it.
 std::string_view ErrorCodeName(ErrorCode code);
 
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
   int sys_errno = 0;      ///< the host's errno, or 0
-  std::string rule = {};  ///< stable id of the rule, such as "header.checksum"; or empty
-  std::string file = {};  ///< name of the file it happened in, or empty
+  std::string rule = {};  ///< stable id of the broken rule, such as "header.checksum", or empty
+  std::string file = {};  ///< name of the file, or empty
   std::optional<uint64_t> file_offset = {};  ///< bytes from the start of that file
-  std::string found = {};                    ///< what was there
-  std::string expected = {};                 ///< what should have been there
-  std::string sentence = {};  ///< the whole of it for a person, without the file's name
+  std::string found = {};                    ///< what was found, or empty
+  std::string expected = {};                 ///< what was expected, or empty
+  std::string sentence = {};  ///< the message for users, without the name of the file
 };
 
-/// "FILE: SENTENCE" (or the sentence alone): one line for a terminal or a log.
+/// "FILE: SENTENCE", or the sentence alone: one line for a terminal or a log.
 std::string ToString(const Error& error);
 
 template <typename T>
 using Result = std::expected<T, Error>;
 
-/// Shorthand for returning a plain error without a rule.
+/// Shorthand for returning an error without a rule.
 std::unexpected<Error> Fail(ErrorCode code, std::string sentence, std::string file = {});
 
 }  // namespace vhdx
