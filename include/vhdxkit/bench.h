@@ -1,4 +1,4 @@
-// Streams of requests against a disk, measured.
+// Benchmark: sends a stream of read or write requests to a disk and measures it.
 
 #ifndef VHDXKIT_BENCH_H_
 #define VHDXKIT_BENCH_H_
@@ -16,18 +16,18 @@ enum class RequestKind : uint8_t { kRead, kWrite };
 
 struct BenchOptions {
   RequestKind kind = RequestKind::kRead;
-  uint64_t count = 100000;      ///< requests in all
-  uint64_t block_bytes = 4096;  ///< bytes a request
-  uint64_t step_bytes = 0;      ///< from one request to the next; 0: block_bytes
-  bool random = false;          ///< anywhere on the disk, multiples of block_bytes
-  unsigned depth = 1;           ///< requests under way at once, each on a thread of its own
-  uint64_t seed = 1;            ///< of the random offsets
-  uint64_t flush_interval = 0;  ///< writes from one flush to the next; 0: one flush at the end
+  uint64_t count = 100000;      ///< number of requests
+  uint64_t block_bytes = 4096;  ///< bytes per request
+  uint64_t step_bytes = 0;      ///< distance between the starts of two requests; 0: block_bytes
+  bool random = false;          ///< random offsets, multiples of block_bytes
+  unsigned depth = 1;           ///< concurrent requests, each on its own thread
+  uint64_t seed = 1;            ///< seed of the random offsets
+  uint64_t flush_interval = 0;  ///< flush after this many writes; 0: only at the end
 };
 
 struct BenchReport {
   uint64_t requests = 0;
-  uint64_t flushes = 0;  ///< not counted among the requests
+  uint64_t flushes = 0;  ///< not included in requests
   uint64_t bytes = 0;
   std::chrono::nanoseconds elapsed{0};
   std::chrono::nanoseconds latency_mean{0};
@@ -36,9 +36,9 @@ struct BenchReport {
   std::chrono::nanoseconds latency_max{0};
 };
 
-/// Sends the requests and waits for all of them. Writes overwrite what the disk holds; the flush at
-/// their end is a part of the time. Errors: kInvalidArgument (a request larger than the disk, no
-/// depth); those of Read, or of Write and Flush; kCancelled.
+/// Sends the requests and waits for all of them. Writes overwrite the contents of the disk; the
+/// time includes the flush at the end. Errors: kInvalidArgument (a depth of zero, a block of zero
+/// or larger than the disk); those of Read, or of Write and Flush; kCancelled.
 Result<BenchReport> BenchRequests(BlockDevice& disk, const BenchOptions& options,
                                   const OperationControl& control = {});
 

@@ -1,7 +1,8 @@
-// Check: every rule of the format, for an image and all its parents, without changing anything.
+// Check an image and all its parents against every rule of the format. Nothing is modified.
 //
-// The rules are listed in docs/format.md, section 19. A check that could run returns a report,
-// however broken the image is; an Error means that it could not (no such file, no permission, I/O).
+// The rules are listed in docs/format.md, section 19. A check that ran returns a report, however
+// broken the image is; an Error means that it could not run (no such file, no permission, I/O
+// error).
 
 #ifndef VHDXKIT_CHECK_H_
 #define VHDXKIT_CHECK_H_
@@ -20,30 +21,31 @@
 namespace vhdx {
 
 enum class CheckVerdict : uint8_t {
-  kClean,    ///< nothing but notes
+  kClean,    ///< no findings other than notes
   kOdd,      ///< warnings or leaks
-  kCorrupt,  ///< something is refused, or must not be written until it is repaired
-  kNotVhdx,  ///< no VHDX signature: something else
+  kCorrupt,  ///< an error: something cannot be read, or must not be written
+  kNotVhdx,  ///< no VHDX signature
 };
 
 struct CheckReport {
   std::string filename = {};
   CheckVerdict verdict = CheckVerdict::kClean;
-  /// What was found, file by file, top first. Of a rule that is broken very often only some are
-  /// kept.
+  /// The findings, file by file, top first. If a rule is broken very often, only the first findings
+  /// are kept; `counts` has the numbers.
   std::vector<Finding> findings = {};
-  /// How often each rule was broken in all.
+  /// How often each rule was broken.
   std::vector<std::pair<const Rule*, uint64_t>> counts = {};
-  uint64_t corruption_count = 0;  ///< findings that are errors
+  uint64_t corruption_count = 0;  ///< number of errors (kRefuse, kReadOnly)
   uint64_t leaked_bytes =
       0;  ///< in the image itself: space between its structures that nothing refers to
-  uint64_t image_end_offset = 0;  ///< where its last structure ends
-  uint64_t total_blocks = 0;
-  uint64_t present_blocks = 0;  ///< fully or partially
+  uint64_t image_end_offset = 0;  ///< file offset of the end of its last structure
+  uint64_t total_blocks = 0;      ///< payload blocks of the image itself
+  uint64_t present_blocks = 0;    ///< fully or partially present
   uint64_t fragmented_blocks =
-      0;  ///< present ones that do not start where the present one before them ends
+      0;  ///< present blocks that do not start where the previous present block ends
 };
 
+/// Checks the image at `path`. Of `options`, `access` has no meaning and should be kReadOnly.
 /// Errors: those of FileSystem::Open and File::Lock; kIo; kCancelled.
 Result<CheckReport> Check(FileSystem& files, const std::string& path,
                           const OpenOptions& options = {}, const OperationControl& control = {});

@@ -1,4 +1,5 @@
-// Copying the contents of one disk to another, by extents, in parallel, holes as holes.
+// Copy the contents of a disk to another disk or to a new file: by extents, in parallel, with holes
+// kept as holes.
 
 #ifndef VHDXKIT_CONVERT_H_
 #define VHDXKIT_CONVERT_H_
@@ -16,42 +17,43 @@
 
 namespace vhdx {
 
-/// What reads from the target before anything is copied.
+/// What the target contains before the copy.
 enum class TargetContents : uint8_t {
-  kZeros,    ///< a new file: what reads as zeros needs no writing
-  kUnknown,  ///< zeros are written too
+  kZeros,    ///< zeros, as in a new file: zeros are not written
+  kUnknown,  ///< anything: zeros are written, too
 };
 
 struct CopyOptions {
-  unsigned threads = 0;  ///< 0: as many as help on this machine
+  unsigned threads = 0;  ///< number of copy threads; 0: chosen for this machine
   TargetContents target = TargetContents::kUnknown;
 };
 
 struct CopyReport {
   uint64_t copied_bytes = 0;  ///< read and written
-  uint64_t cloned_bytes = 0;  ///< shared with the source by the host
+  uint64_t cloned_bytes = 0;  ///< shared with the source by the host (reflink)
   uint64_t zero_bytes = 0;    ///< not written, or written as holes
 };
 
-/// Makes the first source.size_bytes() bytes of `target`, which is at least that large, equal to
-/// those of `source`. Blocks of zeros among the data become holes. Not flushed. When it fails, the
-/// target holds some of it. Errors: those of Read, Write and Extents; kCancelled.
+/// Copies `source` to the start of `target`, which must be at least as large. Ranges of zeros in
+/// the data become holes. Does not flush. After an error the target has some of the new contents.
+/// Errors: those of Read, Write and Extents; kCancelled.
 Result<CopyReport> CopyContents(BlockDevice& source, BlockDevice& target,
                                 const CopyOptions& options, const OperationControl& control = {});
 
 enum class ExistingTarget : uint8_t {
   kRefuse,   ///< an existing regular file is an error
-  kReplace,  ///< it is replaced once the new one is whole (`--force`)
-  kInto,     ///< it is written in place, neither created nor cut (`-n`)
+  kReplace,  ///< it is replaced when the new file is complete (`--force`)
+  kInto,     ///< it is written in place, and neither created nor truncated (`-n`)
 };
 
 struct ConvertOptions {
   ExistingTarget existing = ExistingTarget::kRefuse;
-  bool sync = false;     ///< make the result durable before it gets its name
+  bool sync = false;     ///< make the result durable before it is renamed to its final name
   unsigned threads = 0;  ///< as CopyOptions::threads
-  /// Of a VHDX that is there: where its children and parents may lie, and whether to lock it.
+  /// For an existing VHDX target: where to search for its parents and children, and whether to lock
+  /// it.
   OpenOptions open = {};
-  /// Writes to or replaces a VHDX even if it is the parent of other images.
+  /// Modify or replace a VHDX even if it is the parent of other images, which become unreadable.
   bool orphan_children = false;
 };
 
@@ -59,51 +61,54 @@ struct ConvertReport {
   CopyReport copy;
   uint64_t source_size_bytes = 0;
   uint64_t target_size_bytes = 0;
-  /// The target was there and was written into: what lies behind the source stays as it was.
+  /// An existing target was written in place: what is past the end of the source is unchanged.
   bool into_existing = false;
 };
 
-/// Writes the contents of `source` to a raw file or block device. A new file has a temporary name
-/// in the target's folder until it is whole; a failure or cancellation leaves nothing under `path`.
-/// What lies behind the source's size on a block device, or in a file that is written into, stays
-/// as it was. Errors: kExists; kInvalidArgument (the target is the source, or too small); kBusy;
-/// kNoSpace; those of CopyContents.
+/// Writes the contents of `source` to a raw file or block device. A new file is written under a
+/// temporary name in the target's directory and renamed when complete; after an error or a
+/// cancellation nothing is left under `path`. On a block device, or in a file that is written in
+/// place, everything past the size of the source is unchanged. Errors: kExists; kInvalidArgument
+/// (the target is the source, or is too small); kBusy; kNoSpace; those of CopyContents.
 Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const std::string& path,
                                    const ConvertOptions& options,
                                    const OperationControl& control = {});
 
-/// The same into a new VHDX, of which `image` says all but what the source does: a size of 0 is the
-/// source's, as are the sector sizes. Blocks of zeros are left out. With kInto the contents of a
-/// VHDX that is there are overwritten, and of `image` nothing counts. Errors: as above; those of
-/// Create and, with kInto, of Disk::Open; kBusy for a parent of other images.
+/// Writes the contents of `source` to a new VHDX described by `image`; a size or sector size of 0
+/// is taken from the source. Blocks of zeros are not stored. With kInto the contents of an existing
+/// VHDX are overwritten, and `image` is ignored. Errors: those of ConvertToRaw and Create; with
+/// kInto those of Disk::Open; kBusy if the target is the parent of other images.
 Result<ConvertReport> ConvertToVhdx(FileSystem& files, BlockDevice& source, const std::string& path,
                                     const CreateOptions& image, const ConvertOptions& options,
                                     const OperationControl& control = {});
 
-/// Gives the next bytes of a stream: fewer than asked only at its end.
+/// Reads the next bytes of a stream and returns their number, which is smaller than requested only
+/// at the end of the stream.
 using ReadStream = std::function<Result<size_t>(MutableByteSpan)>;
 
-/// The same from what can only be read once, front to back, and has an end that nobody knows
-/// before. The disk is padded with zeros to a whole sector; source_size_bytes is what came.
+/// Like ConvertToVhdx, from a stream, which is read once from front to back and whose length is not
+/// known in advance. The disk is padded with zeros to a whole sector; source_size_bytes is the
+/// length of the stream.
 Result<ConvertReport> ConvertStreamToVhdx(FileSystem& files, const ReadStream& source,
                                           const std::string& path, const CreateOptions& image,
                                           const ConvertOptions& options,
                                           const OperationControl& control = {});
 
-/// The same to a raw file or block device, with the choices of ConvertToRaw.
+/// Like ConvertToRaw, from a stream.
 Result<ConvertReport> ConvertStreamToRaw(FileSystem& files, const ReadStream& source,
                                          const std::string& path, const ConvertOptions& options,
                                          const OperationControl& control = {});
 
-/// Shows the contents of a disk in order: each 4 KiB of it that hold a byte that is not zero, so
-/// that the same contents give the same calls, however they are stored. Errors: those of Read,
-/// Extents and `visit`; kCancelled.
+/// Calls `visit` for each 4 KiB of the disk that contain a byte other than zero, in order. Equal
+/// contents give equal calls, however they are stored. Errors: those of Read, Extents and `visit`;
+/// kCancelled.
 Result<void> VisitContents(
     BlockDevice& source,
     const std::function<Result<void>(uint64_t disk_offset, ByteSpan bytes)>& visit,
     const OperationControl& control = {});
 
-/// Writes the contents of `source` front to back into a file that cannot seek, zeros included.
+/// Writes the contents of `source`, including zeros, from front to back to a file that cannot seek.
+/// Errors: those of Read, Extents and File::WriteAt; kCancelled.
 Result<CopyReport> StreamContents(BlockDevice& source, File& stream,
                                   const OperationControl& control = {});
 

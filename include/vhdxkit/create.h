@@ -1,7 +1,7 @@
-// Create: a new, empty VHDX disk, whole or not at all.
+// Create a new, empty VHDX disk.
 //
-// The image is written under a temporary name in the folder of its own and renamed when it is
-// complete; what fails or is cancelled leaves nothing under the target's name.
+// The image is written under a temporary name in the target's directory and renamed when complete.
+// After an error or a cancellation nothing is left under the target's name.
 
 #ifndef VHDXKIT_CREATE_H_
 #define VHDXKIT_CREATE_H_
@@ -22,10 +22,11 @@ namespace vhdx {
 
 struct CreateOptions {
   Subformat subformat = Subformat::kDynamic;
-  /// Bytes, a multiple of the logical sector, 1 sector to 64 TiB. A differencing disk may leave it
-  /// 0: as its parent.
+  /// Virtual size in bytes: a multiple of the logical sector size, from one sector to 64 TiB. For a
+  /// differencing disk 0 means the size of the parent.
   uint64_t size_bytes = 0;
-  /// A power of two from 1 to 256 MiB; 0: 32 MiB for a dynamic disk, 2 MiB for the others.
+  /// A power of two from 1 MiB to 256 MiB; 0: 32 MiB for a dynamic disk, 2 MiB for others
+  /// ([MS-VHDX] 2.6.2.1, File Parameters).
   uint64_t block_size_bytes = 0;
   /// A multiple of 1 MiB, up to 1 GiB; 0: 8 MiB.
   uint64_t log_size_bytes = 0;
@@ -33,25 +34,25 @@ struct CreateOptions {
   uint32_t logical_sector_size = 0;
   /// 512 or 4096; 0: 4096, or the parent's.
   uint32_t physical_sector_size = 0;
-  /// Everything is allocated on the host, so that the file has no hole.
+  /// Allocate the whole file on the host, without holes. Hyper-V rejects sparse files.
   bool preallocate = false;
-  /// The disk's own id; the parent's for a differencing disk, else random.
+  /// The Virtual Disk ID ([MS-VHDX] 2.6.2.3); default: that of the parent for a differencing disk,
+  /// else random.
   std::optional<Guid> disk_id = {};
-  /// Who made it, for people; at most 256 UTF-16 units.
+  /// Creator string stored in the file, in UTF-8; at most 256 UTF-16 code units ([MS-VHDX] 2.2.1).
   std::string creator = "vhdxkit";
-  /// Differencing: the parent's path. It is opened, checked and locked like any image.
+  /// For a differencing disk: the path of the parent, which is opened, checked and locked.
   std::string parent_path = {};
-  /// Where the parents of the parent may lie, and whether to lock; where children may lie of a file
-  /// that is to be replaced.
+  /// Where to search for the parents of the parent and for the children of a file that is replaced,
+  /// and whether to lock. `access` has no meaning here.
   OpenOptions open = {};
-  /// Where the random bytes of GUIDs come from; empty: from the host. For images that are to come
-  /// out the same every time.
+  /// Source of the random bytes for GUIDs; empty: the host's. For reproducible images.
   std::function<Result<void>(MutableByteSpan)> random = {};
-  /// Replaces a file that is there already, once the new one is whole.
+  /// Replace an existing file when the new one is complete.
   bool replace_existing = false;
-  /// Replaces it even if it is the parent of other images, which then cannot be read any more.
+  /// Replace it even if it is the parent of other images, which become unreadable.
   bool orphan_children = false;
-  /// Makes the file and its name durable before it returns.
+  /// Make the file and its name durable before returning.
   bool sync = false;
 };
 
@@ -61,9 +62,10 @@ struct CreateReport {
   uint64_t file_size_bytes = 0;
 };
 
-/// Errors: kInvalidArgument (options that no disk can have); kExists; kBusy (the file to be
-/// replaced is in use, or is a parent); kNoSpace; kCancelled; for a differencing disk those of
-/// Disk::Open on its parent, and kCorrupt for a parent that Check would call so.
+/// Creates the image at `path`. Errors: kInvalidArgument (invalid options); kExists; kBusy (the
+/// file to replace is in use, or is the parent of other images); kNoSpace; kCancelled; for a
+/// differencing disk those of Disk::Open for the parent, and kCorrupt if Check finds an error in
+/// the parent.
 Result<CreateReport> Create(FileSystem& files, const std::string& path,
                             const CreateOptions& options, const OperationControl& control = {});
 

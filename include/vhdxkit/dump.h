@@ -1,7 +1,6 @@
-// ImageDump: every structure of one image, with its place in the file, for people who take images
-// apart.
+// ImageDump: every structure of one image with its offset in the file, for debugging and forensics.
 //
-// Parents are not opened. What a visitor returns as an error ends the visit and comes back.
+// Parents are not opened. If a visitor returns an error, the visit ends and returns that error.
 
 #ifndef VHDXKIT_DUMP_H_
 #define VHDXKIT_DUMP_H_
@@ -26,23 +25,23 @@ namespace vhdx {
 struct BatEntryInfo {
   enum class Kind : uint8_t { kPayload, kSectorBitmap };
   Kind kind = Kind::kPayload;
-  uint64_t number = 0;        ///< of the payload block, or of the chunk
-  uint64_t index = 0;         ///< in the BAT
-  uint64_t entry_offset = 0;  ///< where the entry stands in the file
+  uint64_t number = 0;        ///< number of the payload block, or of the chunk
+  uint64_t index = 0;         ///< index in the BAT
+  uint64_t entry_offset = 0;  ///< file offset of the entry
   uint64_t raw = 0;
   uint8_t state = 0;
   std::string_view state_name = {};
-  uint64_t file_offset = 0;  ///< where it points
+  uint64_t file_offset = 0;  ///< file offset that the entry points to
   std::vector<const Rule*> broken_rules = {};
 };
 
-/// What one log entry does to the file: zeros, or one sector.
+/// One update of a log entry: a range of zeros, or one sector of 4096 bytes.
 struct LogUpdateInfo {
   FileRange target = {};
   bool zeros = false;
 };
 
-/// A log entry that is valid in itself, of the current session or of an earlier one.
+/// A log entry that is valid by itself, of the current session or of an earlier one.
 struct LogEntryDump {
   LogEntryInfo entry = {};
   uint64_t file_offset = 0;
@@ -50,32 +49,37 @@ struct LogEntryDump {
   std::vector<LogUpdateInfo> updates = {};
 };
 
-/// Sectors of one block that are in this file, as runs of the disk.
+/// The sectors of one partially present block that are stored in this file.
 struct BitmapDump {
   uint64_t block = 0;
   uint64_t chunk = 0;
-  uint64_t bitmap_offset = 0;        ///< where the block's bits stand in the file
-  std::vector<FileRange> runs = {};  ///< disk offsets and lengths of the bits that are set
+  uint64_t bitmap_offset = 0;  ///< file offset of the block's bits
+  std::vector<FileRange> runs =
+      {};  ///< disk offsets and lengths, in bytes, of the sectors whose bits are set
 };
 
 class ImageDump {
  public:
-  /// Errors: as Inspect, but for those about parents.
+  /// Errors: those of Inspect.
   static Result<std::unique_ptr<ImageDump>> Open(FileSystem& files, const std::string& path,
                                                  const OpenOptions& options = {});
   ~ImageDump();
 
   const ImageInfo& info() const;
-  /// Where the two headers and the two region tables stand in every file.
+  /// File offsets of the two headers and of the two region tables.
   static const std::array<uint64_t, 2>& HeaderOffsets();
   static const std::array<uint64_t, 2>& RegionTableOffsets();
-  /// Its name in the specification, or empty.
+  /// The name of a region or metadata item in the specification, or empty if it is unknown.
   static std::string_view RegionName(const Guid& region);
   static std::string_view ItemName(const Guid& item);
+  /// The bytes of a metadata item, log replayed. Errors: kIo.
   Result<std::vector<std::byte>> ReadItem(const MetadataItemInfo& item);
+  /// Visits the valid entries of the log, by offset. Errors: kIo; those of `visit`.
   Result<void> VisitLog(const std::function<Result<void>(const LogEntryDump&)>& visit);
+  /// Visits the BAT entries that are not zero, by index. Errors: kIo; those of `visit`.
   Result<void> VisitBat(const std::function<Result<void>(const BatEntryInfo&)>& visit);
-  /// The sector bitmaps of all partially present blocks.
+  /// Visits the partially present blocks with their sector bitmaps. Errors: kIo, kCorrupt; those of
+  /// `visit`.
   Result<void> VisitBitmaps(const std::function<Result<void>(const BitmapDump&)>& visit);
 
  private:

@@ -1,14 +1,14 @@
-// vhdx::File: the bytes of a container, and vhdx::FileSystem: where files come from.
+// vhdx::File: the bytes of a container. vhdx::FileSystem: opens files.
 //
-// Every byte that the engine reads or writes goes through a File, parents and logs included; so do
-// randomness (for GUIDs) and the clock. Give the engine your own implementation and it runs on it:
-// that is how its crash, fault and fuzz tests work, and how a program serves images out of
-// something that is no file. HostFileSystem is the implementation over the operating system.
+// Everything that the engine reads and writes goes through a File, including parents and logs; so
+// do random bytes (for GUIDs) and the clock. A program can pass its own implementation: the crash,
+// fault and fuzz tests do, and so can a program whose images are not stored in files.
+// HostFileSystem is the implementation for the operating system.
 //
-// Threads: every function of a File may be called from any thread at any time; reads and writes of
-// ranges that do not overlap are independent. Durability: what was written is durable once a Sync
-// that was called after the write had returned has returned success; a failed Sync leaves that
-// unknown for ever.
+// Threads: any function of a File may be called from any thread at any time. Reads and writes of
+// ranges that do not overlap are independent. Durability: a write is durable once a Sync that was
+// called after it had returned has succeeded. After a failed Sync it is unknown, forever, whether
+// earlier writes are durable.
 
 #ifndef VHDXKIT_FILE_H_
 #define VHDXKIT_FILE_H_
@@ -38,31 +38,31 @@ struct FileRange {
   friend auto operator<=>(const FileRange&, const FileRange&) = default;
 };
 
-/// What tells two open files apart (device and inode on a host; unique in any one FileSystem).
+/// Identifies an open file (device and inode on a host). Unique within one FileSystem.
 struct FileIdentity {
   uint64_t device = 0;
   uint64_t inode = 0;
   friend auto operator<=>(const FileIdentity&, const FileIdentity&) = default;
 };
 
-/// What a file can do, asked once.
+/// What a file supports. Does not change while the file is open.
 struct FileCapabilities {
   bool writable = false;
-  bool block_device = false;         ///< fixed length; contents before the first write are unknown
-  bool seekable = true;              ///< false for a pipe: bytes can only be written front to back
-  bool extension_reads_zero = true;  ///< bytes that Resize adds read as zeros, after a crash too
-  bool punch_hole = false;           ///< PunchHole may give space back
-  bool clone_range = false;  ///< CloneRange may work (it can still refuse a given pair of files)
-  /// Bytes to which offsets, lengths and buffers should be aligned (a power of two): others cost a
-  /// copy, and an unaligned write that reaches past the end of the file is kInvalidArgument.
+  bool block_device = false;         ///< fixed length, initial contents unknown
+  bool seekable = true;              ///< false for a pipe: can only be written front to back
+  bool extension_reads_zero = true;  ///< bytes added by Resize read as zeros, even after a crash
+  bool punch_hole = false;           ///< PunchHole may free space
+  bool clone_range = false;  ///< CloneRange may work (a given pair of files can still be refused)
+  /// Alignment in bytes (a power of two) for offsets, lengths and buffers. Other requests are
+  /// copied, and an unaligned write that reaches past the end of the file fails with
+  /// kInvalidArgument.
   uint64_t io_alignment = 1;
 };
 
-/// What a lock says, in the terms QEMU uses for the same byte ranges, so that the two keep clear of
-/// each other.
+/// Lock modes. They lock the byte ranges that QEMU locks, so the two programs exclude each other.
 enum class LockMode : uint8_t {
-  kShared,     ///< "I read consistently; nobody may write"
-  kExclusive,  ///< "I write and resize; nobody else may do either"
+  kShared,     ///< the holder reads; nobody may write or resize
+  kExclusive,  ///< the holder writes and resizes; nobody else may do either, or lock for reading
 };
 
 class File {
@@ -72,62 +72,67 @@ class File {
   File& operator=(const File&) = delete;
   virtual ~File() = default;
 
-  /// The name used in errors and in `filename`: the path it was opened by.
+  /// The name for messages: the path it was opened by.
   virtual const std::string& name() const = 0;
-  /// The path without links, as the host knows the file that is open; for parents, which are looked
-  /// for by it.
+  /// The path of the open file without symbolic links, "." and "..". The search for parents starts
+  /// there. Errors: kNotFound (the file has been removed), kIo.
   virtual Result<std::string> RealPath() const = 0;
   virtual FileIdentity identity() const = 0;
   virtual const FileCapabilities& capabilities() const = 0;
 
-  /// Fills the buffers in order from file_offset; returns how many bytes it read, fewer than asked
-  /// only at the end of the file. Errors: kIo.
+  /// Fills the buffers in order from file_offset on. Returns the number of bytes read, which is
+  /// smaller than requested only at the end of the file. Errors: kIo.
   virtual Result<size_t> ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) = 0;
-  /// Writes all of the buffers in order from file_offset, and grows the file where they reach past
-  /// its end. Errors: kIo, kNoSpace, kReadOnly, kInvalidArgument (see io_alignment); some of
-  /// the bytes may then have been written.
+  /// Writes the buffers in order from file_offset on; the file grows if they reach past its end.
+  /// Errors: kIo, kNoSpace, kReadOnly, kInvalidArgument (see io_alignment); some of the bytes may
+  /// then have been written.
   virtual Result<void> WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) = 0;
-  /// Makes durable all that was written before it was called, the file's length included.
+  /// Makes durable everything that had been written when it was called, and the file's length.
+  /// Errors: kIo, kNoSpace.
   virtual Result<void> Sync() = 0;
 
+  /// Length in bytes. Errors: kIo.
   virtual Result<uint64_t> Size() = 0;
-  /// Bytes that the host has allocated for the file.
+  /// Number of bytes that the host has allocated for the file. Errors: kIo.
   virtual Result<uint64_t> AllocatedBytes() = 0;
-  /// Cuts or extends the file.
+  /// Truncates or extends the file to length_bytes. Errors: kIo, kNoSpace, kReadOnly, kUnsupported.
   virtual Result<void> Resize(uint64_t length_bytes) = 0;
-  /// The range reads as zeros afterwards and stays allocated where the host can say so.
+  /// Makes the range read as zeros and keeps it allocated if the host supports that. Errors: those
+  /// of WriteAt.
   virtual Result<void> ZeroRange(FileRange range) = 0;
-  /// The range reads as zeros afterwards and its space is given back; kUnsupported where the host
-  /// cannot.
+  /// Makes the range read as zeros and frees its space. Errors: kUnsupported if the host cannot,
+  /// and then nothing has changed; kIo, kReadOnly.
   virtual Result<void> PunchHole(FileRange range) = 0;
-  /// Shares `source`'s bytes with this file's range at file_offset, without copying (reflink);
-  /// kUnsupported where the two files or the alignment do not allow it, and then nothing has
-  /// changed.
+  /// Writes the bytes of `source` at file_offset by sharing them (reflink) instead of copying.
+  /// Errors: kUnsupported if the files or the alignment do not allow it, and then nothing has
+  /// changed; kIo, kNoSpace, kReadOnly.
   virtual Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) = 0;
-  /// Copies inside the host; kUnsupported where it cannot, and then nothing has changed.
+  /// Copies bytes of `source` inside the host (copy_file_range). Errors: as CloneRange.
   virtual Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) = 0;
 
-  /// The first offset at or after file_offset that is data, or Size() if only a hole follows. A
-  /// file that knows no holes answers file_offset.
+  /// The first offset at or after file_offset that is data, or Size() if only a hole follows. If
+  /// the file does not support holes, file_offset. Errors: kIo.
   virtual Result<uint64_t> NextData(uint64_t file_offset) = 0;
   /// The first offset at or after file_offset that is in a hole; the end of the file counts as one.
+  /// Errors: kIo.
   virtual Result<uint64_t> NextHole(uint64_t file_offset) = 0;
 
-  /// Takes the lock, or fails with kBusy at once (the sentence names the holder where it is known),
-  /// or with kUnsupported where the file system has none. Held until the File is destroyed.
+  /// Takes the lock without waiting; it is held until the File is destroyed. Errors: kBusy (the
+  /// sentence names the holder if it is known); kUnsupported if the file system has no locks.
   virtual Result<void> Lock(LockMode mode) = 0;
 
-  /// Random bytes for GUIDs.
+  /// Fills the buffer with random bytes, for GUIDs. Errors: kIo.
   virtual Result<void> FillRandom(MutableByteSpan bytes) = 0;
+  /// The current time.
   virtual std::chrono::system_clock::time_point Now() = 0;
 
-  // What every implementation gets for free.
+  // Provided for every implementation.
   Result<size_t> ReadAt(uint64_t file_offset, MutableByteSpan buffer) {
     return ReadAt(file_offset, std::span<const MutableByteSpan>(&buffer, 1));
   }
-  /// Fills all of `buffer`; an end of file before that is an error (kCorrupt, rule
-  /// "file.truncated").
-  // A call less behind the system call is worth a hundredth of a small read.
+  /// Fills the whole buffer. Errors: those of ReadAt; kCorrupt with rule "file.truncated" if the
+  /// file ends before that.
+  // Inlined, because one call more costs a hundredth of a small read.
   [[gnu::always_inline]] Result<void> ReadExactAt(uint64_t file_offset, MutableByteSpan buffer) {
     Result<size_t> read = ReadAt(file_offset, buffer);
     if (read && *read == buffer.size()) return {};
@@ -138,29 +143,30 @@ class File {
   }
 
  private:
-  /// Why a read that gave that did not fill the range.
+  /// The error for a read that did not fill the range.
   std::unexpected<Error> FailedToRead(FileRange range, Result<size_t> read) const;
 };
 
 enum class FileAccess : uint8_t { kReadOnly, kReadWrite };
 enum class FileCreation : uint8_t {
-  kExisting,  ///< the file must be there
-  kNew,       ///< it must not be there
+  kExisting,  ///< the file must exist
+  kNew,       ///< the file must not exist; it is created
 };
 
 struct OpenFileOptions {
   FileAccess access = FileAccess::kReadOnly;
   FileCreation creation = FileCreation::kExisting;
   bool direct =
-      false;  ///< past the host's page cache (O_DIRECT); see FileCapabilities::io_alignment
-  /// kNew: the path of a file that this one is to replace; if it is there, the new file gets its
-  /// permissions, and its owner as far as the host allows.
+      false;  ///< O_DIRECT: bypass the host's page cache; see FileCapabilities::io_alignment
+  /// kNew: the path of a file that this one is meant to replace. If it exists, the new file gets
+  /// its permissions and, if the host allows it, its owner.
   std::string_view replaces = {};
 };
 
 enum class RenameMode : uint8_t { kRefuseExisting, kReplace };
 
-/// The few things that the engine asks of a file system. Paths are the host's own, with '/'.
+/// What the engine needs from a file system. Paths are those of the host, with '/' as separator.
+/// Any function may be called from any thread at any time.
 class FileSystem {
  public:
   FileSystem() = default;
@@ -168,23 +174,29 @@ class FileSystem {
   FileSystem& operator=(const FileSystem&) = delete;
   virtual ~FileSystem() = default;
 
-  /// Errors: kNotFound, kPermission, kExists, kUnsupported (a directory, a socket, a pipe), kBusy
-  /// (a block device in use, opened for writing), kIo.
+  /// Opens a file. Errors: kNotFound, kPermission, kExists, kUnsupported (a directory, socket or
+  /// pipe), kBusy (a block device that is in use and is opened for writing), kIo.
   virtual Result<std::unique_ptr<File>> Open(const std::string& path,
                                              const OpenFileOptions& options) = 0;
-  /// The path without links, "." and ".."; kNotFound if nothing is there. Opens nothing.
+  /// The path without symbolic links, "." and "..". Does not open the file. Errors: kNotFound,
+  /// kPermission, kIo.
   virtual Result<std::string> RealPath(const std::string& path) = 0;
-  /// Names (not paths) of the entries of a folder, in byte order, at most `limit` of them.
+  /// The names (not paths) of at most `limit` entries of a directory, in byte order. Errors:
+  /// kNotFound, kPermission, kIo.
   virtual Result<std::vector<std::string>> List(const std::string& folder, size_t limit) = 0;
-  /// kNotFound if nothing is there.
+  /// Returns whether the path is a directory. Errors: kNotFound, kPermission, kIo.
   virtual Result<bool> IsFolder(const std::string& path) = 0;
+  /// Renames a file atomically. Errors: kExists (kRefuseExisting, and `to` exists), kNotFound,
+  /// kPermission, kIo.
   virtual Result<void> Rename(const std::string& from, const std::string& to, RenameMode mode) = 0;
+  /// Errors: kNotFound, kPermission, kIo.
   virtual Result<void> Remove(const std::string& path) = 0;
-  /// Makes the entries of a folder durable (what Rename and Remove changed).
+  /// Makes the entries of a directory durable, that is, the effects of Open, Rename and Remove.
+  /// Errors: kIo.
   virtual Result<void> SyncFolder(const std::string& folder) = 0;
 };
 
-/// The operating system's files.
+/// The files of the operating system (Linux).
 class HostFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> Open(const std::string& path,

@@ -1,7 +1,6 @@
-// A GUID as VHDX files carry it ([MS-VHDX] 2, MS binary form: three little-endian fields, eight
-// bytes).
+// A GUID as stored in VHDX files ([MS-VHDX] 2: three little-endian fields and eight bytes).
 //
-// A plain value: comparable, hashable, no ownership. Bytes are kept in file order.
+// A plain, comparable value.
 
 #ifndef VHDXKIT_GUID_H_
 #define VHDXKIT_GUID_H_
@@ -22,13 +21,14 @@ struct Guid {
   bool IsZero() const { return *this == Guid{}; }
   friend auto operator<=>(const Guid&, const Guid&) = default;
 
-  /// Lower-case text without braces, "2dc27766-f623-4200-9d64-115e9bfd4a08".
+  /// Lower-case text without braces, such as "2dc27766-f623-4200-9d64-115e9bfd4a08".
   std::string ToString() const;
 
-  /// Reads that text, in either case, with or without braces; nothing else around it.
+  /// Parses such text, in upper or lower case, with or without braces. Empty if it is anything
+  /// else.
   static std::optional<Guid> Parse(std::string_view text);
 
-  /// The GUID with these fields, as tables of the specification print them.
+  /// The GUID with these fields, as the specification prints them.
   static constexpr Guid FromFields(uint32_t data1, uint16_t data2, uint16_t data3,
                                    std::array<uint8_t, 8> data4) {
     Guid guid;

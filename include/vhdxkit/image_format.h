@@ -1,7 +1,7 @@
-// What a file holds, told by its contents: for programs that are given a file by a person.
+// Recognize the format of a file by its contents.
 //
-// A raw disk cannot be told from anything else by its contents, and a guest can write any bytes to
-// its start; so this says only what a file looks like, and a person decides.
+// The contents of a raw disk can be anything, and a guest can write any bytes to its start. The
+// result is therefore a guess, and the user must be able to override it.
 
 #ifndef VHDXKIT_IMAGE_FORMAT_H_
 #define VHDXKIT_IMAGE_FORMAT_H_
@@ -17,20 +17,20 @@ namespace vhdx {
 
 struct ImageFormat {
   enum class Kind : uint8_t {
-    kVhdx,        ///< what this library reads
-    kOtherImage,  ///< another format of disk images
-    kPacked,      ///< compressed, or an archive
+    kVhdx,        ///< VHDX, which this library reads
+    kOtherImage,  ///< another disk image format
+    kPacked,      ///< a compressed file or an archive
   };
   Kind kind = Kind::kVhdx;
   std::string_view title;      ///< such as "a QCOW2 image", as part of a sentence
-  std::string_view qemu_name;  ///< what QEMU calls the format (`qemu-img convert -f`), or empty
+  std::string_view qemu_name;  ///< QEMU's name of the format (`qemu-img convert -f`), or empty
 };
 
-/// The format whose signature the file carries, or null: raw, as far as can be told. Reads at most
-/// 1 KiB. Errors: kIo.
+/// The format whose signature the file has, or null if it has none (it may be raw). Reads at most 1
+/// KiB. The result points to static data. Errors: kIo.
 Result<const ImageFormat*> RecognizeFormat(File& file);
 
-/// The same, as far as the first bytes of a file tell.
+/// The same, from the first bytes of a file.
 const ImageFormat* RecognizeFormatOfFront(ByteSpan front);
 
 }  // namespace vhdx

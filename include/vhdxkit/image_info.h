@@ -1,8 +1,7 @@
-// What an image says of itself: every structure of one .vhdx outside its blocks, parsed and
-// checked.
+// ImageInfo: the structures of one .vhdx file other than its blocks, parsed and checked.
 //
-// Plain values, made by opening an image; they own their contents. Offsets are bytes from the start
-// of the file unless a name says otherwise.
+// Plain values that own their contents, made when an image is opened. Offsets are in bytes from the
+// start of the file unless stated otherwise.
 
 #ifndef VHDXKIT_IMAGE_INFO_H_
 #define VHDXKIT_IMAGE_INFO_H_
@@ -39,7 +38,7 @@ struct RegionInfo {
   Guid guid = {};
   uint64_t file_offset = 0;
   uint32_t length_bytes = 0;
-  uint32_t required = 0;  ///< bit 0: who does not know the region must not open the file
+  uint32_t required = 0;  ///< bit 0: a program that does not know the region must not open the file
   friend bool operator==(const RegionInfo&, const RegionInfo&) = default;
 };
 
@@ -68,25 +67,26 @@ std::string_view SubformatName(Subformat subformat);
 struct LocatorEntryInfo {
   std::string key = {};
   std::string value = {};
-  uint32_t key_offset = 0;    ///< bytes from the start of the item, where it was read; else 0
-  uint32_t value_offset = 0;  ///< likewise
-  /// Whether they say the same, wherever they stand.
+  uint32_t key_offset = 0;    ///< bytes from the start of the item, if read from a file; else 0
+  uint32_t value_offset = 0;  ///< as key_offset
+  /// Compares keys and values, not offsets.
   friend bool operator==(const LocatorEntryInfo& a, const LocatorEntryInfo& b) {
     return a.key == b.key && a.value == b.value;
   }
 };
 
+/// The parent locator ([MS-VHDX] 2.6.2.6.3).
 struct ParentLocatorInfo {
-  std::vector<LocatorEntryInfo> entries = {};  ///< all of them, in file order
+  std::vector<LocatorEntryInfo> entries = {};  ///< all entries, in file order
   Guid parent_linkage = {};                    ///< the parent's DataWriteGuid
   std::optional<Guid>
-      parent_linkage2;             ///< the other one that is accepted; absent where missing or zero
-  std::string relative_path = {};  ///< as in the file, with '\'; empty where missing
+      parent_linkage2;  ///< also accepted as the parent's DataWriteGuid; absent if missing or zero
+  std::string relative_path = {};  ///< as in the file, with '\'; empty if missing
   std::string volume_path = {};
   std::string absolute_win32_path = {};
 };
 
-/// The metadata items that every image has ([MS-VHDX] 2.6.2).
+/// The metadata items that every image has ([MS-VHDX] 2.6.2, Known Metadata Items).
 struct DiskParameters {
   uint32_t block_size_bytes = 0;
   bool leave_blocks_allocated = false;
@@ -115,6 +115,7 @@ struct LogEntryInfo {
   Guid log_guid = {};
 };
 
+/// The state of the log when the image was opened.
 struct LogInfo {
   bool dirty = false;                      ///< LogGuid is not zero: the log must be replayed
   std::vector<LogEntryInfo> entries = {};  ///< the active sequence, tail first; empty if not dirty
@@ -123,11 +124,11 @@ struct LogInfo {
 /// Everything about one image file.
 struct ImageInfo {
   std::string filename = {};
-  uint64_t file_size_bytes = 0;                      ///< as it is in the file system
-  uint64_t allocated_bytes = 0;                      ///< as the host has allocated it
+  uint64_t file_size_bytes = 0;                      ///< length of the file on the host
+  uint64_t allocated_bytes = 0;                      ///< space that the host has allocated for it
   bool host_sparse = false;                          ///< the host file has holes
   std::string creator = {};                          ///< UTF-8
-  std::array<std::optional<HeaderInfo>, 2> headers;  ///< those that are valid
+  std::array<std::optional<HeaderInfo>, 2> headers;  ///< empty if invalid
   size_t current_header = 0;                         ///< 0 or 1
   std::array<std::optional<RegionTableInfo>, 2> region_tables;
   size_t current_region_table = 0;
@@ -137,8 +138,9 @@ struct ImageInfo {
   std::vector<MetadataItemInfo> metadata_items = {};
   DiskParameters parameters;
   std::optional<ParentLocatorInfo> parent_locator = {};
-  std::vector<Finding> findings = {};  ///< what opening it found odd
+  std::vector<Finding> findings = {};  ///< rules found broken while opening it
 
+  /// The current header.
   const HeaderInfo& header() const { return *headers[current_header]; }
 };
 

@@ -1,4 +1,4 @@
-// Who is whose parent among the images of some folders.
+// The parent/child tree of the images in some directories.
 
 #ifndef VHDXKIT_IMAGE_TREE_H_
 #define VHDXKIT_IMAGE_TREE_H_
@@ -18,13 +18,14 @@ namespace vhdx {
 
 struct ImageNode {
   enum class Link : uint8_t {
-    kNone,      ///< has no parent
-    kOk,        ///< its parent is among the images
-    kMismatch,  ///< a file is where the parent should be, with another identity
-    kMissing,   ///< an orphan
+    kNone,      ///< not a differencing image
+    kOk,        ///< its parent was found
+    kMismatch,  ///< a file was found in the parent's place, but its DataWriteGuid differs
+    kMissing,   ///< its parent was not found
   };
   std::string path = {};
-  std::optional<Error> error = {};  ///< the image could not be read; nothing below is known then
+  std::optional<Error> error =
+      {};  ///< why the image could not be read; the fields below are then unset
   Subformat subformat = Subformat::kDynamic;
   uint64_t virtual_size_bytes = 0;
   uint64_t file_size_bytes = 0;
@@ -32,27 +33,28 @@ struct ImageNode {
   Guid parent_linkage = {};
   Link link = Link::kNone;
   std::optional<size_t> parent = {};  ///< index into the result
-  std::string missing_path = {};      ///< kMissing, kMismatch: the parent's name in the locator
+  std::string missing_path = {};  ///< kMissing, kMismatch: the path of the parent in the locator
 };
 
-/// Reads the images named, the *.vhdx and *.avhdx directly in the folders named, and the parents of
-/// all of these. Errors: those of FileSystem::List; kNotFound for a path that is not there. A
-/// broken image is a node with an error.
+/// Reads the given images, the *.vhdx and *.avhdx files directly in the given directories, and the
+/// parents of all of these. Errors: those of FileSystem::List; kNotFound for a path that does not
+/// exist. A broken image is a node with an error.
 Result<std::vector<ImageNode>> FindImageTree(FileSystem& files,
                                              const std::vector<std::string>& paths,
                                              const OpenOptions& options = {});
 
-/// The images of any name directly in the folder of the image at `path`, and in
-/// OpenOptions::parent_folders, that name it as their parent by its DataWriteGuid. Errors: those of
-/// FileSystem::Open and List; kCorrupt, if the image at `path` has no valid header; kPermission, if
-/// there is a *.vhdx or *.avhdx of which that cannot be told; kUnsupported, if a folder has more
-/// names than are looked at.
+/// Finds the children of the image at `path`: the images, whatever their file names, directly in
+/// its directory and in OpenOptions::parent_folders that name its DataWriteGuid as their parent.
+/// Errors: those of FileSystem::Open and List; kCorrupt if the image at `path` has no valid header;
+/// kPermission if a *.vhdx or *.avhdx file cannot be read; kUnsupported if a directory has too many
+/// entries to search.
 Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::string& path,
                                               const OpenOptions& options = {});
 
-/// What every program should ask before it writes to an image or replaces it, once it holds the
-/// image's lock, so that no child comes to be meanwhile: kBusy if it has
-/// children, which a visible change would make unreadable. A file that is no VHDX has none.
+/// Fails with kBusy if the image has children, which a visible change would make unreadable. A
+/// program should call this before it writes to an image or replaces it, while it holds the image's
+/// lock, so that no child is created in the meantime. A file that is not a VHDX has no children.
+/// Other errors: those of FindChildren.
 Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
                             const OpenOptions& options = {});
 

@@ -1,5 +1,4 @@
-// Inspect: what one image says of itself, and whether its parent is there, without needing the
-// parent.
+// Inspect one image, and find out whether its parent exists, without requiring the parent.
 
 #ifndef VHDXKIT_INSPECT_H_
 #define VHDXKIT_INSPECT_H_
@@ -16,11 +15,12 @@ namespace vhdx {
 
 struct Inspection {
   ImageInfo image;
-  std::optional<ParentState> parent;  ///< of a differencing image
+  std::optional<ParentState> parent;  ///< only of a differencing image
 };
 
-/// Opens the image read-only, reads all but the BAT, and looks for its parent, which it does not
-/// open further than to read its identity. Errors: as Disk::Open, but for those about parents.
+/// Opens the image, reads everything except the BAT, and looks for its parent, of which it reads
+/// only the identity. Of `options`, `access` has no meaning and should be kReadOnly. Errors: those
+/// of Disk::Open, except those about parents.
 Result<Inspection> Inspect(FileSystem& files, const std::string& path,
                            const OpenOptions& options = {});
 

@@ -1,4 +1,4 @@
-// How many bytes a conversion would need.
+// Measure the space that a conversion needs.
 
 #ifndef VHDXKIT_MEASURE_H_
 #define VHDXKIT_MEASURE_H_
@@ -13,16 +13,16 @@
 namespace vhdx {
 
 struct MeasureReport {
-  uint64_t required_bytes = 0;         ///< length of the file that convert makes of this source
-  uint64_t fully_allocated_bytes = 0;  ///< the same, if every block were allocated
+  uint64_t required_bytes = 0;  ///< length of the file that a conversion of this source creates
+  uint64_t fully_allocated_bytes = 0;  ///< its length if every block were allocated
 };
 
-/// A raw file is as long as the disk.
+/// For a raw file: the size of the disk.
 MeasureReport MeasureRaw(const BlockDevice& source);
 
-/// What ConvertToVhdx makes with these options. A dynamic image holds the blocks in which some byte
-/// is not zero, so data is read until such a byte is found. Errors: kInvalidArgument; those of Read
-/// and Extents; kCancelled.
+/// For ConvertToVhdx with these options. A dynamic image stores only blocks that contain a byte
+/// other than zero, so each block is read until such a byte is found. Errors: kInvalidArgument;
+/// those of Read and Extents; kCancelled.
 Result<MeasureReport> MeasureVhdx(BlockDevice& source, const CreateOptions& image,
                                   const OperationControl& control = {});
 

@@ -1,8 +1,8 @@
-// What every long operation takes: a place to report progress to, and a way to stop it.
+// OperationControl: progress and cancellation of long operations.
 //
-// Operations call on_progress from one thread at a time, at most some twenty times a second, and
-// ask `cancelled` between pieces of work; a cancelled operation returns ErrorCode::kCancelled and
-// leaves behind what its own comment says.
+// Operations call on_progress from one thread at a time, at most about twenty times a second, and
+// test `cancel` between pieces of work. A cancelled operation returns ErrorCode::kCancelled; its
+// own comment says what it leaves behind.
 
 #ifndef VHDXKIT_OPERATION_H_
 #define VHDXKIT_OPERATION_H_
@@ -14,7 +14,7 @@
 namespace vhdx {
 
 struct OperationControl {
-  /// Work done and work in all, in bytes (estimates: total may move).
+  /// Work done and total work, in bytes. Both are estimates; the total may change. May be empty.
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> on_progress = {};
   /// Set to true by any thread, or by a signal handler, to stop the operation; may be null.
   const std::atomic<bool>* cancel = nullptr;

@@ -1,5 +1,9 @@
-// vhdx::RawDevice: a raw file or block device as a BlockDevice. What stands at an offset of the
-// file stands at the same offset of the disk.
+// vhdx::RawDevice: a raw file or block device as a BlockDevice. Offsets in the disk and in the file
+// are equal.
+//
+// The bytes past the end of the file, up to the next multiple of a sector, read as zeros and must
+// not be written. Unlike a Disk, a RawDevice does not check writes, zeroes and trims against its
+// size: on a regular file they extend the file.
 
 #ifndef VHDXKIT_RAW_DEVICE_H_
 #define VHDXKIT_RAW_DEVICE_H_
@@ -18,11 +22,11 @@ class RawDevice final : public BlockDevice {
  public:
   static constexpr uint32_t kSectorSize = 512;
 
-  /// Takes the file. Its size then is the disk's; if that is no multiple of kSectorSize, the disk
-  /// reads as zeros from there to the next one. Errors: kIo.
+  /// Takes ownership of the file. The size of the disk is the size of the file at this time,
+  /// rounded up to a multiple of kSectorSize; the added bytes read as zeros. Errors: kIo.
   static Result<std::unique_ptr<RawDevice>> Open(std::unique_ptr<File> file);
 
-  /// The same on a file that the caller keeps, and keeps open for as long as the device lives.
+  /// The same, but the caller keeps ownership and must keep the file open while the device exists.
   static Result<std::unique_ptr<RawDevice>> OnFile(File& file);
 
   const std::string& name() const override;

@@ -1,4 +1,4 @@
-// Figures about an image that need its whole BAT, or the guest's partition table.
+// Statistics about an image that require its whole BAT or the guest's partition table.
 
 #ifndef VHDXKIT_STATISTICS_H_
 #define VHDXKIT_STATISTICS_H_
@@ -22,9 +22,10 @@ struct BlockStatistics {
   uint64_t zero = 0;
   uint64_t unmapped = 0;
   uint64_t undefined = 0;
-  uint64_t fragmented = 0;  ///< present or partial, and not where the one before it ends
+  uint64_t fragmented =
+      0;  ///< present or partial blocks that do not start where the previous one ends
 
-  /// Percent of present and partial blocks that are fragmented.
+  /// Fragmented blocks in percent of present and partial blocks.
   double fragmentation() const {
     const uint64_t in_file = present + partial;
     return in_file == 0 ? 0
@@ -32,14 +33,15 @@ struct BlockStatistics {
   }
 };
 
-/// Counts the blocks of the image at `path` alone, parents aside. The BAT is streamed and its holes
-/// are skipped. Errors: as Inspect; kCancelled.
+/// Counts the blocks of the image at `path`, without its parents. The BAT is streamed, and its
+/// holes are skipped. Errors: those of Inspect; kCorrupt; kCancelled.
 Result<BlockStatistics> CountBlocks(FileSystem& files, const std::string& path,
                                     const OpenOptions& options = {},
                                     const OperationControl& control = {});
 
-/// The smallest size to which the disk could be cut: the end of the last partition (and 33 sectors
-/// more for the backup of a GPT). Nothing without a partition table. Errors: as BlockDevice::Read.
+/// The smallest size to which the disk could be shrunk, in bytes: the end of the last partition,
+/// plus 33 sectors for the backup of a GPT. Empty if it is unknown. Errors: those of
+/// BlockDevice::Read.
 Result<std::optional<uint64_t>> MinimumSize(BlockDevice& disk);
 
 }  // namespace vhdx
