@@ -1,6 +1,6 @@
-// Memory that begins at a page, or at what a file with direct I/O wants. The kernel copies into it
-// several times as fast as into memory that does not, so that whatever passes much data through a
-// buffer has it in one of these.
+// Memory aligned to a page, or as a file with direct I/O requires. The kernel copies into it
+// several times as fast as into unaligned memory, so whatever moves much data through a buffer uses
+// one.
 
 #ifndef VHDXKIT_BYTES_ALIGNED_BUFFER_H_
 #define VHDXKIT_BYTES_ALIGNED_BUFFER_H_
@@ -17,12 +17,12 @@ class AlignedBuffer {
  public:
   static constexpr size_t kPageBytes = 4096;
 
-  /// Not initialised. Without memory it fails as a vector does.
+  /// Not initialized. Fails like a vector if memory runs out.
   explicit AlignedBuffer(size_t length_bytes)
       : memory_(static_cast<std::byte*>(::operator new(length_bytes, std::align_val_t(kPageBytes))),
                 Free{kPageBytes}),
         length_bytes_(length_bytes) {}
-  /// The same for lengths that a caller chose: without memory it is not ok() and has no bytes.
+  /// The same for lengths that a caller chose: if memory runs out, it is not ok() and has no bytes.
   /// `alignment` is a power of two.
   AlignedBuffer(size_t length_bytes, size_t alignment, const std::nothrow_t&)
       : memory_(static_cast<std::byte*>(

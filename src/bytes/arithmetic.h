@@ -1,5 +1,5 @@
-// Checked arithmetic on offsets and lengths. Numbers out of a file may be anything: a sum that does
-// not fit 64 bits is no sum.
+// Checked arithmetic on offsets and lengths. Numbers from a file may be anything, so a sum that
+// does not fit into 64 bits is an error.
 
 #ifndef VHDXKIT_BYTES_ARITHMETIC_H_
 #define VHDXKIT_BYTES_ARITHMETIC_H_

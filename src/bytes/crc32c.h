@@ -1,6 +1,6 @@
 // CRC-32C (Castagnoli), the checksum of every VHDX structure ([MS-VHDX] 2).
 //
-// The fastest way that this processor has is chosen at run time; all ways give the same result.
+// The fastest implementation for this processor is chosen at run time; all give the same result.
 
 #ifndef VHDXKIT_BYTES_CRC32C_H_
 #define VHDXKIT_BYTES_CRC32C_H_
@@ -21,7 +21,7 @@ inline uint32_t Crc32c(std::span<const std::byte> bytes) { return Crc32cExtend(0
 /// structure of the format has it; the field must lie inside.
 uint32_t Crc32cWithoutField(std::span<const std::byte> bytes, size_t field_offset);
 
-/// One implementation, for tests: every one that this machine can run must agree.
+/// One implementation, for tests: all that this machine can run must agree.
 struct Crc32cVariant {
   std::string_view name;
   bool available;

@@ -1,4 +1,4 @@
-// Little-endian integers as they stand in a file: alignment 1, no padding, any host byte order.
+// Little-endian integers as stored in a file: alignment 1, no padding, any host byte order.
 
 #ifndef VHDXKIT_BYTES_ENDIAN_H_
 #define VHDXKIT_BYTES_ENDIAN_H_
@@ -12,7 +12,7 @@
 
 namespace vhdx {
 
-/// An unsigned integer in little-endian byte order. Reads as the number it is.
+/// An unsigned integer in little-endian byte order, which converts to its value.
 template <std::unsigned_integral T>
 class LittleEndian {
  public:
@@ -42,11 +42,11 @@ static_assert(sizeof(le16) == 2 && alignof(le16) == 1);
 static_assert(sizeof(le32) == 4 && alignof(le32) == 1);
 static_assert(sizeof(le64) == 8 && alignof(le64) == 1);
 
-/// A type that may be copied to and from the bytes of a file as it is.
+/// A type whose bytes may be copied to and from a file.
 template <typename T>
 concept OnDisk = std::is_trivially_copyable_v<T> && alignof(T) == 1;
 
-/// The structure that stands at the start of `bytes`, which must hold it.
+/// The structure at the start of `bytes`, which must be large enough.
 template <OnDisk T>
 T LoadFrom(std::span<const std::byte> bytes) {
   T value;
@@ -54,7 +54,7 @@ T LoadFrom(std::span<const std::byte> bytes) {
   return value;
 }
 
-/// Puts the structure at the start of `bytes`, which must have room for it.
+/// Stores the structure at the start of `bytes`, which must be large enough.
 template <OnDisk T>
 void StoreTo(std::span<std::byte> bytes, const T& value) {
   std::memcpy(bytes.first(sizeof(T)).data(), &value, sizeof(T));

@@ -25,7 +25,7 @@ class VHDX_THREAD_ANNOTATION(capability("mutex")) Mutex {
  public:
   void Lock() VHDX_THREAD_ANNOTATION(acquire_capability()) { mutex_.lock(); }
   void Unlock() VHDX_THREAD_ANNOTATION(release_capability()) { mutex_.unlock(); }
-  /// Lets go of it until `changed` is notified, and takes it again.
+  /// Releases it until `changed` is notified, and takes it again.
   void Wait(std::condition_variable& changed) VHDX_REQUIRES(this) {
     std::unique_lock<std::mutex> held(mutex_, std::adopt_lock);
     changed.wait(held);
@@ -50,8 +50,8 @@ class VHDX_THREAD_ANNOTATION(scoped_lockable) MutexLock {
   Mutex& mutex_;
 };
 
-/// Many readers or one writer. A writer that waits goes before readers that come later: std::
-/// shared_mutex lets readers that overlap keep it out for ever.
+/// Many readers or one writer. A waiting writer takes precedence over later readers; with
+/// std::shared_mutex, overlapping readers could keep it waiting forever.
 class VHDX_THREAD_ANNOTATION(capability("shared_mutex")) SharedMutex {
  public:
   SharedMutex() {

@@ -1,5 +1,5 @@
-// Whether two runs of bytes are the same: the comparisons of the standard library go byte by byte
-// where std::byte is concerned.
+// Compares two runs of bytes. The comparisons of the standard library go byte by byte for
+// std::byte.
 
 #ifndef VHDXKIT_BYTES_SAME_BYTES_H_
 #define VHDXKIT_BYTES_SAME_BYTES_H_
@@ -10,7 +10,7 @@
 
 namespace vhdx {
 
-/// As long and with the same bytes; as fast as memory is read.
+/// Whether length and bytes are equal; as fast as memory can be read.
 inline bool SameBytes(std::span<const std::byte> a, std::span<const std::byte> b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }

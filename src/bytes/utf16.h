@@ -12,10 +12,10 @@
 
 namespace vhdx {
 
-/// The text as UTF-8; nothing if the length is odd, a surrogate stands alone, or a NUL is in it.
+/// The text as UTF-8; nothing if the length is odd or it has a lone surrogate or a NUL.
 std::optional<std::string> Utf8FromUtf16(std::span<const std::byte> text);
 
-/// The text up to the first NUL as UTF-8, with U+FFFD for what is no text; for display only.
+/// The text up to the first NUL as UTF-8, with U+FFFD for invalid code units; for display only.
 std::string DisplayableUtf8FromUtf16(std::span<const std::byte> text);
 
 /// UTF-16LE bytes without a terminator; nothing if `text` is not UTF-8.

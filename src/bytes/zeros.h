@@ -1,4 +1,4 @@
-// Whether bytes are all zero: what decides between data and a hole.
+// Tests whether bytes are all zero, which decides between data and a hole.
 
 #ifndef VHDXKIT_BYTES_ZEROS_H_
 #define VHDXKIT_BYTES_ZEROS_H_
@@ -8,8 +8,8 @@
 
 namespace vhdx {
 
-/// Stops at the first byte that is not; otherwise as fast as memory is read. True for no bytes at
-/// all.
+/// Stops at the first byte that is not zero; otherwise as fast as memory can be read. True for an
+/// empty range.
 bool IsAllZero(std::span<const std::byte> bytes);
 
 }  // namespace vhdx

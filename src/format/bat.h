@@ -1,4 +1,4 @@
-// The block allocation table ([MS-VHDX] 2.5): its entries, and where the entry of a block stands.
+// The block allocation table ([MS-VHDX] 2.5): its entries, and the index of a block's entry.
 
 #ifndef VHDXKIT_FORMAT_BAT_H_
 #define VHDXKIT_FORMAT_BAT_H_
@@ -58,7 +58,7 @@ static_assert(sizeof(BatEntry) == 8);
 inline constexpr uint64_t kBatEntrySize = sizeof(BatEntry);
 inline constexpr uint64_t kBatEntriesPerPage = kLogSectorSize / kBatEntrySize;
 
-/// The arithmetic of blocks, chunks and the BAT for one disk ([MS-VHDX] 2.4, 2.5). The parameters
+/// The arithmetic of blocks, chunks and the BAT of one disk ([MS-VHDX] 2.4, 2.5). The parameters
 /// were checked when they were parsed: powers of two, at most 64 TiB.
 class BatGeometry {
  public:
@@ -77,33 +77,32 @@ class BatGeometry {
   uint64_t BlockOf(uint64_t disk_offset) const { return disk_offset >> block_shift_; }
   uint64_t OffsetInBlock(uint64_t disk_offset) const { return disk_offset & (block_size() - 1); }
   uint64_t BlockStart(uint64_t block) const { return block << block_shift_; }
-  /// Bytes of the block that lie on the disk: all of them, but for the last block.
+  /// Bytes of the block that are part of the disk: all, except in the last block.
   uint64_t BytesOnDisk(uint64_t block) const {
     const uint64_t left = virtual_disk_size_ - BlockStart(block);
     return left < block_size() ? left : block_size();
   }
   uint64_t ChunkOf(uint64_t block) const { return block >> chunk_ratio_shift_; }
 
-  /// Where the entry of a payload block or of a chunk's sector bitmap stands, counted in entries.
+  /// The index of the entry of a payload block, or of a chunk's sector bitmap.
   uint64_t PayloadIndex(uint64_t block) const { return block + ChunkOf(block); }
   uint64_t BitmapIndex(uint64_t chunk) const { return ((chunk + 1) << chunk_ratio_shift_) + chunk; }
 
-  /// Entries that address every payload block; what a file without parent must have.
+  /// Entries needed to address every payload block; required in a file without a parent.
   uint64_t EntryCountWithoutParent() const {
     return payload_block_count_ + ((payload_block_count_ - 1) >> chunk_ratio_shift_);
   }
-  /// Entries that address every sector bitmap too; what a differencing file must have, and what we
-  /// write.
+  /// Entries needed to address every sector bitmap too; required in a differencing file, and what
+  /// we write in every file.
   uint64_t EntryCountWithParent() const { return chunk_count() * (chunk_ratio() + 1); }
 
-  /// Bits of a block in its chunk's sector bitmap block: bytes of that bitmap block, from its
-  /// start.
+  /// The bits of a block in its chunk's sector bitmap block, in bytes from the start of that block.
   uint64_t BitmapBytesPerBlock() const { return kSectorBitmapBlockSize >> chunk_ratio_shift_; }
   uint64_t BitmapSliceOffset(uint64_t block) const {
     return (block & (chunk_ratio() - 1)) * BitmapBytesPerBlock();
   }
-  /// The bit of a byte of the disk in its chunk's bitmap, counted from the bitmap's start; bit i is
-  /// bit i % 8, counted from the least significant, of byte i / 8.
+  /// The bit for a byte of the disk, counted from the start of its chunk's bitmap; bit i is bit i %
+  /// 8, counted from the least significant, of byte i / 8.
   uint64_t BitInChunk(uint64_t disk_offset) const {
     return (disk_offset >> sector_shift_) & (kSectorsPerChunk - 1);
   }

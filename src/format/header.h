@@ -17,13 +17,13 @@
 
 namespace vhdx::format {
 
-/// As it stands in the file. The checksum covers all 4096 bytes.
+/// On-disk layout. The checksum covers all 4096 bytes.
 struct Header {
   std::array<char, 4> signature;         ///< "head"
   le32 checksum;                         ///< CRC-32C with this field as zero
   le64 sequence_number;                  ///< the greater one is current
   Guid file_write_guid;                  ///< identity of the file's bytes
-  Guid data_write_guid;                  ///< identity of what a guest sees; children link to it
+  Guid data_write_guid;                  ///< identity of the contents; children refer to it
   Guid log_guid;                         ///< zero: the log is empty
   le16 log_version;                      ///< 0
   le16 version;                          ///< 1
@@ -39,25 +39,25 @@ inline constexpr std::array<char, 4> kHeaderSignature = {'h', 'e', 'a', 'd'};
 inline constexpr uint16_t kVersion = 1;
 inline constexpr uint16_t kLogVersion = 0;
 
-/// Reads one header and checks what makes it valid: signature and checksum. Where it is not valid,
-/// or has odd reserved bytes, `findings` says so. `bytes` are the header's 4096.
+/// Parses one header and checks its signature and checksum. If it is not valid, or has non-zero
+/// reserved bytes, that is added to `findings`. `bytes` are the 4096 bytes of the header.
 std::optional<HeaderInfo> ParseHeader(std::span<const std::byte> bytes, const Place& place,
                                       Findings& findings);
 
-/// Checks the header that is current: versions, and the place of the log in a file of that size.
+/// Checks the current header: versions, and the location of the log in a file of that size.
 /// Errors: header.version, header.log-version, header.log-range, header.log-limit,
 /// header.log-missing.
 Result<void> CheckCurrentHeader(const HeaderInfo& header, uint64_t file_size, const Place& place,
                                 Findings& findings);
 
-/// Which of the two counts: 0 or 1. `place` is that of the first header.
+/// Which of the two is current: 0 or 1. `place` is that of the first header.
 /// Errors: header.none, header.sequence.conflict.
 Result<size_t> ChooseCurrentHeader(const std::array<std::optional<HeaderInfo>, 2>& headers,
                                    bool identical_bytes, const Place& place, Findings& findings);
 
-/// The bytes of a header, checksum included (HeaderInfo::checksum is not looked at).
-/// Errors: kInvalidArgument for what CheckCurrentHeader would refuse, whatever the size of the
-/// file.
+/// The bytes of a header, including its checksum (HeaderInfo::checksum is ignored).
+/// Errors: kInvalidArgument for a header that CheckCurrentHeader would refuse whatever the size of
+/// the file.
 Result<Header> EncodeHeader(const HeaderInfo& info);
 
 }  // namespace vhdx::format

@@ -1,4 +1,4 @@
-// Where the fixed structures of a VHDX file stand, and the GUIDs that name the others
+// The offsets of the fixed structures of a VHDX file, and the GUIDs that identify the others
 // ([MS-VHDX] 2.1, 2.2).
 
 #ifndef VHDXKIT_FORMAT_LAYOUT_H_
@@ -16,7 +16,7 @@ namespace vhdx::format {
 /// The unit in which regions, the log and blocks are placed.
 inline constexpr uint64_t kAlignment = kMiB;
 
-/// [0, 1 MiB): identifier, headers, region tables. Nothing else lies there.
+/// [0, 1 MiB): identifier, headers, region tables, and nothing else.
 inline constexpr uint64_t kHeaderSectionSize = kMiB;
 inline constexpr uint64_t kFileIdentifierOffset = 0;
 inline constexpr std::array<uint64_t, 2> kHeaderOffsets = {0x10000, 0x20000};
@@ -27,7 +27,7 @@ inline constexpr uint64_t kFirstLoggableOffset = 0x30000;
 
 /// The unit of the log and of everything that goes through it.
 inline constexpr uint64_t kLogSectorSize = 4096;
-/// A bound of ours on the work that a file can ask for; Microsoft's OpenVMM has the same.
+/// Our limit on the work that a file can cause; Microsoft's OpenVMM has the same.
 inline constexpr uint64_t kMaxLogLength = kGiB;
 
 inline constexpr uint64_t kSectorBitmapBlockSize = kMiB;
@@ -55,8 +55,8 @@ inline constexpr Guid kPhysicalSectorSizeGuid =
 inline constexpr Guid kParentLocatorGuid =
     Guid::FromFields(0xA8D35F2D, 0xB30B, 0x454D, {0xAB, 0xF7, 0xD3, 0xD8, 0x48, 0x34, 0xAB, 0x0C});
 
-// Items outside [MS-VHDX] that Microsoft's OpenVMM defines: the first and the last change nothing
-// about how a disk is read; the middle one marks a file whose making was not finished.
+// Items outside of [MS-VHDX] that Microsoft's OpenVMM defines: the first and the last do not change
+// how a disk is read; the middle one marks a file whose creation was not finished.
 inline constexpr Guid kChsParametersGuid =
     Guid::FromFields(0xDA02D7BC, 0x3D3A, 0x423C, {0xAC, 0x88, 0x2A, 0x36, 0xAB, 0x21, 0x47, 0x9B});
 inline constexpr Guid kIncompleteFileGuid =

@@ -1,5 +1,5 @@
-// The structures of the log as they stand in the file ([MS-VHDX] 2.3.1). How entries are read,
-// searched and replayed is in log/.
+// On-disk structures of the log ([MS-VHDX] 2.3.1). Reading, searching and replaying entries is in
+// log/.
 
 #ifndef VHDXKIT_FORMAT_LOG_ENTRY_H_
 #define VHDXKIT_FORMAT_LOG_ENTRY_H_
@@ -45,7 +45,7 @@ struct ZeroDescriptor {
 };
 static_assert(sizeof(ZeroDescriptor) == 32 && alignof(ZeroDescriptor) == 1);
 
-/// A sector to be written; most of it stands in the entry's next data sector.
+/// A sector to be written; most of it is stored in the entry's next data sector.
 struct DataDescriptor {
   std::array<char, 4> signature;            ///< "desc"
   std::array<std::byte, 4> trailing_bytes;  ///< bytes 4092 to 4095 of the sector
@@ -58,7 +58,7 @@ static_assert(sizeof(DataDescriptor) == 32 && alignof(DataDescriptor) == 1);
 inline constexpr std::array<char, 4> kZeroDescriptorSignature = {'z', 'e', 'r', 'o'};
 inline constexpr std::array<char, 4> kDataDescriptorSignature = {'d', 'e', 's', 'c'};
 
-/// What the log stores of a sector: all but its first 8 and last 4 bytes.
+/// The part of a sector that is stored here: all but its first 8 and last 4 bytes.
 struct DataSector {
   std::array<char, 4> signature;     ///< "data"
   le32 sequence_high;                ///< high half of the entry's sequence number
@@ -76,7 +76,7 @@ inline constexpr uint64_t kDescriptorsInFirstSector =
 inline constexpr uint64_t kDescriptorsInSector = kLogSectorSize / kDescriptorSize;
 static_assert(kDescriptorsInFirstSector == 126 && kDescriptorsInSector == 128);
 
-/// Sectors that the header and the descriptors of an entry take ([MS-VHDX] 2.3.1): at least one.
+/// Sectors used by the header and the descriptors of an entry ([MS-VHDX] 2.3.1): at least one.
 constexpr uint64_t DescriptorSectorCount(uint64_t descriptor_count) {
   return DivideRoundingUp(sizeof(LogEntryHeader) + descriptor_count * kDescriptorSize,
                           kLogSectorSize);

@@ -26,7 +26,7 @@ inline constexpr uint64_t kMaxMetadataItemLength = kMiB;
 inline constexpr uint16_t kMaxMetadataEntryCount = 2047;
 inline constexpr uint16_t kMaxUserMetadataEntryCount = 1024;
 
-/// As it stands at the start of the region.
+/// On-disk layout, at the start of the region.
 struct MetadataTableHeader {
   std::array<char, 8> signature;        ///< "metadata"
   le16 reserved;                        ///< zero
@@ -35,7 +35,7 @@ struct MetadataTableHeader {
 };
 static_assert(sizeof(MetadataTableHeader) == 32 && alignof(MetadataTableHeader) == 1);
 
-/// As it stands in the table.
+/// On-disk layout of a table entry.
 struct MetadataTableEntry {
   Guid item_id;  ///< with IsUser unique in the table
   le32 offset;   ///< bytes from the start of the region, at least 64 KiB; zero if the item is empty
@@ -60,14 +60,14 @@ static_assert(sizeof(FileParameters) == 8);
 inline constexpr uint32_t kLeaveBlocksAllocated = 1;
 inline constexpr uint32_t kHasParent = 2;
 
-/// Reads the table and checks every entry: bits, counts, duplicates, places in a region of
-/// `region_length` bytes, known where they are required, flags and lengths of the known ones, the
-/// five basic ones there. `bytes` are the region's first 64 KiB. Errors: metadata.*
+/// Parses the table and checks every entry: bits, counts, duplicates, location in a region of
+/// `region_length` bytes, unknown required items, flags and lengths of known items, presence of the
+/// five basic items. `bytes` are the first 64 KiB of the region. Errors: metadata.*
 Result<std::vector<MetadataItemInfo>> ParseMetadataTable(std::span<const std::byte> bytes,
                                                          uint64_t region_length, const Place& place,
                                                          Findings& findings);
 
-/// Reads the bytes of one item; only items that the table names, so at most 1 MiB.
+/// Reads the bytes of one item; called only for items of the table, so at most 1 MiB.
 using ItemReader = std::function<Result<std::vector<std::byte>>(const MetadataItemInfo& item)>;
 
 /// Reads and checks the five basic items. Errors: metadata.block-size, .disk-size, .sector-size,
@@ -76,10 +76,10 @@ Result<DiskParameters> ParseDiskParameters(const std::vector<MetadataItemInfo>& 
                                            const ItemReader& read_item, const Place& place,
                                            Findings& findings);
 
-/// The system item with that id, or null.
+/// The system item with this id, or null.
 const MetadataItemInfo* FindItem(const std::vector<MetadataItemInfo>& items, const Guid& item_id);
 
-/// Its name in the specification, or empty for an item that is not known.
+/// The name of the item in the specification, or empty for an unknown item.
 std::string_view MetadataItemName(const Guid& item_id);
 
 /// An item to be written.
@@ -91,15 +91,15 @@ struct MetadataItem {
   std::vector<std::byte> data = {};
 };
 
-/// The basic items with their right flags, in the order in which Windows writes them, and the
-/// parent locator behind them if there is one. Errors: kInvalidArgument for parameters that
-/// ParseDiskParameters would refuse.
+/// The basic items with their flags, in the order in which Windows writes them, followed by the
+/// parent locator if there is one. Errors: kInvalidArgument for parameters that ParseDiskParameters
+/// would refuse.
 Result<std::vector<MetadataItem>> EncodeDiskParameters(
     const DiskParameters& parameters, std::optional<std::vector<std::byte>> locator);
 
 /// The start of a metadata region with these items, packed from 64 KiB on: table and items, no
-/// padding. Errors: kInvalidArgument for what ParseMetadataTable would refuse in a region of
-/// `region_length` bytes.
+/// padding. Errors: kInvalidArgument for a table that ParseMetadataTable would refuse in a region
+/// of `region_length` bytes.
 Result<std::vector<std::byte>> EncodeMetadata(const std::vector<MetadataItem>& items,
                                               uint64_t region_length);
 

@@ -1,5 +1,5 @@
-// The two copies of the region table ([MS-VHDX] 2.2.3): where the BAT, the metadata and what we do
-// not know are.
+// The two copies of the region table ([MS-VHDX] 2.2.3): the locations of the BAT, the metadata and
+// unknown regions.
 
 #ifndef VHDXKIT_FORMAT_REGION_TABLE_H_
 #define VHDXKIT_FORMAT_REGION_TABLE_H_
@@ -23,7 +23,7 @@ namespace vhdx::format {
 inline constexpr uint64_t kRegionTableSize = 64 * kKiB;
 inline constexpr uint32_t kMaxRegionCount = 2047;
 
-/// As it stands in the file. The checksum covers all 64 KiB of the table.
+/// On-disk layout. The checksum covers all 64 KiB of the table.
 struct RegionTableHeader {
   std::array<char, 4> signature;  ///< "regi"
   le32 checksum;                  ///< CRC-32C with this field as zero
@@ -32,31 +32,32 @@ struct RegionTableHeader {
 };
 static_assert(sizeof(RegionTableHeader) == 16 && alignof(RegionTableHeader) == 1);
 
-/// As it stands in the file.
+/// On-disk layout of an entry.
 struct RegionTableEntry {
   Guid guid;         ///< what the region is; unique in the table
   le64 file_offset;  ///< bytes, a multiple of 1 MiB
   le32 length;       ///< bytes, a multiple of 1 MiB
-  le32 required;     ///< bit 0: who does not know the region must not open the file
+  le32 required;     ///< bit 0: a program that does not know the region must not open the file
 };
 static_assert(sizeof(RegionTableEntry) == 32 && alignof(RegionTableEntry) == 1);
 static_assert(offsetof(RegionTableEntry, file_offset) == 16);
 
 inline constexpr std::array<char, 4> kRegionTableSignature = {'r', 'e', 'g', 'i'};
 
-/// Reads one copy and checks signature, checksum and count; `findings` says what makes it invalid
-/// (nothing comes back then) or odd. `bytes` are the table's 64 KiB. Errors: region.entry-count.
+/// Parses one copy and checks signature, checksum and count. What makes it invalid (the result is
+/// then empty) or unusual is added to `findings`. `bytes` are the 64 KiB of the table. Errors:
+/// region.entry-count.
 Result<std::optional<RegionTableInfo>> ParseRegionTable(std::span<const std::byte> bytes,
                                                         const Place& place, Findings& findings);
 
-/// Checks the regions of the table that counts: placed, apart from each other and from the log,
-/// inside the file, known where they are required; BAT and metadata are there. Errors:
+/// Checks the regions of the current table: location, overlap with each other and with the log, end
+/// of the file, unknown required regions, presence of BAT and metadata. Errors:
 /// region.duplicate, .range, .overlap, .beyond-eof, .missing, .unknown-required, log.overlap.
 Result<void> CheckRegions(const std::vector<RegionInfo>& regions, FileRange log, uint64_t file_size,
                           const Place& place, Findings& findings);
 
-/// The 64 KiB of a table. Errors: kInvalidArgument for what CheckRegions would refuse, whatever the
-/// log and the size of the file.
+/// The 64 KiB of a table. Errors: kInvalidArgument for regions that CheckRegions would refuse
+/// whatever the log and the size of the file.
 Result<std::vector<std::byte>> EncodeRegionTable(const std::vector<RegionInfo>& regions);
 
 }  // namespace vhdx::format

@@ -1,7 +1,6 @@
-// The rules that a single BAT entry must keep ([MS-VHDX] 2.5.1), as readers, writers and checks
-// need them.
+// The rules for a single BAT entry ([MS-VHDX] 2.5.1), for readers, writers and checks.
 //
-// Overlap between blocks is no matter of one entry; `vhdx check` finds it.
+// Overlap between blocks is not a property of one entry; `vhdx check` finds it.
 
 #ifndef VHDXKIT_IMAGE_BAT_RULES_H_
 #define VHDXKIT_IMAGE_BAT_RULES_H_
@@ -21,11 +20,11 @@
 
 namespace vhdx {
 
-/// What stands at an index of the BAT.
+/// What an index of the BAT is for.
 struct BatSlot {
   enum class Kind : uint8_t { kPayload, kBitmap, kPadding };
   Kind kind = Kind::kPadding;
-  uint64_t number = 0;  ///< of the payload block, or of the chunk
+  uint64_t number = 0;  ///< number of the payload block, or of the chunk
 };
 
 class BatRules {
@@ -40,23 +39,23 @@ class BatRules {
   uint64_t bat_offset() const { return bat_offset_; }
   uint64_t entry_count() const { return entry_count_; }
 
-  /// Where the entry stands in the file.
+  /// The file offset of the entry.
   uint64_t EntryOffset(uint64_t index) const { return bat_offset_ + index * format::kBatEntrySize; }
 
   /// The same rules for a file of another length.
   BatRules WithFileSize(uint64_t file_size) const;
 
-  /// The part of the file that the entry points at, if it points at any.
+  /// The range of the file that the entry points to, if any.
   FileRange PlaceOf(BatSlot slot, format::BatEntry entry) const;
 
   /// Whether the entry of that slot may be used.
   bool IsUsable(BatSlot slot, format::BatEntry entry) const;
 
-  /// Every rule that it breaks, the worst first; empty for a clean one. A payload block in state 7
-  /// is not held against its chunk's bitmap here.
+  /// Every rule that it breaks, the most severe first; empty if none. Whether a payload block in
+  /// state 7 has a sector bitmap is not checked here.
   std::vector<const Rule*> BrokenRules(BatSlot slot, format::BatEntry entry) const;
 
-  /// What a person is told of it.
+  /// Its description for messages.
   std::string Describe(BatSlot slot, format::BatEntry entry) const;
 
  private:
@@ -73,7 +72,7 @@ class BatRules {
   ReservedRanges reserved_;
 };
 
-/// What stands at each index of the BAT, one after the other.
+/// Iterates over the slots of the BAT.
 class BatSlots {
  public:
   BatSlots(const BatRules& bat_rules, uint64_t index);

@@ -1,4 +1,4 @@
-// A walk through the whole BAT of an image as it stands in the file, for those who must see every
+// A walk through the whole BAT of an image as stored in the file, for callers that need every
 // entry.
 
 #ifndef VHDXKIT_IMAGE_BAT_SCAN_H_
@@ -24,7 +24,7 @@ struct ScannedEntry {
 };
 
 /// Calls `visit` with the entries that are not zero, in order, some thousands at a time; reads
-/// ahead, skips holes of the file, keeps nothing. Padding behind the last entry is not visited.
+/// ahead, skips holes of the file, keeps nothing. Padding after the last entry is not visited.
 /// Errors: kIo, and what `visit` returns, which ends the walk.
 Result<void> ScanBat(File& file, const BatRules& bat_rules,
                      const std::function<Result<void>(std::span<const ScannedEntry>)>& visit);

@@ -1,9 +1,8 @@
-// The BAT of one open image: where each block is.
+// The BAT of one open image: the location of each block.
 //
-// Pages of 512 entries are read on first touch and kept; an entry is read as one atomic 64-bit
-// load, so reads take no lock. A page of zeros costs nothing: it is one page for all. Whole-disk
-// walks go through a BatCursor, which reads ahead, skips holes of the file and keeps nothing. Any
-// number of threads.
+// Pages of 512 entries are read on first use and kept; an entry is read with one atomic 64-bit
+// load, so reads take no lock. All pages of zeros share one page. Walks over the whole disk use a
+// BatCursor, which reads ahead, skips holes of the file and keeps nothing. Any number of threads.
 
 #ifndef VHDXKIT_IMAGE_BLOCK_MAP_H_
 #define VHDXKIT_IMAGE_BLOCK_MAP_H_
@@ -28,9 +27,9 @@ namespace vhdx {
 struct Block {
   enum class Kind : uint8_t {
     kNotPresent,  ///< ask the parent; zeros if there is none
-    kZero,        ///< reads as zeros, whatever the parent has
-    kPresent,     ///< in this file, all of it
-    kPartial,     ///< in this file where the sector bitmap says so
+    kZero,        ///< reads as zeros, whatever the parent contains
+    kPresent,     ///< all of it is in this file
+    kPartial,     ///< the sectors whose bits are set are in this file
   };
   Kind kind = Kind::kNotPresent;
   uint64_t file_offset = 0;  ///< kPresent, kPartial
@@ -40,7 +39,7 @@ struct Block {
 
 class BlockMap {
  public:
-  /// `file` is read through (the replayed one) and outlives the map.
+  /// `file` is the replayed file and outlives the map.
   BlockMap(File& file, BatRules bat_rules);
   ~BlockMap();
   BlockMap(const BlockMap&) = delete;
@@ -49,14 +48,14 @@ class BlockMap {
   const BatRules& rules() const { return rules_; }
   const format::BatGeometry& geometry() const { return rules_.geometry(); }
 
-  /// The block of that number. Errors: kIo; kCorrupt with the rule that its entry breaks.
+  /// The block with this number. Errors: kIo; kCorrupt with the rule that its entry breaks.
   Result<Block> PayloadBlock(uint64_t block) {
     auto entry = Entry(geometry().PayloadIndex(block));
     if (!entry) return std::unexpected(std::move(entry.error()));
     return ToBlock(*entry);
   }
 
-  /// Where a chunk's sector bitmap block is; 0 if it has none. Errors: as above.
+  /// The file offset of a chunk's sector bitmap block; 0 if it has none. Errors: as above.
   Result<uint64_t> BitmapBlockOffset(uint64_t chunk);
 
   /// The entry at an index, checked, as it is kept: reserved bits cleared. Errors: as above.
@@ -71,8 +70,8 @@ class BlockMap {
     return EntrySlowly(index);
   }
 
-  /// Where a block begins that stands in this file, all of it. 0 if it does not, or if telling
-  /// takes more than a look at a page that is loaded.
+  /// The file offset of a block that is completely in this file. 0 if it is not, or if finding out
+  /// takes more than a lookup in a loaded page.
   uint64_t OffsetIfPresent(uint64_t block) const {
     const uint64_t index = geometry().PayloadIndex(block);
     const Page* page = pages_[index / format::kBatEntriesPerPage].load(std::memory_order_acquire);
@@ -85,14 +84,14 @@ class BlockMap {
 
   static Block ToBlock(format::BatEntry entry);
 
-  // For the writer of the image. Whoever sets an entry holds the block's lock and the journal's;
-  // the page that holds the entry has been made ready.
+  // For the writer of the image. Setting an entry requires the block's lock and the journal's, and
+  // that the page of the entry has been made ready.
 
-  /// Loads the page of an entry and makes it one that can be changed. Errors: kIo; kCorrupt with
-  /// the rule that an entry of the page breaks, since the whole page is going to be written.
+  /// Loads the page of an entry and makes it changeable. Errors: kIo; kCorrupt with the rule that
+  /// an entry of the page breaks, since the whole page is going to be written.
   Result<void> MakeReady(uint64_t index);
   void SetEntry(uint64_t index, format::BatEntry entry);
-  /// The page as it is to stand in the file.
+  /// The page as it will be written to the file.
   void EncodePage(uint64_t page_index, std::span<std::byte, format::kLogSectorSize> bytes) const;
 
  private:
@@ -104,8 +103,8 @@ class BlockMap {
   };
   using RawPage = std::array<uint64_t, format::kBatEntriesPerPage>;
 
-  // Set in an entry that breaks a rule for which it is not used; the bit is reserved in the file
-  // and cleared in every entry that is kept.
+  // Set in an entry that breaks a rule and must not be used; the bit is reserved in the file and
+  // cleared in every entry that is kept.
   static constexpr uint64_t kRefused = 1 << 3;
 
   Result<format::BatEntry> EntrySlowly(uint64_t index);
@@ -132,8 +131,8 @@ class BatCursor {
     uint64_t count = 0;  ///< blocks, at least 1
   };
 
-  /// The blocks from that one on that are of one kind, at most max_count. Partial blocks come
-  /// alone. Errors: as BlockMap::PayloadBlock.
+  /// The run of blocks of one kind that starts at this block, at most max_count of them. A partial
+  /// block is a run of its own. Errors: as BlockMap::PayloadBlock.
   Result<Run> RunAt(uint64_t block, uint64_t max_count);
 
  private:
@@ -147,11 +146,11 @@ class BatCursor {
 
   BlockMap& map_;
   uint64_t first_index_ = 0;
-  uint64_t end_index_ = 0;  // behind the last entry that is loaded
+  uint64_t end_index_ = 0;  // after the last entry that is loaded
   bool hole_ = false;       // all of them are zero
   std::vector<uint64_t> entries_;
   uint64_t next_window_ = 1;  // pages to load next
-  Run last_run_;              // what RunAt gave last, whole, and where it starts
+  Run last_run_;              // the last result of RunAt, complete, and where it starts
   uint64_t last_run_start_ = 0;
 };
 

@@ -1,10 +1,9 @@
-// NewDisk: the contents of an image that is being made, in a new, empty file that nobody else
-// knows.
+// NewDisk: the contents of an image that is being made, in a new, empty file that nobody else uses.
 //
-// Blocks are placed behind each other as they are first written, their entries are kept in memory,
-// and Finish writes all structures. So there is no log to write, nothing to sync, and a block that
-// is never written takes no space. What is written twice costs nothing but the write. Any number of
-// threads may write; Begin and Finish are called by one.
+// Blocks are placed one after the other as they are first written, their entries are kept in
+// memory, and Finish writes all structures. There is no log to write and nothing to sync, and a
+// block that is never written takes no space. Any number of threads may write; Begin and Finish are
+// called by one.
 
 #ifndef VHDXKIT_IMAGE_NEW_DISK_H_
 #define VHDXKIT_IMAGE_NEW_DISK_H_
@@ -29,14 +28,14 @@ class NewDisk final : public BlockDevice {
  public:
   /// Sets the length of the file, which outlives the disk, and fills the log with zeros that the
   /// host has really allocated: writing it later needs no space. A size of 0 in `image` means that
-  /// it is not known yet: then SetSize says it before Finish, and the BAT stands behind the blocks.
-  /// Errors: kInvalidArgument (see CheckNewImage); those of File::Resize and WriteAt.
+  /// it is not known yet: SetSize must then be called before Finish, and the BAT is placed after
+  /// the blocks. Errors: kInvalidArgument (see CheckNewImage); those of File::Resize and WriteAt.
   static Result<std::unique_ptr<NewDisk>> Begin(File& file, NewImage image);
 
-  /// Allocates blocks of a fixed disk as zeros; all of them must be before anything is written.
+  /// Allocates blocks of a fixed disk as zeros; required for all blocks before anything is written.
   /// Errors: those of File::ZeroRange.
   Result<void> Allocate(DiskRange range);
-  /// The size of a disk that was begun without. Nothing may stand behind it.
+  /// Sets the size of a disk that was begun without one. Nothing may have been written past it.
   void SetSize(uint64_t size_bytes);
   /// Writes all structures; nothing may be called afterwards. Errors: those of File.
   Result<void> Finish(WriteOrder order);
@@ -52,7 +51,7 @@ class NewDisk final : public BlockDevice {
   /// Nothing can be durable before Finish.
   Result<void> Flush() override { return {}; }
   bool Uses(const FileIdentity& file) const override { return file == file_.identity(); }
-  /// Blocks of which `source` has nothing but zeros are left out, as if they had been copied.
+  /// Blocks that are all zeros in `source` are left out, as if they had been copied.
   Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) override;
 
   // It can only be written: kUnsupported.
@@ -76,9 +75,9 @@ class NewDisk final : public BlockDevice {
   uint64_t FixedPlace(uint64_t block) const {
     return first_block_offset_ + geometry_.BlockStart(block);
   }
-  /// Where a block stands; 0: nowhere yet.
+  /// The file offset of a block; 0: not allocated yet.
   uint64_t FindPlace(uint64_t block) VHDX_EXCLUDES(mutex_);
-  /// The same; it gets a place if it has none.
+  /// The same; allocates the block if necessary.
   uint64_t TakePlace(uint64_t block) VHDX_EXCLUDES(mutex_);
   BatPage& PageOf(uint64_t index) VHDX_REQUIRES(mutex_);
   Result<void> WriteBat(FileRange bat) VHDX_EXCLUDES(mutex_);
@@ -94,7 +93,7 @@ class NewDisk final : public BlockDevice {
   uint64_t first_block_offset_ = 0;
   Mutex mutex_;
   uint64_t next_offset_ VHDX_GUARDED_BY(mutex_) = 0;  // where the next block goes
-  // Raw entries, page by page; pages without a block are not there.
+  // Raw entries, page by page; pages without a block are absent.
   std::vector<std::unique_ptr<BatPage>> pages_ VHDX_GUARDED_BY(mutex_);
 };
 

@@ -1,6 +1,6 @@
 // The structures of a new image: their places and their bytes (docs/format.md, section 14.2).
 //
-// They stand as Windows places them: header section, log, metadata, BAT, then blocks.
+// The layout is that of Windows: header section, log, metadata, BAT, then blocks.
 
 #ifndef VHDXKIT_IMAGE_NEW_IMAGE_H_
 #define VHDXKIT_IMAGE_NEW_IMAGE_H_
@@ -22,36 +22,37 @@ namespace vhdx {
 inline constexpr uint64_t kDefaultLogLength = 8 * kMiB;
 inline constexpr uint64_t kMetadataRegionLength = kMiB;
 
-/// What a new image says of itself.
+/// The description of a new image.
 struct NewImage {
   DiskParameters parameters;
   uint64_t log_length_bytes = kDefaultLogLength;
   std::string creator = {};
   Guid file_write_guid = {};
   Guid data_write_guid = {};
-  std::vector<LocatorEntryInfo> locator_entries = {};      ///< with a parent
-  std::vector<format::MetadataItem> inherited_items = {};  ///< of it, besides those of every image
+  std::vector<LocatorEntryInfo> locator_entries = {};  ///< with a parent
+  std::vector<format::MetadataItem> inherited_items =
+      {};  ///< of the parent, besides those of every image
 };
 
 struct NewImageLayout {
   FileRange log;
   FileRange metadata;
   FileRange bat;
-  uint64_t end = 0;  ///< of all of these: where the first block may stand
+  uint64_t end = 0;  ///< end of all of these: where the first block may be placed
 };
 
-/// Bytes of a BAT region. For every kind of disk it has room for the bitmap of each chunk, so that
-/// a disk can become a differencing one later.
+/// Length of a BAT region in bytes. For every kind of disk it has space for the bitmap entry of
+/// each chunk, so that a disk can become a differencing one later.
 uint64_t BatRegionLength(const format::BatGeometry& geometry);
 
 NewImageLayout PlaceStructures(const format::BatGeometry& geometry, uint64_t log_length_bytes);
 
-/// Whether WriteStructures will take it. Errors: kInvalidArgument.
+/// Checks whether WriteStructures will accept it. Errors: kInvalidArgument.
 Result<void> CheckNewImage(const NewImage& image);
 
 enum class WriteOrder : uint8_t {
-  kAny,      ///< nothing is synced: the file has no name yet that anybody knows
-  kDurable,  ///< all else is durable before the headers and the identifier make it an image
+  kAny,      ///< nothing is synced: the file does not have its final name yet
+  kDurable,  ///< everything else is durable before headers and identifier make it an image
 };
 
 /// Writes everything but the log and the BAT, the identifier last. Errors: kInvalidArgument; those

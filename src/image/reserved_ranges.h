@@ -19,7 +19,7 @@ class ReservedRanges {
   /// Whether [range) shares a byte with any of them. `range` must not wrap.
   bool Overlap(FileRange range) const;
 
-  /// Sorted by place.
+  /// Sorted by offset.
   const std::vector<FileRange>& ranges() const { return ranges_; }
 
  private:

@@ -1,7 +1,7 @@
-// Which parts of a file are in use, in units of 1 MiB, and whether two things claim the same.
+// The parts of a file that are in use, in units of 1 MiB, and whether two structures overlap.
 //
-// One bit a unit for files of up to 256 TiB; for larger ones (sparse, hostile) a list of claims, so
-// that the memory follows what is claimed and not what the file's length pretends.
+// One bit per unit for files of up to 256 TiB. For larger files (sparse and hostile) a list of
+// claims, so that memory depends on what is claimed and not on what the file's length pretends.
 
 #ifndef VHDXKIT_IMAGE_SPACE_MAP_H_
 #define VHDXKIT_IMAGE_SPACE_MAP_H_
@@ -19,31 +19,31 @@ class SpaceMap {
  public:
   explicit SpaceMap(uint64_t file_size);
 
-  /// Claims the units that the range touches, as far as they lie in the file (its last unit may be
-  /// cut short). False if one of them was claimed before; in a file of more than 256 TiB that comes
-  /// out only in Finish().
+  /// Claims the units that the range touches and that lie in the file (whose last unit may be cut
+  /// short). False if one of them was claimed before; for a file of more than 256 TiB only Finish()
+  /// reports that.
   bool Claim(FileRange range);
-  /// Gives up units that were claimed. Files of up to 256 TiB only, as all that follows.
+  /// Releases units that were claimed. Only for files of up to 256 TiB, like all that follows.
   void Release(FileRange range);
   /// Whether every unit of the range is claimed.
   bool IsClaimed(FileRange range) const;
-  /// The file is at least that long now.
+  /// The file is now at least this long.
   void Grow(uint64_t file_size);
-  /// Where the last claimed unit ends.
+  /// The end of the last claimed unit.
   uint64_t End() const;
-  /// Every range before `end` that nothing has claimed.
+  /// Every unclaimed range before `end`.
   std::vector<FileRange> Unclaimed(uint64_t end) const;
   static constexpr uint64_t kMaxFileSize = 256 * kTiB;
 
   struct Summary {
-    uint64_t end = 0;                  ///< where the last claimed unit ends
-    uint64_t unclaimed_bytes = 0;      ///< before that end
+    uint64_t end = 0;                  ///< the end of the last claimed unit
+    uint64_t unclaimed_bytes = 0;      ///< unclaimed, before that end
     std::vector<FileRange> unclaimed;  ///< the first of these
     std::vector<FileRange>
-        overlaps;  ///< more than 256 TiB only: ranges claimed again, the first of them
+        overlaps;  ///< only for more than 256 TiB: the first ranges claimed twice
   };
   static constexpr size_t kMaxListed = 256;
-  /// What is claimed in all. No claims after this.
+  /// Totals. Nothing may be claimed afterwards.
   Summary Finish();
 
  private:

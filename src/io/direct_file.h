@@ -1,9 +1,8 @@
-// A PosixFile that was opened with O_DIRECT: past the page cache, in aligned pieces.
+// A PosixFile that was opened with O_DIRECT: it bypasses the page cache and needs aligned requests.
 //
-// What is aligned goes straight through. The rest goes through an aligned buffer: a read reads the
-// whole units around it; a write replaces a part of a unit by reading it, changing it and writing
-// it back, which keeps every other change of the file out meanwhile, and needs the unit to lie
-// inside the file.
+// Aligned requests are passed on as they are. Others use an aligned buffer: a read reads the whole
+// units around the range; a write of part of a unit reads the unit, changes it and writes it back.
+// It excludes all other changes of the file meanwhile, and the unit must lie inside the file.
 
 #ifndef VHDXKIT_IO_DIRECT_FILE_H_
 #define VHDXKIT_IO_DIRECT_FILE_H_
@@ -25,8 +24,8 @@ class DirectFile final : public PosixFile {
   explicit DirectFile(OpenedFile opened) : PosixFile(std::move(opened)) {}
 
   Result<size_t> ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) override;
-  /// Errors besides those of File: kInvalidArgument where a range that ends behind the end of the
-  /// file is not aligned.
+  /// Errors besides those of File: kInvalidArgument for an unaligned range that ends past the end
+  /// of the file.
   Result<void> WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) override;
   Result<void> ZeroRange(FileRange range) override;
   Result<void> PunchHole(FileRange range) override;
@@ -45,7 +44,7 @@ class DirectFile final : public PosixFile {
   Result<void> WritePiece(uint64_t file_offset, ByteSpan piece, uint64_t first_unit,
                           MutableByteSpan units);
 
-  /// Held alone by whoever changes a part of a unit, and shared by all who change whole ones.
+  /// Held exclusively to change part of a unit, and shared to change whole units.
   SharedMutex unit_mutex_;
 };
 

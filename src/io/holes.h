@@ -1,4 +1,4 @@
-// Holes of a file, and what is done to leave or to fill them.
+// Keeping and filling the holes of a file.
 
 #ifndef VHDXKIT_IO_HOLES_H_
 #define VHDXKIT_IO_HOLES_H_
@@ -8,13 +8,13 @@
 
 namespace vhdx {
 
-/// What of the range the host has as data becomes zeros; what is a hole stays one. Nothing happens
-/// behind the end of the file. Errors: kIo, kNoSpace.
+/// Zeroes the allocated parts of the range; holes stay holes. Does nothing past the end of the
+/// file. Errors: kIo, kNoSpace.
 Result<void> ZeroData(File& file, FileRange range);
 
-/// The host allocates what of the range it has as a hole; its bytes stay as they are, zeros. What
-/// was allocated and never written counts as a hole too, and costs nothing. Nothing happens behind
-/// the end of the file. Errors: kIo, kNoSpace.
+/// Allocates the holes in the range; their bytes stay zero. Space that was allocated but never
+/// written counts as a hole too, and costs nothing. Does nothing past the end of the file. Errors:
+/// kIo, kNoSpace.
 Result<void> AllocateHoles(File& file, FileRange range);
 
 }  // namespace vhdx

@@ -7,7 +7,7 @@
 
 namespace vhdx {
 
-/// Good enough for keys; errors: kIo, kUnsupported.
+/// Suitable for keys. Errors: kIo, kUnsupported.
 Result<void> FillWithHostRandom(MutableByteSpan bytes);
 
 }  // namespace vhdx

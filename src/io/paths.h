@@ -1,4 +1,4 @@
-// Paths as a FileSystem takes them: names with slashes between.
+// Paths as a FileSystem takes them: names separated by slashes.
 
 #ifndef VHDXKIT_IO_PATHS_H_
 #define VHDXKIT_IO_PATHS_H_
@@ -7,7 +7,7 @@
 
 namespace vhdx {
 
-/// The folder that holds the last name of the path; "." where there is only a name.
+/// The directory of the path; "." if the path is only a name.
 std::string FolderOf(const std::string& path);
 std::string JoinPath(const std::string& folder, const std::string& name);
 

@@ -23,14 +23,14 @@
 
 namespace vhdx {
 
-/// What opening a file found out about it.
+/// What is known about a file once it is open.
 struct OpenedFile {
   FileDescriptor descriptor;
   std::string name;
   FileIdentity identity;
   FileCapabilities capabilities;
   uint64_t device_bytes = 0;  ///< length of a block device; unused for regular files
-  /// The file is new, all of it a hole, and its host allocates a long write page by page.
+  /// The file is new and all of it is a hole, and its host allocates a long write page by page.
   bool allocates_by_page = false;
 };
 
@@ -68,8 +68,8 @@ class PosixFile : public File {
   std::chrono::system_clock::time_point Now() final { return std::chrono::system_clock::now(); }
 
  protected:
-  /// No file reaches as far as this. What lies beyond is answered without asking the host, some of
-  /// whose file systems take such an offset for a negative one.
+  /// No file is this long. Requests past this offset are answered without asking the host, because
+  /// some file systems take such an offset for a negative one.
   static constexpr uint64_t kBeyondEveryFile = uint64_t{1} << 62;
 
   int fd() const { return opened_.descriptor.get(); }
@@ -81,13 +81,13 @@ class PosixFile : public File {
   Result<size_t> ReadMany(uint64_t file_offset, std::span<const MutableByteSpan> buffers);
   Result<void> WriteOne(uint64_t file_offset, ByteSpan buffer);
   Result<void> WriteMany(uint64_t file_offset, std::span<const ByteSpan> buffers);
-  /// Allocates what a long write is about to fill in one piece, if the host would do so page by
-  /// page otherwise, which is more work. If it cannot, the write will say why.
+  /// Allocates the range of a long write in one step, if the host would otherwise do so page by
+  /// page, which takes longer. If that fails, the write reports the error.
   void AllocateForWrite(FileRange range);
   Result<void> WriteZeros(FileRange range);
   Result<void> ZeroDevice(FileRange range);
   std::unexpected<Error> CannotShare(std::string_view operation) const;
-  /// The offset that lseek answers, `past_end` for ENXIO, or nothing where the host knows no holes.
+  /// The result of lseek, `past_end` for ENXIO, or nothing if the host does not support holes.
   Result<std::optional<uint64_t>> Seek(uint64_t file_offset, int whence);
 
   const OpenedFile opened_;

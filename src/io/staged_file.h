@@ -1,8 +1,7 @@
-// StagedFile: a new file that appears under its name only when it is whole.
+// StagedFile: a new file that appears under its name only when it is complete.
 //
-// It is written under a temporary name in the folder of its own, and renamed by Commit. If it is
-// destroyed uncommitted, because something failed or the user stopped it, the temporary file is
-// removed.
+// It is written under a temporary name in the same directory, and renamed by Commit. If it is
+// destroyed uncommitted, because of an error or a cancellation, the temporary file is removed.
 
 #ifndef VHDXKIT_IO_STAGED_FILE_H_
 #define VHDXKIT_IO_STAGED_FILE_H_
@@ -16,14 +15,14 @@
 namespace vhdx {
 
 enum class Durability : uint8_t {
-  kNone,  ///< what cp does: a power cut soon afterwards may leave an empty or partial file
+  kNone,  ///< as cp does: a power cut soon afterwards may leave an empty or partial file
   kSync,  ///< contents and name are durable when Commit returns
 };
 
 class StagedFile {
  public:
-  /// A new, empty, writable file that is to be called `path`, for the same people as a file that is
-  /// there already. Errors: those of FileSystem::Open.
+  /// Creates an empty, writable file that Commit will rename to `path`. It gets the permissions of
+  /// a file that exists there. Errors: those of FileSystem::Open.
   static Result<std::unique_ptr<StagedFile>> Create(FileSystem& files, const std::string& path);
 
   StagedFile(const StagedFile&) = delete;
@@ -34,9 +33,8 @@ class StagedFile {
   File& file() { return *file_; }
   const std::string& temporary_path() const { return temporary_path_; }
 
-  /// Gives the file its name. Errors: kExists (kRefuseExisting and somebody has the name), those of
-  /// Sync and Rename; unless the rename has been done by then, the file is removed when this object
-  /// is.
+  /// Renames the file to its final name. Errors: kExists (kRefuseExisting, and the name is taken);
+  /// those of Sync and Rename. If the rename has not been done, the destructor removes the file.
   Result<void> Commit(RenameMode mode, Durability durability);
 
  private:

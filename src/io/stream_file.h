@@ -1,5 +1,5 @@
-// StreamFile: what can only be written front to back, such as a pipe or standard output, as a
-// vhdx::File.
+// StreamFile: a pipe, standard output or anything else that can only be written from front to back,
+// as a vhdx::File.
 //
 // The caller ignores SIGPIPE; a reader that has gone away is then an error of WriteAt like any
 // other.
@@ -23,7 +23,7 @@ class StreamFile final : public File {
   using File::ReadAt;
   using File::WriteAt;
 
-  /// Writes to `fd`, which stays the caller's and must outlive this object.
+  /// Writes to `fd`, which the caller owns and which must outlive this object.
   StreamFile(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
 
   const std::string& name() const override { return name_; }
@@ -31,17 +31,17 @@ class StreamFile final : public File {
   FileIdentity identity() const override;
   const FileCapabilities& capabilities() const override;
 
-  /// Errors: kInvalidArgument where file_offset is not Size(), kIo, kNoSpace.
+  /// Errors: kInvalidArgument if file_offset is not Size(); kIo, kNoSpace.
   Result<void> WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) override;
-  /// Writes zeros; kInvalidArgument where the range does not begin at Size().
+  /// Writes zeros; kInvalidArgument if the range does not begin at Size().
   Result<void> ZeroRange(FileRange range) override;
-  /// Makes durable what a regular file got; a pipe has nothing to make durable.
+  /// Syncs a regular file; does nothing for a pipe.
   Result<void> Sync() override;
   /// Bytes written so far.
   Result<uint64_t> Size() override;
   Result<uint64_t> AllocatedBytes() override { return Size(); }
 
-  // A stream can do none of these: kUnsupported.
+  // Not supported by a stream: kUnsupported.
   Result<size_t> ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) override;
   Result<void> Resize(uint64_t length_bytes) override;
   Result<void> PunchHole(FileRange range) override;
@@ -49,7 +49,7 @@ class StreamFile final : public File {
   Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) override;
   Result<void> Lock(LockMode mode) override;
 
-  // It knows no holes.
+  // A stream has no holes.
   Result<uint64_t> NextData(uint64_t file_offset) override;
   Result<uint64_t> NextHole(uint64_t file_offset) override;
 

@@ -1,4 +1,4 @@
-// Moving whole buffers with calls that may be interrupted or move only a part.
+// Transfer of whole buffers with system calls that may be interrupted or transfer only a part.
 
 #ifndef VHDXKIT_IO_TRANSFER_H_
 #define VHDXKIT_IO_TRANSFER_H_
@@ -22,7 +22,7 @@ inline iovec VectorOf(ByteSpan buffer) {
   return {.iov_base = const_cast<std::byte*>(buffer.data()), .iov_len = buffer.size()};
 }
 
-/// How far a transfer came, and the errno that stopped it (0: all done, or the end of the file).
+/// The bytes that were transferred, and the errno that stopped it (0: complete, or end of file).
 struct Transferred {
   size_t bytes = 0;
   int sys_errno = 0;
@@ -41,8 +41,8 @@ inline std::span<iovec> DropFront(std::span<iovec> vectors, size_t length_bytes)
   return vectors;
 }
 
-/// Calls `call(vectors, file_offset)`, which answers like preadv and pwritev, until the buffers are
-/// done, it moves nothing, or it fails with anything but EINTR. Uses up `vectors`.
+/// Calls `call(vectors, file_offset)`, which returns what preadv and pwritev return, until the
+/// buffers are done, it transfers nothing, or it fails with anything but EINTR. Consumes `vectors`.
 template <typename Call>
 Transferred TransferWhole(std::span<iovec> vectors, uint64_t file_offset, Call call) {
   Transferred done;
