@@ -33,7 +33,8 @@ Result<void> AddBlockFigures(const Invocation& invocation, const OpenOptions& op
   report.blocks = *blocks;
   auto disk = Disk::Open(invocation.files, path, open);
   if (!disk) {
-    invocation.messages.Warn(path, "the minimum size cannot be told: " + disk.error().sentence);
+    invocation.messages.Warn(
+        path, "the minimum size cannot be told: " + std::string(Sentence(disk.error())));
     return {};
   }
   auto minimum = MinimumSize(**disk);

@@ -16,7 +16,7 @@ Json MakeErrorJson(std::string_view code, const Error& error) {
             {"offset", NumberOrNull(error.file_offset)},
             {"found", TextOrNull(error.found)},
             {"expected", TextOrNull(error.expected)},
-            {"sentence", error.sentence}}}};
+            {"sentence", Sentence(error)}}}};
 }
 
 std::string Line(std::string_view kind, std::string_view file, std::string_view sentence) {

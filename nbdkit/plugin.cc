@@ -47,6 +47,8 @@ int ErrnoOf(const vhdx::Error& error) {
       return ENOTSUP;
     case vhdx::ErrorCode::kNoSpace:
       return ENOSPC;
+    case vhdx::ErrorCode::kNoMemory:
+      return ENOMEM;
     default:
       return EIO;
   }

@@ -38,7 +38,7 @@ bool TellsOf(const Error& error, ErrorCode code) {
   const bool has_code =
       error.code == code || error.code == ErrorCode::kPoisoned || error.rule == "parent.missing";
   return has_code && (error.sentence.find("a test made this") != std::string::npos ||
-                      error.sentence.find("out of memory") != std::string::npos);
+                      Sentence(error).find("out of memory") != std::string::npos);
 }
 
 /// One life of a disk on which something fails.
@@ -258,7 +258,7 @@ TEST_P(FaultMatrix, SyncThatFails_PoisonsAndPromisesHold) {
 // Nobody is left waiting for whoever was flushing.
 TEST_P(FaultMatrix, MemoryThatRunsOutInASync_PoisonsAndPromisesHold) {
   FailEach(FileCall::kSync,
-           {.name_ends_with = "/disk.vhdx", .code = ErrorCode::kInternal, .throws = true});
+           {.name_ends_with = "/disk.vhdx", .code = ErrorCode::kNoMemory, .throws = true});
 }
 
 TEST_P(FaultMatrix, HostWithoutSpace_IsToldAndPromisesHold) {

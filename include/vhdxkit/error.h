@@ -1,9 +1,11 @@
 // Results and errors of vhdxkit.
 //
 // Every function that can fail returns Result<T>. The library reports errors in no other way: it
-// does not throw, print or exit. An Error says what went wrong, where (file and offset), which rule
-// of the format was broken, what was found and what was expected, and has one sentence for users.
-// Errors are values: they own their text and may be kept, copied and passed between threads.
+// does not print or exit, and what is thrown while such a function runs (on a thread that it
+// started, too) becomes an Error: std::bad_alloc is kNoMemory. An Error says what went wrong, where
+// (file and offset), which rule of the format was broken, what was found and what was expected, and
+// has one sentence for users. Errors are values: they own their text and may be kept, copied and
+// passed between threads.
 
 #ifndef VHDXKIT_ERROR_H_
 #define VHDXKIT_ERROR_H_
@@ -26,6 +28,7 @@ enum class ErrorCode : uint8_t {
   kUnsupported,      ///< valid, but not supported by this library, file or host
   kCorrupt,          ///< the file breaks a rule of the format; Error::rule names it
   kNoSpace,          ///< the host has no space left
+  kNoMemory,         ///< the process ran out of memory; all strings of the Error are empty
   kIo,               ///< a read, write or sync failed on the host
   kBusy,             ///< another program uses the file, or it has children
   kPoisoned,         ///< an earlier failure makes further writes unsafe; reopen the disk
@@ -47,6 +50,10 @@ struct Error {
   std::string expected = {};                 ///< what was expected, or empty
   std::string sentence = {};  ///< the message for users, without the name of the file
 };
+
+/// The message for users, without the name of the file: Error::sentence, or, where that is empty
+/// because memory ran out, words that say so.
+std::string_view Sentence(const Error& error);
 
 /// "FILE: SENTENCE", or the sentence alone: one line for a terminal or a log.
 std::string ToString(const Error& error);

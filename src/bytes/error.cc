@@ -22,6 +22,8 @@ std::string_view ErrorCodeName(ErrorCode code) {
       return "corrupt";
     case ErrorCode::kNoSpace:
       return "no-space";
+    case ErrorCode::kNoMemory:
+      return "no-memory";
     case ErrorCode::kIo:
       return "io";
     case ErrorCode::kBusy:
@@ -36,8 +38,16 @@ std::string_view ErrorCodeName(ErrorCode code) {
   return "internal";
 }
 
+std::string_view Sentence(const Error& error) {
+  if (error.sentence.empty() && error.code == ErrorCode::kNoMemory) {
+    return "the process ran out of memory";
+  }
+  return error.sentence;
+}
+
 std::string ToString(const Error& error) {
-  return error.file.empty() ? error.sentence : error.file + ": " + error.sentence;
+  std::string text = error.file.empty() ? "" : error.file + ": ";
+  return text += Sentence(error);
 }
 
 std::unexpected<Error> Fail(ErrorCode code, std::string sentence, std::string file) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/border.h"
 #include "disk/chain.h"
 #include "disk/open_disk.h"
 
@@ -34,12 +35,14 @@ Disk::Disk(std::unique_ptr<Chain> chain) : chain_(std::move(chain)) {}
 Disk::~Disk() { static_cast<void>(Close()); }
 
 Result<std::unique_ptr<Disk>> Disk::Open(FileSystem& files, const std::string& path,
-                                         const OpenOptions& options) {
+                                         const OpenOptions& options) try {
   return OpenDisk(files, path, options, {});
+} catch (...) {
+  return CaughtException();
 }
 
 Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& path,
-                                       const OpenOptions& options, const WriteLimits& limits) {
+                                       const OpenOptions& options, const WriteLimits& limits) try {
   auto chain = Disk::Chain::Open(files, path, options);
   if (!chain) return std::unexpected(std::move(chain.error()));
   if (options.access == DiskAccess::kReadWrite) {
@@ -48,6 +51,8 @@ Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& pat
     }
   }
   return std::unique_ptr<Disk>(new Disk(*std::move(chain)));
+} catch (...) {
+  return CaughtException();
 }
 
 size_t Disk::chain_length() const { return chain_->size(); }
@@ -62,42 +67,56 @@ uint32_t Disk::physical_sector_size() const {
 }
 bool Disk::writable() const { return chain_->layer(0).writer() != nullptr; }
 
-Result<void> Disk::Read(uint64_t disk_offset, MutableByteSpan buffer) {
+Result<void> Disk::Read(uint64_t disk_offset, MutableByteSpan buffer) try {
   if (FitsInside(disk_offset, buffer.size(), Disk::size_bytes())) [[likely]] {
     return chain_->Read(disk_offset, buffer);
   }
   return PastTheEnd(*this, {disk_offset, buffer.size()});
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> Disk::Write(uint64_t disk_offset, ByteSpan buffer) {
+Result<void> Disk::Write(uint64_t disk_offset, ByteSpan buffer) try {
   if (auto may = CheckWrite(*this, {disk_offset, buffer.size()}); !may) return may;
   return chain_->Write(disk_offset, buffer);
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> Disk::WriteZeroes(DiskRange range) {
+Result<void> Disk::WriteZeroes(DiskRange range) try {
   if (auto may = CheckWrite(*this, range); !may) return may;
   return chain_->Zero(range, ZeroHow::kWrite);
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> Disk::Trim(DiskRange range) {
+Result<void> Disk::Trim(DiskRange range) try {
   if (auto may = CheckWrite(*this, range); !may) return may;
   return chain_->Zero(range, ZeroHow::kTrim);
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> Disk::CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) {
+Result<void> Disk::CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) try {
   if (auto may = CheckWrite(*this, {disk_offset, source_range.length_bytes}); !may) return may;
   if (!IsAligned(disk_offset | source_range.length_bytes, logical_sector_size())) {
     return Fail(ErrorCode::kUnsupported, "only whole sectors can be shared", name());
   }
   return chain_->layer(0).writer()->Clone(disk_offset, source, source_range);
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> Disk::Flush() {
+Result<void> Disk::Flush() try {
   return writable() ? chain_->layer(0).writer()->Flush() : Result<void>{};
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> Disk::Close() {
+Result<void> Disk::Close() try {
   return writable() ? chain_->layer(0).writer()->Close() : Result<void>{};
+} catch (...) {
+  return CaughtException();
 }
 
 EngineCounters Disk::counters() const {
@@ -106,11 +125,13 @@ EngineCounters Disk::counters() const {
   return counters;
 }
 
-Result<std::vector<Extent>> Disk::Extents(DiskRange range, size_t max_extents) {
+Result<std::vector<Extent>> Disk::Extents(DiskRange range, size_t max_extents) try {
   if (auto inside = CheckInside(*this, range); !inside) {
     return std::unexpected(std::move(inside.error()));
   }
   return chain_->Extents(range, max_extents);
+} catch (...) {
+  return CaughtException();
 }
 
 bool Disk::Uses(const FileIdentity& file) const {

@@ -2,12 +2,14 @@
 
 #include <utility>
 
+#include "bytes/border.h"
 #include "disk/open_image.h"
 #include "disk/parent_search.h"
 
 namespace vhdx {
 
-Result<Inspection> Inspect(FileSystem& files, const std::string& path, const OpenOptions& options) {
+Result<Inspection> Inspect(FileSystem& files, const std::string& path,
+                           const OpenOptions& options) try {
   Findings findings;
   auto image = OpenImage(files, path, options, findings);
   if (!image) return std::unexpected(std::move(image.error()));
@@ -28,6 +30,8 @@ Result<Inspection> Inspect(FileSystem& files, const std::string& path, const Ope
   }
   inspection.parent = std::move(state);
   return inspection;
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

@@ -1,6 +1,7 @@
 #include "image/durable_state.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace vhdx {
@@ -15,10 +16,14 @@ Result<void> DurableState::Sync() {
   return Check();
 }
 
-std::unexpected<Error> DurableState::Poison(Error error) {
+std::unexpected<Error> DurableState::Poison(Error error) noexcept {
   const MutexLock lock(mutex_);
   if (!first_failure_) {
-    first_failure_ = error;
+    try {
+      first_failure_ = error;
+    } catch (...) {  // no memory for its strings; kNoMemory has none
+      first_failure_ = Error{.code = ErrorCode::kNoMemory};
+    }
     poisoned_.store(true, std::memory_order_release);
   }
   return std::unexpected(std::move(error));
@@ -33,7 +38,8 @@ Result<void> DurableState::Refusal() const {
   const MutexLock lock(mutex_);
   Error error = *first_failure_;
   error.code = ErrorCode::kPoisoned;
-  error.sentence = "nothing is written any more since an earlier failure: " + error.sentence;
+  error.sentence = "nothing is written any more since an earlier failure: " +
+                   std::string(Sentence(*first_failure_));
   return std::unexpected(std::move(error));
 }
 

@@ -28,7 +28,7 @@ class DurableState {
   Result<void> Sync();
 
   /// Poisons with this error, unless an earlier one did; gives it back for returning.
-  std::unexpected<Error> Poison(Error error);
+  std::unexpected<Error> Poison(Error error) noexcept;
   /// A result whose error poisons.
   Result<void> PoisonIfFailed(Result<void> result);
   /// kPoisoned with the words of the first failure, if there was one.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/border.h"
 #include "format/layout.h"
 #include "io/holes.h"
 
@@ -40,14 +41,13 @@ Journal::Journal(const Parts& parts, const WriteLimits& limits, uint64_t file_le
 
 Journal::~Journal() = default;
 
-// Whoever runs out of memory in the middle leaves things half done; but nobody waiting.
+// An exception in the middle leaves the state in memory incomplete, but nobody waiting.
 template <typename Work>
 Result<void> Journal::PoisonIfThrown(Work&& work) {
   try {
     return std::forward<Work>(work)();
-  } catch (const std::bad_alloc&) {
-    // These words need no memory.
-    return durability_.Poison({.code = ErrorCode::kInternal, .sentence = "out of memory"});
+  } catch (...) {
+    return durability_.Poison(std::move(CaughtException().error()));
   }
 }
 

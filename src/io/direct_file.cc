@@ -22,10 +22,6 @@ uint64_t BounceBytes(uint64_t file_offset, uint64_t length_bytes, uint64_t align
   return std::min(units, std::max(kBounceBytes, alignment));
 }
 
-std::unexpected<Error> NoMemory(const std::string& name) {
-  return Fail(ErrorCode::kIo, "no memory for an aligned buffer", name);
-}
-
 }  // namespace
 
 bool DirectFile::Aligned(uint64_t file_offset, ByteSpan buffer) const {
@@ -70,7 +66,7 @@ Result<size_t> DirectFile::ReadBounced(uint64_t file_offset, MutableByteSpan buf
   const uint64_t alignment = capabilities().io_alignment;
   const AlignedBuffer bounce(BounceBytes(file_offset, buffer.size(), alignment), alignment,
                              std::nothrow);
-  if (!bounce.ok()) return NoMemory(name());
+  if (!bounce.ok()) return std::unexpected(Error{.code = ErrorCode::kNoMemory});
   size_t done = 0;
   while (done < buffer.size()) {
     const uint64_t first_unit = AlignDown(file_offset + done, alignment);
@@ -106,7 +102,7 @@ Result<void> DirectFile::WriteBounced(uint64_t file_offset, ByteSpan buffer) {
   const uint64_t alignment = capabilities().io_alignment;
   const AlignedBuffer bounce(BounceBytes(file_offset, buffer.size(), alignment), alignment,
                              std::nothrow);
-  if (!bounce.ok()) return NoMemory(name());
+  if (!bounce.ok()) return std::unexpected(Error{.code = ErrorCode::kNoMemory});
   while (!buffer.empty()) {
     const uint64_t first_unit = AlignDown(file_offset, alignment);
     const uint64_t skipped = file_offset - first_unit;

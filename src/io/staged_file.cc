@@ -60,8 +60,12 @@ StagedFile::StagedFile(FileSystem& files, std::string path, std::string temporar
       file_(std::move(file)) {}
 
 StagedFile::~StagedFile() {
-  // Nobody is left to hear of a failure; the file stays under a name that says what it is.
-  if (!renamed_) static_cast<void>(files_.Remove(temporary_path_));
+  if (renamed_) return;
+  try {
+    // Nobody is left to hear of a failure; the file stays under a name that says what it is.
+    static_cast<void>(files_.Remove(temporary_path_));
+  } catch (...) {  // NOLINT(bugprone-empty-catch)
+  }
 }
 
 Result<std::unique_ptr<StagedFile>> StagedFile::Create(FileSystem& files, const std::string& path) {

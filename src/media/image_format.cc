@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "bytes/border.h"
+
 namespace vhdx {
 namespace {
 
@@ -94,7 +96,7 @@ const ImageFormat* RecognizeFormatOfFront(ByteSpan front) {
   return nullptr;
 }
 
-Result<const ImageFormat*> RecognizeFormat(File& file) {
+Result<const ImageFormat*> RecognizeFormat(File& file) try {
   std::array<std::byte, kFrontBytes> buffer{};
   auto front = file.ReadAt(0, MutableByteSpan(buffer));
   if (!front) return std::unexpected(std::move(front.error()));
@@ -110,6 +112,8 @@ Result<const ImageFormat*> RecognizeFormat(File& file) {
     if (Stands(*footer, offset, signature.bytes)) return signature.format;
   }
   return nullptr;
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

@@ -5,19 +5,24 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/border.h"
 
 namespace vhdx {
 
-Result<std::unique_ptr<RawDevice>> RawDevice::Open(std::unique_ptr<File> file) {
+Result<std::unique_ptr<RawDevice>> RawDevice::Open(std::unique_ptr<File> file) try {
   auto device = OnFile(*file);
   if (device) (*device)->owned_file_ = std::move(file);
   return device;
+} catch (...) {
+  return CaughtException();
 }
 
-Result<std::unique_ptr<RawDevice>> RawDevice::OnFile(File& file) {
+Result<std::unique_ptr<RawDevice>> RawDevice::OnFile(File& file) try {
   auto size = file.Size();
   if (!size) return std::unexpected(std::move(size.error()));
   return std::unique_ptr<RawDevice>(new RawDevice(file, *size));
+} catch (...) {
+  return CaughtException();
 }
 
 const std::string& RawDevice::name() const { return file_.name(); }
@@ -26,7 +31,7 @@ uint32_t RawDevice::logical_sector_size() const { return kSectorSize; }
 uint32_t RawDevice::physical_sector_size() const { return kSectorSize; }
 bool RawDevice::writable() const { return file_.capabilities().writable; }
 
-Result<void> RawDevice::Read(uint64_t disk_offset, MutableByteSpan buffer) {
+Result<void> RawDevice::Read(uint64_t disk_offset, MutableByteSpan buffer) try {
   if (!FitsInside(disk_offset, buffer.size(), size_bytes())) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the " + std::to_string(buffer.size()) + " bytes at " +
@@ -38,25 +43,35 @@ Result<void> RawDevice::Read(uint64_t disk_offset, MutableByteSpan buffer) {
   const uint64_t in_file = file_size_ - std::min(disk_offset, file_size_);
   std::ranges::fill(buffer.subspan(in_file), std::byte{0});
   return file_.ReadExactAt(disk_offset, buffer.first(in_file));
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> RawDevice::Write(uint64_t disk_offset, ByteSpan buffer) {
+Result<void> RawDevice::Write(uint64_t disk_offset, ByteSpan buffer) try {
   return file_.WriteAt(disk_offset, buffer);
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> RawDevice::WriteZeroes(DiskRange range) {
+Result<void> RawDevice::WriteZeroes(DiskRange range) try {
   return file_.ZeroRange({range.disk_offset, range.length_bytes});
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> RawDevice::Trim(DiskRange range) {
+Result<void> RawDevice::Trim(DiskRange range) try {
   auto punched = file_.PunchHole({range.disk_offset, range.length_bytes});
   if (!punched && punched.error().code == ErrorCode::kUnsupported) return WriteZeroes(range);
   return punched;
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> RawDevice::Flush() { return file_.Sync(); }
+Result<void> RawDevice::Flush() try { return file_.Sync(); } catch (...) {
+  return CaughtException();
+}
 
-Result<std::vector<Extent>> RawDevice::Extents(DiskRange range, size_t max_extents) {
+Result<std::vector<Extent>> RawDevice::Extents(DiskRange range, size_t max_extents) try {
   std::vector<Extent> extents;
   uint64_t position = range.disk_offset;
   while (position < range.end() && extents.size() < max_extents) {
@@ -87,12 +102,16 @@ Result<std::vector<Extent>> RawDevice::Extents(DiskRange range, size_t max_exten
     }
   }
   return extents;
+} catch (...) {
+  return CaughtException();
 }
 
 bool RawDevice::Uses(const FileIdentity& file) const { return file_.identity() == file; }
 
-Result<void> RawDevice::CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) {
+Result<void> RawDevice::CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) try {
   return file_.CloneRange(disk_offset, source, source_range);
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
-#include <new>
 #include <string>
 #include <utility>
 
 #include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
+#include "bytes/border.h"
 #include "bytes/mutex.h"
 #include "ops/latency_histogram.h"
 #include "ops/progress_meter.h"
@@ -108,8 +108,7 @@ class Bench {
  private:
   Result<void> Work() VHDX_EXCLUDES(mutex_) {
     const auto latencies = std::make_unique<LatencyHistogram>();
-    const AlignedBuffer buffer(options_.block_bytes, AlignedBuffer::kPageBytes, std::nothrow);
-    if (!buffer.ok()) return Fail(ErrorCode::kNoSpace, "there is no memory for a request");
+    const AlignedBuffer buffer(options_.block_bytes);
     const MutableByteSpan bytes = buffer.bytes();
     std::ranges::fill(bytes, kWritten);
     uint64_t untold_requests = 0;
@@ -166,12 +165,14 @@ class Bench {
 }  // namespace
 
 Result<BenchReport> BenchRequests(BlockDevice& disk, const BenchOptions& options,
-                                  const OperationControl& control) {
+                                  const OperationControl& control) try {
   if (auto checked = CheckOptions(disk, options); !checked) {
     return std::unexpected(std::move(checked.error()));
   }
   // On the heap: the histogram is too large for a small stack.
   return std::make_unique<Bench>(disk, options, control)->Run();
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

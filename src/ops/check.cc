@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "bytes/border.h"
 #include "disk/open_image.h"
 #include "format/rules.h"
 #include "log/log_reader.h"
@@ -86,7 +87,7 @@ class Reporter {
 }  // namespace
 
 Result<CheckReport> Check(FileSystem& files, const std::string& path, const OpenOptions& options,
-                          const OperationControl& control) {
+                          const OperationControl& control) try {
   Reporter reporter(path);
   std::vector<FileIdentity> identities;
   std::unique_ptr<Image> child;
@@ -126,6 +127,8 @@ Result<CheckReport> Check(FileSystem& files, const std::string& path, const Open
     reporter.Add(findings);
     if (!has_parent || identities.size() >= options.max_chain_depth) return reporter.Finish();
   }
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

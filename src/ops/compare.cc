@@ -8,6 +8,7 @@
 
 #include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
+#include "bytes/border.h"
 #include "bytes/mutex.h"
 #include "bytes/same_bytes.h"
 #include "bytes/zeros.h"
@@ -238,7 +239,7 @@ class Comparison {
 }  // namespace
 
 Result<CompareReport> Compare(BlockDevice& a, BlockDevice& b, const CompareOptions& options,
-                              const OperationControl& control) {
+                              const OperationControl& control) try {
   const bool sizes_forbid = options.strict && a.size_bytes() != b.size_bytes();
   Result<CompareReport> report = CompareReport{};
   // Without a wish for all differences, the answer is known before anything is read.
@@ -250,6 +251,8 @@ Result<CompareReport> Compare(BlockDevice& a, BlockDevice& b, const CompareOptio
   report->size_a_bytes = a.size_bytes();
   report->size_b_bytes = b.size_bytes();
   return report;
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/border.h"
 #include "ops/convert_target.h"
 #include "ops/drain_stream.h"
 
@@ -106,7 +107,8 @@ Result<ConvertReport> FillRawFileFromStream(const ReadStream& source, File& file
 }  // namespace
 
 Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const std::string& path,
-                                   const ConvertOptions& options, const OperationControl& control) {
+                                   const ConvertOptions& options,
+                                   const OperationControl& control) try {
   const auto target = DecideTarget(files, &source, path, options);
   if (!target) return std::unexpected(target.error());
   if (target->kind != TargetKind::kNewFile) {
@@ -114,11 +116,13 @@ Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const
   }
   return FillNewFile(files, path, options,
                      [&](File& file) { return FillRawFile(source, file, options, control); });
+} catch (...) {
+  return CaughtException();
 }
 
 Result<ConvertReport> ConvertStreamToRaw(FileSystem& files, const ReadStream& source,
                                          const std::string& path, const ConvertOptions& options,
-                                         const OperationControl& control) {
+                                         const OperationControl& control) try {
   const auto target = DecideTarget(files, nullptr, path, options);
   if (!target) return std::unexpected(target.error());
   if (target->kind != TargetKind::kNewFile) {
@@ -126,6 +130,8 @@ Result<ConvertReport> ConvertStreamToRaw(FileSystem& files, const ReadStream& so
   }
   return FillNewFile(files, path, options,
                      [&](File& file) { return FillRawFileFromStream(source, file, control); });
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/border.h"
 #include "format/layout.h"
 #include "image/new_disk.h"
 #include "ops/convert_target.h"
@@ -105,7 +106,7 @@ Result<ConvertReport> FillVhdxFromStream(const ReadStream& source, File& file,
 
 Result<ConvertReport> ConvertToVhdx(FileSystem& files, BlockDevice& source, const std::string& path,
                                     const CreateOptions& image, const ConvertOptions& options,
-                                    const OperationControl& control) {
+                                    const OperationControl& control) try {
   const auto target = DecideTarget(files, &source, path, options);
   if (!target) return std::unexpected(target.error());
   if (options.existing == ExistingTarget::kInto) {
@@ -116,12 +117,14 @@ Result<ConvertReport> ConvertToVhdx(FileSystem& files, BlockDevice& source, cons
   }
   return FillNewFile(files, path, options,
                      [&](File& file) { return FillVhdx(source, file, image, options, control); });
+} catch (...) {
+  return CaughtException();
 }
 
 Result<ConvertReport> ConvertStreamToVhdx(FileSystem& files, const ReadStream& source,
                                           const std::string& path, const CreateOptions& image,
                                           const ConvertOptions& options,
-                                          const OperationControl& control) {
+                                          const OperationControl& control) try {
   const auto target = DecideTarget(files, nullptr, path, options);
   if (!target) return std::unexpected(target.error());
   if (target->kind == TargetKind::kExistingFile) {
@@ -133,6 +136,8 @@ Result<ConvertReport> ConvertStreamToVhdx(FileSystem& files, const ReadStream& s
   }
   return FillNewFile(files, path, options,
                      [&](File& file) { return FillVhdxFromStream(source, file, image, control); });
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "bytes/border.h"
 #include "io/staged_file.h"
 #include "ops/fill_new_disk.h"
 #include "ops/new_image_options.h"
@@ -110,7 +111,7 @@ Result<void> Commit(StagedFile& staged, const CreateOptions& options) {
 }  // namespace
 
 Result<CreateReport> Create(FileSystem& files, const std::string& path,
-                            const CreateOptions& options, const OperationControl& control) {
+                            const CreateOptions& options, const OperationControl& control) try {
   auto parent = OpenParentIfAny(files, path, options, control);
   if (!parent) return std::unexpected(std::move(parent.error()));
   auto parameters = DecideParameters(options, *parent);
@@ -135,6 +136,8 @@ Result<CreateReport> Create(FileSystem& files, const std::string& path,
   }
   if (report) return report;
   return std::unexpected(About(path, NamingTarget(std::move(report.error()), **staged, path)));
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "bytes/border.h"
 #include "disk/open_image.h"
 #include "format/layout.h"
 #include "format/metadata.h"
@@ -92,11 +93,13 @@ ImageDump::ImageDump(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ImageDump::~ImageDump() = default;
 
 Result<std::unique_ptr<ImageDump>> ImageDump::Open(FileSystem& files, const std::string& path,
-                                                   const OpenOptions& options) {
+                                                   const OpenOptions& options) try {
   Findings findings;
   auto image = OpenImage(files, path, options, findings);
   if (!image) return std::unexpected(std::move(image.error()));
   return std::unique_ptr<ImageDump>(new ImageDump(std::make_unique<State>(*std::move(image))));
+} catch (...) {
+  return CaughtException();
 }
 
 const ImageInfo& ImageDump::info() const { return state_->info(); }
@@ -115,11 +118,14 @@ std::string_view ImageDump::RegionName(const Guid& region) {
 
 std::string_view ImageDump::ItemName(const Guid& item) { return format::MetadataItemName(item); }
 
-Result<std::vector<std::byte>> ImageDump::ReadItem(const MetadataItemInfo& item) {
+Result<std::vector<std::byte>> ImageDump::ReadItem(const MetadataItemInfo& item) try {
   return state_->image().ReadMetadataItem(item);
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> ImageDump::VisitLog(const std::function<Result<void>(const LogEntryDump&)>& visit) {
+Result<void> ImageDump::VisitLog(
+    const std::function<Result<void>(const LogEntryDump&)>& visit) try {
   const HeaderInfo& header = info().header();
   log::LogReader reader(state_->image().file(), {header.log_offset, header.log_length_bytes},
                         std::nullopt);
@@ -128,9 +134,12 @@ Result<void> ImageDump::VisitLog(const std::function<Result<void>(const LogEntry
     if (!dump) return std::unexpected(std::move(dump.error()));
     return visit(*dump);
   });
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> ImageDump::VisitBat(const std::function<Result<void>(const BatEntryInfo&)>& visit) {
+Result<void> ImageDump::VisitBat(
+    const std::function<Result<void>(const BatEntryInfo&)>& visit) try {
   const BatRules& bat_rules = state_->bat_rules();
   const auto visit_one = [&](const ScannedEntry& scanned) {
     return visit({.kind = scanned.slot.kind == BatSlot::Kind::kPayload
@@ -152,9 +161,12 @@ Result<void> ImageDump::VisitBat(const std::function<Result<void>(const BatEntry
                    }
                    return {};
                  });
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> ImageDump::VisitBitmaps(const std::function<Result<void>(const BitmapDump&)>& visit) {
+Result<void> ImageDump::VisitBitmaps(
+    const std::function<Result<void>(const BitmapDump&)>& visit) try {
   return VisitBat([&](const BatEntryInfo& entry) -> Result<void> {
     const bool partial =
         entry.kind == BatEntryInfo::Kind::kPayload && info().parameters.has_parent &&
@@ -164,6 +176,8 @@ Result<void> ImageDump::VisitBitmaps(const std::function<Result<void>(const Bitm
     if (!dump) return std::unexpected(std::move(dump.error()));
     return visit(*dump);
   });
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

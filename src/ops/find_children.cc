@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "bytes/border.h"
 #include "disk/open_image.h"
 #include "disk/windows_path.h"
 #include "image/image.h"
@@ -52,7 +53,7 @@ Result<std::set<std::string>> FoldersToSearch(FileSystem& files, const File& par
 }  // namespace
 
 Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::string& path,
-                                              const OpenOptions& options) {
+                                              const OpenOptions& options) try {
   auto file = files.Open(path, {});
   if (!file) return std::unexpected(std::move(file.error()));
   auto header = ReadCurrentHeader(**file);
@@ -76,10 +77,12 @@ Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::stri
     }
   }
   return children;
+} catch (...) {
+  return CaughtException();
 }
 
 Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
-                            const OpenOptions& options) {
+                            const OpenOptions& options) try {
   constexpr size_t kNamed = 3;
   auto children = FindChildren(files, path, options);
   // What is no VHDX has no children.
@@ -104,6 +107,8 @@ Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
                   ", which could not be read any more after a change here; write to the child, or "
                   "give it up with the option orphan-children",
               path);
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "bytes/border.h"
 #include "disk/windows_path.h"
 #include "io/paths.h"
 
@@ -106,12 +107,14 @@ class TreeFinder {
 
 Result<std::vector<ImageNode>> FindImageTree(FileSystem& files,
                                              const std::vector<std::string>& paths,
-                                             const OpenOptions& options) {
+                                             const OpenOptions& options) try {
   TreeFinder finder(files, options);
   for (const std::string& path : paths) {
     if (auto added = finder.AddPath(path); !added) return std::unexpected(std::move(added.error()));
   }
   return finder.Finish();
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

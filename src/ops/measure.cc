@@ -6,6 +6,7 @@
 
 #include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
+#include "bytes/border.h"
 #include "bytes/zeros.h"
 #include "format/bat.h"
 #include "image/new_image.h"
@@ -98,7 +99,7 @@ MeasureReport MeasureRaw(const BlockDevice& source) {
 }
 
 Result<MeasureReport> MeasureVhdx(BlockDevice& source, const CreateOptions& image,
-                                  const OperationControl& control) {
+                                  const OperationControl& control) try {
   auto parameters = ParametersForCopy(image, source);
   if (!parameters) {
     parameters.error().file = source.name();
@@ -120,6 +121,8 @@ Result<MeasureReport> MeasureVhdx(BlockDevice& source, const CreateOptions& imag
   if (!blocks) return std::unexpected(std::move(blocks.error()));
   report.required_bytes = length_with(*blocks);
   return report;
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bytes/arithmetic.h"
+#include "bytes/border.h"
 #include "bytes/endian.h"
 #include "disk/open_image.h"
 #include "image/bat_scan.h"
@@ -146,7 +147,8 @@ std::optional<uint64_t> EndOfMbr(const std::array<MbrPartition, 4>& partitions,
 }  // namespace
 
 Result<BlockStatistics> CountBlocks(FileSystem& files, const std::string& path,
-                                    const OpenOptions& options, const OperationControl& control) {
+                                    const OpenOptions& options,
+                                    const OperationControl& control) try {
   Findings findings;
   auto image = OpenImage(files, path, options, findings);
   if (!image) return std::unexpected(std::move(image.error()));
@@ -161,9 +163,11 @@ Result<BlockStatistics> CountBlocks(FileSystem& files, const std::string& path,
                          });
   if (!scanned) return std::unexpected(std::move(scanned.error()));
   return counter.Finish();
+} catch (...) {
+  return CaughtException();
 }
 
-Result<std::optional<uint64_t>> MinimumSize(BlockDevice& disk) {
+Result<std::optional<uint64_t>> MinimumSize(BlockDevice& disk) try {
   const uint64_t sector_size = disk.logical_sector_size();
   std::vector<std::byte> start(2 * sector_size);
   if (disk.size_bytes() < start.size()) return std::nullopt;
@@ -178,6 +182,8 @@ Result<std::optional<uint64_t>> MinimumSize(BlockDevice& disk) {
   constexpr std::array<char, 8> kGptSignature = {'E', 'F', 'I', ' ', 'P', 'A', 'R', 'T'};
   if (protective && gpt.signature == kGptSignature) return EndOfGpt(disk, gpt);
   return EndOfMbr(partitions, disk);
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

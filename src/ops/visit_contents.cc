@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bytes/aligned_buffer.h"
+#include "bytes/border.h"
 #include "ops/extent_walk.h"
 #include "ops/progress_meter.h"
 #include "ops/zero_runs.h"
@@ -75,8 +76,10 @@ class Visitor {
 Result<void> VisitContents(
     BlockDevice& source,
     const std::function<Result<void>(uint64_t disk_offset, ByteSpan bytes)>& visit,
-    const OperationControl& control) {
+    const OperationControl& control) try {
   return Visitor(source, visit, control).Run();
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

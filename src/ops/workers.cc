@@ -1,11 +1,24 @@
 #include "ops/workers.h"
 
-#include <system_error>
+#include <exception>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "bytes/border.h"
+
 namespace vhdx {
+namespace {
+
+// An exception that left a thread would end the process.
+Result<void> Guarded(unsigned worker,
+                     const std::function<Result<void>(unsigned worker)>& work) try {
+  return work(worker);
+} catch (...) {
+  return CaughtException();
+}
+
+}  // namespace
 
 Result<void> Workers::Run(unsigned count,
                           const std::function<Result<void>(unsigned worker)>& work) {
@@ -14,8 +27,8 @@ Result<void> Workers::Run(unsigned count,
     others.reserve(count);
     try {
       for (unsigned i = 1; i < count; ++i) others.emplace_back([&, i] { RunOne(i, work); });
-    } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
-      // No more threads to be had: those that there are share the work.
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
+      // The host gives no more threads, or no memory for one: those that run share the work.
     }
     RunOne(0, work);
   }
@@ -25,7 +38,7 @@ Result<void> Workers::Run(unsigned count,
 }
 
 void Workers::RunOne(unsigned worker, const std::function<Result<void>(unsigned worker)>& work) {
-  auto done = work(worker);
+  auto done = Guarded(worker, work);
   if (done) return;
   stopping_ = true;
   const MutexLock lock(mutex_);

@@ -16,8 +16,8 @@ namespace vhdx {
 class Workers {
  public:
   /// Runs `work` on `count` threads, the caller's among them, and returns when all of them have.
-  /// The first failure is the result, and what the others see in stopping(). Where the host gives
-  /// fewer threads, fewer run.
+  /// The first failure is the result, and the others see it in stopping(); an exception on any
+  /// thread is a failure (CaughtException). If the host gives fewer threads, fewer run.
   Result<void> Run(unsigned count, const std::function<Result<void>(unsigned worker)>& work);
 
   /// Whether the others would rather stop: asked between pieces.
