@@ -35,8 +35,10 @@ struct CopyReport {
 };
 
 /// Copies `source` to the start of `target`, which must be at least as large. Ranges of zeros in
-/// the data become holes. Does not flush. After an error the target has some of the new contents.
-/// Errors: those of Read, Write and Extents; kCancelled.
+/// the data become holes. The source may be written meanwhile: each byte is then one that it had
+/// during the copy. Bytes are shared (reflink) only if the source is not writable. Does not flush.
+/// After an error the target has some of the new contents. Errors: those of Read, Write and
+/// Extents; kCancelled.
 Result<CopyReport> CopyContents(BlockDevice& source, BlockDevice& target,
                                 const CopyOptions& options, const OperationControl& control = {});
 

@@ -185,6 +185,61 @@ TEST_F(ConvertIn, AnyCallThatFails_LeavesNothing) {
   EXPECT_GT(failures, 15U);
 }
 
+// A disk on which block 2 is trimmed, and its space taken by block 9, between the moment at which
+// somebody asks where the blocks are and the moment at which they are read.
+class DiskWrittenMeanwhile final : public BlockDevice {
+ public:
+  explicit DiskWrittenMeanwhile(Disk& disk) : disk_(disk) {}
+
+  const std::string& name() const override { return disk_.name(); }
+  uint64_t size_bytes() const override { return disk_.size_bytes(); }
+  uint32_t logical_sector_size() const override { return disk_.logical_sector_size(); }
+  uint32_t physical_sector_size() const override { return disk_.physical_sector_size(); }
+  bool writable() const override { return disk_.writable(); }
+  Result<void> Read(uint64_t disk_offset, MutableByteSpan buffer) override {
+    return disk_.Read(disk_offset, buffer);
+  }
+  Result<void> Write(uint64_t disk_offset, ByteSpan buffer) override {
+    return disk_.Write(disk_offset, buffer);
+  }
+  Result<void> WriteZeroes(DiskRange range) override { return disk_.WriteZeroes(range); }
+  Result<void> Trim(DiskRange range) override { return disk_.Trim(range); }
+  Result<void> Flush() override { return disk_.Flush(); }
+  Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) override {
+    auto extents = disk_.Extents(range, max_extents);
+    EXPECT_TRUE(disk_.Trim({2 * kMiB, kMiB}));
+    EXPECT_TRUE(disk_.Flush());
+    EXPECT_TRUE(disk_.Write(9 * kMiB, std::vector<std::byte>(kMiB, std::byte{'Z'})));
+    return extents;
+  }
+  bool Uses(const FileIdentity& file) const override { return disk_.Uses(file); }
+
+ private:
+  Disk& disk_;
+};
+
+TEST_F(ConvertIn, SourceThatIsWrittenMeanwhile_NeverGivesAnotherBlocksBytes) {
+  files_.SetCapabilities({.punch_hole = true, .clone_range = true});
+  Create(files_, "/vm/disk.vhdx", {.size_bytes = 16 * kMiB, .block_size_bytes = kMiB}).value();
+  auto disk = *Disk::Open(files_, "/vm/disk.vhdx", {.access = DiskAccess::kReadWrite});
+  ASSERT_TRUE(disk->Write(2 * kMiB, std::vector<std::byte>(kMiB, std::byte{'c'})));
+  ASSERT_TRUE(disk->Flush());
+  const uint64_t place = disk->Extents({2 * kMiB, kMiB}, 1)->front().file_offset;
+
+  DiskWrittenMeanwhile source(*disk);
+  const auto contents = files_.AddFile("/vm/copy.raw");
+  contents->Resize(16 * kMiB);
+  auto target = *RawDevice::Open(*files_.Open("/vm/copy.raw", {.access = FileAccess::kReadWrite}));
+  const auto report = CopyContents(source, *target, {.target = TargetContents::kZeros});
+  ASSERT_TRUE(report) << ToString(report.error());
+  EXPECT_EQ(report->cloned_bytes, 0U);
+  ASSERT_EQ(disk->Extents({9 * kMiB, kMiB}, 1)->front().file_offset, place)
+      << "no space was reused";
+  std::vector<std::byte> copied(kMiB);
+  ASSERT_TRUE(target->Read(2 * kMiB, copied));
+  EXPECT_EQ(std::ranges::count(copied, std::byte{'Z'}), 0);
+}
+
 // -- From a stream --
 
 // Gives a raw disk front to back, in full pieces.

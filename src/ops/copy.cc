@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <new>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -10,6 +9,7 @@
 
 #include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
+#include "bytes/border.h"
 #include "bytes/mutex.h"
 #include "ops/progress_meter.h"
 #include "ops/workers.h"
@@ -84,6 +84,7 @@ class Copier {
       : source_(source),
         target_(target),
         target_is_zero_(options.target == TargetContents::kZeros),
+        source_may_change_(source.writable()),
         control_(control),
         queue_(source, !target_is_zero_),
         meter_(control, source.size_bytes()) {}
@@ -99,8 +100,7 @@ class Copier {
 
  private:
   Result<void> Work() {
-    const AlignedBuffer buffer(kCopyPiece, AlignedBuffer::kPageBytes, std::nothrow);
-    if (!buffer.ok()) return Fail(ErrorCode::kIo, "no memory for a buffer");
+    const AlignedBuffer buffer(kCopyPiece);
     while (!workers_.stopping()) {
       if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
       auto piece = queue_.Next(may_clone_.load(std::memory_order_relaxed));
@@ -146,16 +146,14 @@ class Copier {
   // Copies from `done` bytes into the piece on, up to a buffer's worth; returns how far it came.
   Result<uint64_t> CopySome(const Extent& piece, uint64_t done, std::span<std::byte> buffer) {
     const uint64_t left = piece.range.length_bytes - done;
-    const uint64_t start = piece.file_offset + done;
-    auto data = piece.file->NextData(start);
-    if (!data) return std::unexpected(std::move(data.error()));
     const uint64_t disk_offset = piece.range.disk_offset + done;
-    if (*data > start) {
-      const uint64_t hole = std::min(*data - start, left);
-      if (auto zeroed = PutZeros({disk_offset, hole}); !zeroed) {
+    auto hole = HoleAt(piece, done);
+    if (!hole) return std::unexpected(std::move(hole.error()));
+    if (*hole != 0) {
+      if (auto zeroed = PutZeros({disk_offset, *hole}); !zeroed) {
         return std::unexpected(std::move(zeroed.error()));
       }
-      return hole;
+      return *hole;
     }
     const auto bytes = buffer.first(std::min<uint64_t>(buffer.size(), left));
     if (auto read = source_.Read(disk_offset, bytes); !read) {
@@ -163,6 +161,15 @@ class Copier {
     }
     if (auto put = Put(disk_offset, bytes); !put) return std::unexpected(std::move(put.error()));
     return bytes.size();
+  }
+
+  // The length of the hole of the source's file at `done` bytes into the piece, or 0.
+  Result<uint64_t> HoleAt(const Extent& piece, uint64_t done) const {
+    if (source_may_change_) return 0;
+    const uint64_t start = piece.file_offset + done;
+    auto data = piece.file->NextData(start);
+    if (!data) return std::unexpected(std::move(data.error()));
+    return std::min(*data - start, piece.range.length_bytes - done);
   }
 
   Result<void> Put(uint64_t disk_offset, ByteSpan bytes) {
@@ -184,11 +191,14 @@ class Copier {
   BlockDevice& source_;
   BlockDevice& target_;
   const bool target_is_zero_;
+  // Somebody may write to the source meanwhile: then space that an extent named may belong to
+  // another block by now. Only the source itself, which knows, is read.
+  const bool source_may_change_;
   const OperationControl& control_;
   ExtentQueue queue_;
   ProgressMeter meter_;
   Workers workers_;
-  std::atomic<bool> may_clone_ = true;
+  std::atomic<bool> may_clone_ = !source_may_change_;
   std::atomic<uint64_t> copied_ = 0;
   std::atomic<uint64_t> cloned_ = 0;
   std::atomic<uint64_t> done_ = 0;
@@ -203,7 +213,7 @@ unsigned ThreadsFor(unsigned wanted) {
 }  // namespace
 
 Result<CopyReport> CopyContents(BlockDevice& source, BlockDevice& target,
-                                const CopyOptions& options, const OperationControl& control) {
+                                const CopyOptions& options, const OperationControl& control) try {
   if (target.size_bytes() < source.size_bytes()) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the target has " + std::to_string(target.size_bytes()) +
@@ -211,10 +221,12 @@ Result<CopyReport> CopyContents(BlockDevice& source, BlockDevice& target,
                 target.name());
   }
   return Copier(source, target, options, control).Run(ThreadsFor(options.threads));
+} catch (...) {
+  return CaughtException();
 }
 
 Result<CopyReport> StreamContents(BlockDevice& source, File& stream,
-                                  const OperationControl& control) {
+                                  const OperationControl& control) try {
   ProgressMeter meter(control, source.size_bytes());
   const AlignedBuffer buffer(kMiB);
   CopyReport report;
@@ -233,6 +245,8 @@ Result<CopyReport> StreamContents(BlockDevice& source, File& stream,
     meter.Add(length);
   }
   return report;
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx
