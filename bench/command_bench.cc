@@ -6,7 +6,6 @@
 // thrown away; its exit status becomes that of command_bench.
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -16,6 +15,8 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+
+#include "bytes/formatting.h"
 
 namespace {
 
@@ -49,7 +50,7 @@ int main(int argc, char** argv) {
   rusage usage{};
   if (child < 0 || wait4(child, &status, 0, &usage) != child) return 127;
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  const std::string report = fmt::format(
+  const std::string report = vhdx::Format(
       R"({{"seconds": {:.6f}, "cpu-seconds": {:.6f}, "peak-rss-bytes": {}}})", elapsed.count(),
       Seconds(usage.ru_utime) + Seconds(usage.ru_stime), usage.ru_maxrss * 1024);
   std::printf("%s\n", report.c_str());

@@ -13,7 +13,6 @@
 // bench/run alternates the two.
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 #include <vhdxkit/disk.h>
 
@@ -30,6 +29,8 @@
 #include <string_view>
 #include <thread>
 #include <vector>
+
+#include "bytes/formatting.h"
 
 namespace {
 
@@ -181,8 +182,8 @@ Target OpenRaw(const Arguments& arguments) {
 
 std::string CountersOf(const vhdx::Disk& disk) {
   const vhdx::EngineCounters counters = disk.counters();
-  return fmt::format(R"(, "syncs": {}, "log-entries": {}, "allocations": {})", counters.syncs,
-                     counters.log_entries, counters.allocations);
+  return vhdx::Format(R"(, "syncs": {}, "log-entries": {}, "allocations": {})", counters.syncs,
+                      counters.log_entries, counters.allocations);
 }
 
 Target OpenVhdx(const Arguments& arguments) {
@@ -265,9 +266,9 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::printf("%s\n",
-              fmt::format(R"({{"requests": {}, "seconds": {:.6f}, "rate": {:.1f}{}}})",
-                          score.requests, score.seconds,
-                          static_cast<double>(score.requests) / score.seconds, target.counters())
+              vhdx::Format(R"({{"requests": {}, "seconds": {:.6f}, "rate": {:.1f}{}}})",
+                           score.requests, score.seconds,
+                           static_cast<double>(score.requests) / score.seconds, target.counters())
                   .c_str());
   return 0;
 }

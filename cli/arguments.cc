@@ -1,13 +1,11 @@
 #include "cli/arguments.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <functional>
 
+#include "bytes/formatting.h"
 #include "cli/printable.h"
 #include "cli/size_text.h"
 
@@ -23,7 +21,7 @@ CLI::Option* AddValue(CLI::App& app, const std::string& names, const std::string
                       const std::string& help, const Take& take) {
   const auto take_value = [name = LongestName(names), take](const std::string& text) {
     if (const std::string complaint = take(text); !complaint.empty()) {
-      throw CLI::ValidationError(name, fmt::format("\"{}\" {}", Printable(text), complaint));
+      throw CLI::ValidationError(name, Format("\"{}\" {}", Printable(text), complaint));
     }
   };
   return app.add_option_function<std::string>(names, take_value, help)
@@ -123,8 +121,8 @@ void AddCount(CLI::App& app, const std::string& names, uint64_t& target, CountLi
     const bool is_number = failure == std::errc() && parsed == end;
     if (!is_number || count < limits.least || count > limits.most) {
       return limits.most == UINT64_MAX
-                 ? fmt::format("is no number from {} on", limits.least)
-                 : fmt::format("is no number from {} to {}", limits.least, limits.most);
+                 ? Format("is no number from {} on", limits.least)
+                 : Format("is no number from {} to {}", limits.least, limits.most);
     }
     target = count;
     return {};
@@ -141,10 +139,10 @@ void AddConflict(CLI::App& app, const std::string& name, const std::string& othe
 
 void AddChoice(CLI::App& app, const std::string& names, std::string& target,
                const std::vector<std::string>& choices, const std::string& help) {
-  AddValue(app, names, fmt::format("{}", fmt::join(choices, "|")), help,
+  AddValue(app, names, Join(choices, "|"), help,
            [&target, choices](const std::string& text) -> std::string {
              if (std::ranges::find(choices, text) == choices.end()) {
-               return fmt::format("is not one of: {}", fmt::join(choices, ", "));
+               return Format("is not one of: {}", Join(choices, ", "));
              }
              target = text;
              return {};

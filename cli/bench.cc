@@ -1,6 +1,5 @@
 // vhdx bench: streams of requests against a disk, measured.
 
-#include <fmt/format.h>
 #include <vhdxkit/bench.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -62,10 +62,10 @@ double PerSecond(uint64_t count, std::chrono::nanoseconds time) {
 
 std::string FormatLatency(std::chrono::nanoseconds time) {
   const auto nanoseconds = static_cast<double>(time.count());
-  if (time < std::chrono::microseconds(1)) return fmt::format("{} ns", time.count());
-  if (time < std::chrono::milliseconds(1)) return fmt::format("{:.1f} us", nanoseconds / 1e3);
-  if (time < std::chrono::seconds(1)) return fmt::format("{:.1f} ms", nanoseconds / 1e6);
-  return fmt::format("{:.2f} s", nanoseconds / 1e9);
+  if (time < std::chrono::microseconds(1)) return Format("{} ns", time.count());
+  if (time < std::chrono::milliseconds(1)) return Format("{:.1f} us", nanoseconds / 1e3);
+  if (time < std::chrono::seconds(1)) return Format("{:.1f} ms", nanoseconds / 1e6);
+  return Format("{:.2f} s", nanoseconds / 1e9);
 }
 
 Json ToJson(const BenchOutcome& outcome) {
@@ -89,7 +89,7 @@ Json ToJson(const BenchOutcome& outcome) {
 std::string ToText(const BenchOutcome& outcome, const BenchOptions& options) {
   constexpr double kBytesPerMiB = 1024.0 * 1024.0;
   const BenchReport& report = outcome.report;
-  std::string text = fmt::format(
+  std::string text = Format(
       "{} {} of {}, {}, {} at once: {:.2f} s\n"
       "  requests a second  {:.0f}\n"
       "  MiB a second       {:.1f}\n"
@@ -101,12 +101,12 @@ std::string ToText(const BenchOutcome& outcome, const BenchOptions& options) {
       FormatLatency(report.latency_median), FormatLatency(report.latency_99),
       FormatLatency(report.latency_max));
   if (options.kind == RequestKind::kWrite) {
-    text += fmt::format("  {:<17}  {}\n", "flushes", report.flushes);
+    text += Format("  {:<17}  {}\n", "flushes", report.flushes);
   }
   if (!outcome.counters) return text;
   for (auto [name, count] : Named(*outcome.counters)) {
     std::ranges::replace(name, '-', ' ');
-    text += fmt::format("  {:<17}  {}\n", name, count);
+    text += Format("  {:<17}  {}\n", name, count);
   }
   return text;
 }

@@ -1,11 +1,10 @@
 #include "cli/check_document.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <vector>
 
+#include "bytes/formatting.h"
 #include "cli/printable.h"
 #include "cli/size_text.h"
 
@@ -34,9 +33,9 @@ uint64_t CountOf(const CheckReport& report, std::string_view severity) {
 // -- Text --
 
 std::string FindingToText(const Finding& finding) {
-  std::string text = fmt::format("{}: {}: {}", SeverityName(finding.rule->severity),
-                                 Printable(finding.file), Printable(finding.sentence));
-  const std::string rule = fmt::format("[{}]", finding.rule->id);
+  std::string text = Format("{}: {}: {}", SeverityName(finding.rule->severity),
+                            Printable(finding.file), Printable(finding.sentence));
+  const std::string rule = Format("[{}]", finding.rule->id);
   if (!text.ends_with(rule)) text += " " + rule;
   return text + "\n";
 }
@@ -49,8 +48,8 @@ std::string TextForRest(const CheckReport& report, Notes notes) {
     const auto shown =
         static_cast<uint64_t>(std::ranges::count(report.findings, rule, &Finding::rule));
     if (times > shown) {
-      text += fmt::format("{}: {} more of the rule [{}]\n", SeverityName(rule->severity),
-                          times - shown, rule->id);
+      text += Format("{}: {} more of the rule [{}]\n", SeverityName(rule->severity), times - shown,
+                     rule->id);
     }
   }
   return text;
@@ -75,18 +74,18 @@ std::string CountsText(const CheckReport& report, Notes notes) {
   for (const std::string_view severity : {"error", "warning", "leak", "note"}) {
     if (severity == "note" && notes == Notes::kHide) continue;
     const uint64_t count = CountOf(report, severity);
-    if (count > 0) counts.push_back(fmt::format("{} {}{}", count, severity, count == 1 ? "" : "s"));
+    if (count > 0) counts.push_back(Format("{} {}{}", count, severity, count == 1 ? "" : "s"));
   }
-  return counts.empty() ? "" : fmt::format(" ({})", fmt::join(counts, ", "));
+  return counts.empty() ? "" : Format(" ({})", Join(counts, ", "));
 }
 
 std::string BlocksText(const CheckReport& report) {
   if (report.total_blocks == 0) return {};
-  std::string text = fmt::format(
-      "{} of {} blocks in the file, {} fragmented; the image ends at {}", report.present_blocks,
-      report.total_blocks, report.fragmented_blocks, FormatSizeExactly(report.image_end_offset));
+  std::string text = Format("{} of {} blocks in the file, {} fragmented; the image ends at {}",
+                            report.present_blocks, report.total_blocks, report.fragmented_blocks,
+                            FormatSizeExactly(report.image_end_offset));
   if (report.leaked_bytes > 0) {
-    text += fmt::format("; {} belong to nothing", FormatSize(report.leaked_bytes));
+    text += Format("; {} belong to nothing", FormatSize(report.leaked_bytes));
   }
   return text + "\n";
 }
@@ -115,8 +114,8 @@ std::string CheckToText(const CheckReport& report, Notes notes) {
     text += FindingToText(finding);
   }
   text += TextForRest(report, notes);
-  text += fmt::format("{}: {}{}\n", Printable(report.filename), VerdictText(report.verdict),
-                      CountsText(report, notes));
+  text += Format("{}: {}{}\n", Printable(report.filename), VerdictText(report.verdict),
+                 CountsText(report, notes));
   return text + BlocksText(report);
 }
 

@@ -1,7 +1,5 @@
 #include "cli/command_line.h"
 
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
@@ -9,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/help.h"
@@ -113,13 +112,13 @@ std::string CommandLine::UnknownCommand() const {
   const auto word = std::ranges::find_if_not(
       remaining, [](const std::string& text) { return text.starts_with('-'); });
   if (word == remaining.end()) return "the command is missing";
-  std::string sentence = fmt::format("there is no command \"{}\"", Printable(*word));
+  std::string sentence = Format("there is no command \"{}\"", Printable(*word));
   const auto like = [&](const Command& command) {
     return EditDistance(*word, command.app->get_name());
   };
   const auto nearest = std::ranges::min_element(commands_, {}, like);
   if (like(*nearest) <= kAlike) {
-    sentence += fmt::format(", did you mean `{}`?", nearest->app->get_name());
+    sentence += Format(", did you mean `{}`?", nearest->app->get_name());
   }
   return sentence;
 }
@@ -139,8 +138,8 @@ std::string CommandLine::SentenceFor(const CLI::ParseError& mistake) const {
     const bool has_option = words.starts_with('-') || option != 0;
     const std::string word =
         has_option ? words.substr(option, words.find(' ', option) - option) : words;
-    return fmt::format("{} \"{}\"", has_option ? "there is no option" : "too many arguments, from",
-                       Printable(word));
+    return Format("{} \"{}\"", has_option ? "there is no option" : "too many arguments, from",
+                  Printable(word));
   }
   return Printable(text);
 }
@@ -153,7 +152,7 @@ std::pair<std::string, std::string> CommandLine::ExplainMistake(
   std::string sentence = SentenceFor(mistake);
   if (!command.empty()) sentence = command + ": " + sentence;
   return {std::move(sentence),
-          command.empty() ? "see `vhdx --help`" : fmt::format("see `vhdx {} --help`", command)};
+          command.empty() ? "see `vhdx --help`" : Format("see `vhdx {} --help`", command)};
 }
 
 bool AsksForJson(const std::vector<std::string>& arguments) {

@@ -1,12 +1,12 @@
 // vhdx compare: do two disks hold the same?
 
-#include <fmt/format.h>
 #include <vhdxkit/compare.h>
 
 #include <algorithm>
 #include <memory>
 #include <utility>
 
+#include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -43,12 +43,12 @@ Json ToJson(const CompareReport& report) {
 
 std::string ToText(const CompareArguments& arguments, const CompareReport& report) {
   if (report.first_difference) {
-    return fmt::format("The disks differ, first at byte {}.\n", *report.first_difference);
+    return Format("The disks differ, first at byte {}.\n", *report.first_difference);
   }
   if (!report.identical) {
-    return fmt::format("The disks have different sizes: {} has {} bytes, {} has {} bytes.\n",
-                       Printable(arguments.a.path), report.size_a_bytes,
-                       Printable(arguments.b.path), report.size_b_bytes);
+    return Format("The disks have different sizes: {} has {} bytes, {} has {} bytes.\n",
+                  Printable(arguments.a.path), report.size_a_bytes, Printable(arguments.b.path),
+                  report.size_b_bytes);
   }
   return "The disks hold the same.\n";
 }
@@ -60,8 +60,8 @@ void NoteSizes(const Invocation& invocation, const CompareArguments& arguments,
   const uint64_t longer = std::max(report.size_a_bytes, report.size_b_bytes);
   const uint64_t shorter = std::min(report.size_a_bytes, report.size_b_bytes);
   invocation.messages.Note(a_is_longer ? arguments.a.path : arguments.b.path,
-                           fmt::format("is longer than the other disk by {}, which read as zeros",
-                                       FormatSizeExactly(longer - shorter)));
+                           Format("is longer than the other disk by {}, which read as zeros",
+                                  FormatSizeExactly(longer - shorter)));
 }
 
 Result<ExitStatus> RunCompare(const Invocation& invocation, const CompareArguments& arguments) {

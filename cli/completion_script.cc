@@ -1,23 +1,17 @@
 #include "cli/completion_script.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <string_view>
 #include <vector>
 
+#include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/help.h"
 #include "cli/parser_options.h"
 
 namespace vhdx::cli {
 namespace {
-
-std::string Join(const std::vector<std::string>& words, std::string_view between) {
-  return fmt::format("{}", fmt::join(words, between));
-}
 
 std::string Escape(std::string_view text, std::string_view characters) {
   std::string escaped;
@@ -39,7 +33,7 @@ std::vector<std::string> CommandNames(const std::vector<const CLI::App*>& comman
 
 // `words` as bash reads them, quotes included.
 std::string BashWords(std::string_view words) {
-  return fmt::format("mapfile -t COMPREPLY < <(compgen -W {} -- \"$cur\")", words);
+  return Format("mapfile -t COMPREPLY < <(compgen -W {} -- \"$cur\")", words);
 }
 
 // What may follow an option that takes a value.
@@ -57,8 +51,8 @@ std::string BashValues(const std::string& command, const ParserOptions& options)
   for (const CLI::Option* option : options) {
     if (!TakesValue(*option)) continue;
     std::vector<std::string> patterns = NamesOf(*option);
-    for (std::string& name : patterns) name = fmt::format("{},{}", command, name);
-    text += fmt::format("    {}) {}; return ;;\n", Join(patterns, "|"), BashValue(*option));
+    for (std::string& name : patterns) name = Format("{},{}", command, name);
+    text += Format("    {}) {}; return ;;\n", Join(patterns, "|"), BashValue(*option));
   }
   return text;
 }
@@ -88,10 +82,10 @@ bool TakesFiles(const CLI::App& command) {
 }
 
 std::string BashCommand(const CLI::App& command, const std::string& shared) {
-  std::string text = fmt::format("    {})\n      options='{} {}'\n", command.get_name(),
-                                 BashOptionWords(OptionsOf(command)), shared);
-  text += fmt::format("      words='{}'\n", Join(PositionalChoices(command), " "));
-  text += fmt::format("      files={} ;;\n", TakesFiles(command) ? "yes" : "");
+  std::string text = Format("    {})\n      options='{} {}'\n", command.get_name(),
+                            BashOptionWords(OptionsOf(command)), shared);
+  text += Format("      words='{}'\n", Join(PositionalChoices(command), " "));
+  text += Format("      files={} ;;\n", TakesFiles(command) ? "yes" : "");
   return text;
 }
 
@@ -112,9 +106,9 @@ std::string ZshAction(const CLI::Option& option) {
 std::string ZshOption(const CLI::Option& option) {
   std::string text;
   for (const std::string& name : NamesOf(option)) {
-    text += fmt::format(" '*{}[{}]", name, ZshText(option.get_description()));
+    text += Format(" '*{}[{}]", name, ZshText(option.get_description()));
     if (TakesValue(option)) {
-      text += fmt::format(":{}:{}", ZshText(option.get_type_name()), ZshAction(option));
+      text += Format(":{}:{}", ZshText(option.get_type_name()), ZshAction(option));
     }
     text += "'";
   }
@@ -122,12 +116,12 @@ std::string ZshOption(const CLI::Option& option) {
 }
 
 std::string ZshCommand(const CLI::App& command) {
-  std::string text = fmt::format("        {}) _arguments $shared", command.get_name());
+  std::string text = Format("        {}) _arguments $shared", command.get_name());
   for (const CLI::Option* option : OptionsOf(command)) text += ZshOption(*option);
   for (const CLI::Option* option : PositionalsOf(command)) {
     const bool many = option->get_expected_max() > 1;
-    text += fmt::format(" '{}:{}:{}'", many ? "*" : "", ZshText(option->get_name(true)),
-                        ZshAction(*option));
+    text +=
+        Format(" '{}:{}:{}'", many ? "*" : "", ZshText(option->get_name(true)), ZshAction(*option));
   }
   return text + " ;;\n";
 }
@@ -154,14 +148,14 @@ std::string FishOption(const std::string& condition, const CLI::Option& option) 
 
 std::string FishCommand(const CLI::App& command) {
   const std::string& name = command.get_name();
-  std::string text = fmt::format("complete -c vhdx -n __fish_use_subcommand -f -a {} -d {}\n", name,
-                                 FishText(Summary(command)));
-  const std::string condition = fmt::format(" -n '__fish_seen_subcommand_from {}'", name);
+  std::string text = Format("complete -c vhdx -n __fish_use_subcommand -f -a {} -d {}\n", name,
+                            FishText(Summary(command)));
+  const std::string condition = Format(" -n '__fish_seen_subcommand_from {}'", name);
   for (const CLI::Option* option : OptionsOf(command)) text += FishOption(condition, *option);
   const std::vector<std::string> choices = PositionalChoices(command);
   if (!choices.empty()) {
-    text += fmt::format("complete -c vhdx{} {} -a {}\n", condition,
-                        TakesFiles(command) ? "-F" : "-f", FishText(Join(choices, " ")));
+    text += Format("complete -c vhdx{} {} -a {}\n", condition, TakesFiles(command) ? "-F" : "-f",
+                   FishText(Join(choices, " ")));
   }
   return text;
 }
@@ -193,8 +187,8 @@ std::string BashCompletion(const CLI::App& root) {
   text += "  esac\n  case $command in\n";
   const std::string shared = BashOptionWords(SharedOptionsOf(root));
   for (const CLI::App* command : commands) text += BashCommand(*command, shared);
-  text += fmt::format("    *)\n      options='{}'\n      words='{}' ;;\n",
-                      BashOptionWords(OptionsOf(root)), names);
+  text += Format("    *)\n      options='{}'\n      words='{}' ;;\n",
+                 BashOptionWords(OptionsOf(root)), names);
   return text +
          "  esac\n"
          "  if [[ $cur == -* ]]; then\n"
@@ -226,7 +220,7 @@ std::string ZshCompletion(const CLI::App& root) {
   for (const CLI::Option* option : SharedOptionsOf(root)) text += ZshOption(*option);
   text += " )\n  commands=(\n";
   for (const CLI::App* command : CommandsOf(root)) {
-    text += fmt::format("    '{}:{}'\n", command->get_name(), ZshText(Summary(*command)));
+    text += Format("    '{}:{}'\n", command->get_name(), ZshText(Summary(*command)));
   }
   text +=
       "  )\n"

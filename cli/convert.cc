@@ -1,6 +1,5 @@
 // vhdx convert: the contents of a disk into a VHDX, a raw file, a block device, or a pipe.
 
-#include <fmt/format.h>
 #include <unistd.h>
 #include <vhdxkit/convert.h>
 #include <vhdxkit/image_format.h>
@@ -9,6 +8,7 @@
 #include <memory>
 #include <utility>
 
+#include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -154,19 +154,18 @@ Json ToJson(const ConvertArguments& arguments, const Conversion& conversion,
 
 std::string ToText(const ConvertArguments& arguments, const ConversionOutcome& outcome) {
   const ConvertReport& report = outcome.report;
-  std::string parts = fmt::format("{} copied", FormatSize(report.copy.copied_bytes));
+  std::string parts = Format("{} copied", FormatSize(report.copy.copied_bytes));
   if (report.copy.cloned_bytes > 0) {
-    parts += fmt::format(", {} shared with the source", FormatSize(report.copy.cloned_bytes));
+    parts += Format(", {} shared with the source", FormatSize(report.copy.cloned_bytes));
   }
   if (report.copy.zero_bytes > 0) {
-    parts += fmt::format(", {} zeros", FormatSize(report.copy.zero_bytes));
+    parts += Format(", {} zeros", FormatSize(report.copy.zero_bytes));
   }
-  std::string text =
-      fmt::format("{}: {} written ({}) in {:.2f} s", Printable(TargetName(arguments)),
-                  FormatSize(report.source_size_bytes), parts, outcome.seconds);
+  std::string text = Format("{}: {} written ({}) in {:.2f} s", Printable(TargetName(arguments)),
+                            FormatSize(report.source_size_bytes), parts, outcome.seconds);
   const uint64_t rest = report.target_size_bytes - report.source_size_bytes;
   if (rest > 0 && report.into_existing) {
-    text += fmt::format("; the {} behind that stay as they were", FormatSize(rest));
+    text += Format("; the {} behind that stay as they were", FormatSize(rest));
   }
   return text + "\n";
 }
@@ -198,17 +197,17 @@ Result<std::string_view> DecideTargetFormat(const Invocation& invocation,
     if (!format) return std::unexpected(std::move(format.error()));
     if (*format == nullptr) return kRaw;
     if ((*format)->kind == ImageFormat::Kind::kVhdx) return kVhdx;
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("this is {}, which is not written here; -O raw writes over it",
-                            (*format)->title),
-                arguments.target);
+    return Fail(
+        ErrorCode::kUnsupported,
+        Format("this is {}, which is not written here; -O raw writes over it", (*format)->title),
+        arguments.target);
   }
   for (const std::string_view name : {".vhd", ".qcow2", ".qcow", ".vmdk", ".vdi", ".qed"}) {
     if (!arguments.target.ends_with(name)) continue;
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the name says {}, which is not written here; -O says what is to be "
-                            "written under it",
-                            name.substr(1)),
+                Format("the name says {}, which is not written here; -O says what is to be "
+                       "written under it",
+                       name.substr(1)),
                 arguments.target);
   }
   return IsNamedAsVhdx(arguments.target) ? kVhdx : kRaw;
@@ -230,11 +229,11 @@ Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view ta
   }
   const std::string_view of_new_image = OptionOfNewImage(arguments.image);
   if (!of_new_image.empty() && target_format == kRaw) {
-    return refuse(fmt::format("{} is for a VHDX; say -O vhdx, or leave it out", of_new_image));
+    return refuse(Format("{} is for a VHDX; say -O vhdx, or leave it out", of_new_image));
   }
   if (!of_new_image.empty() && arguments.into_existing) {
     return refuse(
-        fmt::format("{} is for a new image, and with -n there is one; leave it out", of_new_image));
+        Format("{} is for a new image, and with -n there is one; leave it out", of_new_image));
   }
   return {};
 }

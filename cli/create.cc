@@ -1,12 +1,12 @@
 // vhdx create and vhdx snapshot: a new, empty disk, or a child of one.
 
-#include <fmt/format.h>
 #include <vhdxkit/create.h>
 #include <vhdxkit/inspect.h>
 
 #include <memory>
 #include <utility>
 
+#include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -71,12 +71,12 @@ Json ToJson(const CreateArguments& arguments, const CreateReport& report) {
 
 std::string ToText(const CreateArguments& arguments, const CreateReport& report) {
   std::string text =
-      fmt::format("{}: a {} disk of {} in blocks of {}; the file has {}", Printable(arguments.path),
-                  SubformatName(arguments.subformat()), FormatSize(report.size_bytes),
-                  FormatSize(report.block_size_bytes), FormatSize(report.file_size_bytes));
+      Format("{}: a {} disk of {} in blocks of {}; the file has {}", Printable(arguments.path),
+             SubformatName(arguments.subformat()), FormatSize(report.size_bytes),
+             FormatSize(report.block_size_bytes), FormatSize(report.file_size_bytes));
   if (!arguments.parent.empty()) {
-    text += fmt::format("; {} is its parent and must not be written any more",
-                        Printable(arguments.parent));
+    text +=
+        Format("; {} is its parent and must not be written any more", Printable(arguments.parent));
   }
   return text + "\n";
 }
@@ -92,8 +92,8 @@ void NoteParentElsewhere(const Invocation& invocation, const CreateArguments& ar
   if (!real_path) return;
   invocation.messages.Note(
       arguments.path,
-      fmt::format("its parent lies in another folder; say --parent-dir {} wherever it is used",
-                  Printable(real_path->substr(0, real_path->rfind('/') + 1))));
+      Format("its parent lies in another folder; say --parent-dir {} wherever it is used",
+             Printable(real_path->substr(0, real_path->rfind('/') + 1))));
 }
 
 Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments& arguments) {
@@ -102,8 +102,8 @@ Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments
   }
   CreateOptions options = ToCreateOptions(
       arguments.image, arguments.subformat(),
-      fmt::format("size {} parent {}", arguments.size_bytes.value_or(0),
-                  arguments.image.reproducible ? IdentityOf(invocation, arguments.parent) : ""));
+      Format("size {} parent {}", arguments.size_bytes.value_or(0),
+             arguments.image.reproducible ? IdentityOf(invocation, arguments.parent) : ""));
   options.size_bytes = arguments.size_bytes.value_or(0);
   options.parent_path = arguments.parent;
   options.open = invocation.open_options({});

@@ -1,6 +1,5 @@
 #include "cli/disk_source.h"
 
-#include <fmt/format.h>
 #include <vhdxkit/image_format.h>
 #include <vhdxkit/image_tree.h>
 #include <vhdxkit/raw_device.h>
@@ -8,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/printable.h"
 #include "cli/standard_input.h"
@@ -24,8 +24,8 @@ constexpr std::string_view kWithoutLocks =
 std::string Advice(const ImageFormat& format, const std::string& path) {
   if (format.kind == ImageFormat::Kind::kPacked) return "unpack it first";
   if (format.qemu_name.empty()) return "convert it to raw with a program that reads it";
-  return fmt::format("convert it first: `qemu-img convert -f {} -O raw {} disk.raw`",
-                     format.qemu_name, path == kStandardInputName ? "FILE" : QuoteForShell(path));
+  return Format("convert it first: `qemu-img convert -f {} -O raw {} disk.raw`", format.qemu_name,
+                path == kStandardInputName ? "FILE" : QuoteForShell(path));
 }
 
 Error WrongFormat(const ImageFormat& format, const std::string& path) {
@@ -38,7 +38,7 @@ Error WrongFormat(const ImageFormat& format, const std::string& path) {
   error.found = format.title;
   error.expected = "a VHDX image";
   error.sentence =
-      fmt::format("this is {}{}; {} [{}]", format.title, reads, Advice(format, path), kNoSignature);
+      Format("this is {}{}; {} [{}]", format.title, reads, Advice(format, path), kNoSignature);
   return error;
 }
 
@@ -46,7 +46,7 @@ Error WrongFormat(const ImageFormat& format, const std::string& path) {
 Error OrAsRaw(Error error, const SourceArguments& source) {
   const size_t end = std::min(error.sentence.rfind(" ["), error.sentence.size());
   error.sentence.insert(
-      end, fmt::format(", or say {} raw to take its bytes as they are", source.format_option));
+      end, Format(", or say {} raw to take its bytes as they are", source.format_option));
   return error;
 }
 
@@ -100,7 +100,7 @@ Result<void> LockRaw(const Invocation& invocation, const SourceArguments& source
   auto locked = file.Lock(writing ? LockMode::kExclusive : LockMode::kShared);
   if (!locked && !writing && locked.error().code == ErrorCode::kUnsupported) {
     invocation.messages.Warn(source.path,
-                             fmt::format("the file system has no locks: {}", kWithoutLocks));
+                             Format("the file system has no locks: {}", kWithoutLocks));
     return {};
   }
   return locked;
@@ -129,9 +129,9 @@ void NotePadding(const Invocation& invocation, const std::string& path, uint64_t
                  uint32_t sector_size) {
   const uint64_t rest = size_bytes % sector_size;
   if (rest == 0) return;
-  invocation.messages.Note(path, fmt::format("its {} bytes are no multiple of a sector of {}; the "
-                                             "disk ends with {} bytes of zeros more",
-                                             size_bytes, sector_size, sector_size - rest));
+  invocation.messages.Note(path, Format("its {} bytes are no multiple of a sector of {}; the "
+                                        "disk ends with {} bytes of zeros more",
+                                        size_bytes, sector_size, sector_size - rest));
 }
 
 bool IsNamedAsVhdx(std::string_view path) {
@@ -157,7 +157,7 @@ void AddForceShare(CLI::App& app, ReadOptions& read) {
 void WarnOfForceShare(const Invocation& invocation, const std::string& path,
                       const ReadOptions& read) {
   if (read.force_share) {
-    invocation.messages.Warn(path, fmt::format("read without locks: {}", kWithoutLocks));
+    invocation.messages.Warn(path, Format("read without locks: {}", kWithoutLocks));
   }
 }
 
@@ -165,7 +165,7 @@ void WarnOfMissingLocks(const Invocation& invocation, const std::vector<Finding>
   for (const Finding& finding : findings) {
     if (finding.rule->id == "host.no-locks") {
       invocation.messages.Warn(finding.file,
-                               fmt::format("the file system has no locks: {}", kWithoutLocks));
+                               Format("the file system has no locks: {}", kWithoutLocks));
     }
   }
 }

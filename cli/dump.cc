@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -84,17 +85,16 @@ class TextDumper {
 
   Result<void> PrintLog() {
     const HeaderInfo& header = dump_.info().header();
-    PrintSection(fmt::format("Log at {}, {} bytes: {}\n", header.log_offset,
-                             header.log_length_bytes,
-                             dump_.info().log.dirty ? "dirty, to be replayed" : "clean"));
+    PrintSection(Format("Log at {}, {} bytes: {}\n", header.log_offset, header.log_length_bytes,
+                        dump_.info().log.dirty ? "dirty, to be replayed" : "clean"));
     return dump_.VisitLog(gate_.Guard<LogEntryDump>(
         [this](const LogEntryDump& entry) { out_.Write(LogEntryToText(entry)); }));
   }
 
   Result<void> PrintBat() {
     const RegionInfo& region = dump_.info().bat_region;
-    PrintSection(fmt::format("BAT at {}, {} bytes; entries that are zero are left out\n",
-                             region.file_offset, region.length_bytes));
+    PrintSection(Format("BAT at {}, {} bytes; entries that are zero are left out\n",
+                        region.file_offset, region.length_bytes));
     out_.Print("  {:>10}  {:>12}  {:<6} {:>10}  {:<31}  {:>15}\n", "index", "entry at", "what",
                "number", "state", "file offset");
     return dump_.VisitBat(gate_.Guard<BatEntryInfo>(

@@ -1,11 +1,10 @@
 #include "cli/dump_text.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 #include <vector>
 
+#include "bytes/formatting.h"
 #include "cli/dump_values.h"
 #include "cli/field_list.h"
 #include "cli/printable.h"
@@ -19,29 +18,29 @@ constexpr size_t kBytesShown = 32;
 std::string HeaderToText(const HeaderInfo& header) {
   FieldList fields;
   fields.Add("sequence number", std::to_string(header.sequence_number));
-  fields.Add("checksum", fmt::format("{:#010x}", header.checksum));
+  fields.Add("checksum", Format("{:#010x}", header.checksum));
   fields.Add("file write guid", header.file_write_guid.ToString());
   fields.Add("data write guid", header.data_write_guid.ToString());
   fields.Add("log guid", header.log_guid.ToString());
-  fields.Add("log", fmt::format("{} bytes at {}", header.log_length_bytes, header.log_offset));
-  fields.Add("versions", fmt::format("format {}, log {}", header.version, header.log_version));
+  fields.Add("log", Format("{} bytes at {}", header.log_length_bytes, header.log_offset));
+  fields.Add("versions", Format("format {}, log {}", header.version, header.log_version));
   return fields.ToText();
 }
 
 // "Header 1 at 65536 (current)".
 std::string Title(std::string_view what, size_t index, uint64_t file_offset, bool valid,
                   bool current) {
-  return fmt::format("{} {} at {}{}\n", what, index + 1, file_offset,
-                     !valid    ? ": not valid"
-                     : current ? " (current)"
-                               : "");
+  return Format("{} {} at {}{}\n", what, index + 1, file_offset,
+                !valid    ? ": not valid"
+                : current ? " (current)"
+                          : "");
 }
 
 std::string RegionToText(const RegionInfo& region) {
   const std::string_view name = ImageDump::RegionName(region.guid);
-  return fmt::format("  {}  {:<8}  {:>10} bytes at {:<10}  {}\n", region.guid.ToString(),
-                     name.empty() ? "unknown" : name, region.length_bytes, region.file_offset,
-                     (region.required & 1) != 0 ? "required" : "optional");
+  return Format("  {}  {:<8}  {:>10} bytes at {:<10}  {}\n", region.guid.ToString(),
+                name.empty() ? "unknown" : name, region.length_bytes, region.file_offset,
+                (region.required & 1) != 0 ? "required" : "optional");
 }
 
 std::string Flags(const MetadataItemInfo& item) {
@@ -67,7 +66,7 @@ std::string ItemValueText(const ImageInfo& image, const MetadataItemInfo& item) 
     const auto number = value.get<uint64_t>();
     return FormatSizeExactly(number);
   }
-  return fmt::format(
+  return Format(
       "blocks of {}; {}; {}", FormatSize(image.parameters.block_size_bytes),
       image.parameters.leave_blocks_allocated ? "fixed (leave blocks allocated)" : "not fixed",
       image.parameters.has_parent ? "has a parent" : "no parent");
@@ -76,7 +75,7 @@ std::string ItemValueText(const ImageInfo& image, const MetadataItemInfo& item) 
 }  // namespace
 
 std::string HeadersToText(const ImageInfo& image) {
-  std::string text = fmt::format("File identifier at 0\n  creator  {}\n", Printable(image.creator));
+  std::string text = Format("File identifier at 0\n  creator  {}\n", Printable(image.creator));
   for (size_t i = 0; i < image.headers.size(); ++i) {
     const bool valid = image.headers[i].has_value();
     text += Title("Header", i, ImageDump::HeaderOffsets()[i], valid, i == image.current_header);
@@ -92,8 +91,7 @@ std::string RegionTablesToText(const ImageInfo& image) {
     text += Title("Region table", i, ImageDump::RegionTableOffsets()[i], table.has_value(),
                   i == image.current_region_table);
     if (!table) continue;
-    text +=
-        fmt::format("  checksum {:#010x}, {} entries\n", table->checksum, table->regions.size());
+    text += Format("  checksum {:#010x}, {} entries\n", table->checksum, table->regions.size());
     for (const RegionInfo& region : table->regions) text += RegionToText(region);
   }
   return text;
@@ -101,8 +99,8 @@ std::string RegionTablesToText(const ImageInfo& image) {
 
 Result<std::string> MetadataToText(ImageDump& dump) {
   const ImageInfo& image = dump.info();
-  std::string text = fmt::format("Metadata at {}: {} items\n", image.metadata_region.file_offset,
-                                 image.metadata_items.size());
+  std::string text = Format("Metadata at {}: {} items\n", image.metadata_region.file_offset,
+                            image.metadata_items.size());
   for (const MetadataItemInfo& item : image.metadata_items) {
     const std::string_view name = ImageDump::ItemName(item.item_id);
     std::string value = ItemValueText(image, item);
@@ -112,10 +110,9 @@ Result<std::string> MetadataToText(ImageDump& dump) {
       if (!bytes) return std::unexpected(std::move(bytes.error()));
       value = ShownBytes(*bytes);
     }
-    text += fmt::format("  {:<20}  {}\n", name.empty() ? "unknown item" : name, value);
-    text += fmt::format("  {:<20}  {}, {} bytes at {}, {}\n", "", item.item_id.ToString(),
-                        item.length_bytes, image.metadata_region.file_offset + item.offset,
-                        Flags(item));
+    text += Format("  {:<20}  {}\n", name.empty() ? "unknown item" : name, value);
+    text += Format("  {:<20}  {}, {} bytes at {}, {}\n", "", item.item_id.ToString(),
+                   item.length_bytes, image.metadata_region.file_offset + item.offset, Flags(item));
   }
   return text;
 }
@@ -125,15 +122,14 @@ std::string LocatorToText(const ImageInfo& image) {
   FieldList fields;
   const uint64_t start = OffsetOfLocator(image);
   for (const LocatorEntryInfo& entry : image.parent_locator->entries) {
-    fields.Add(Printable(entry.key),
-               fmt::format("{}  (key at {}, value at {})", entry.value, start + entry.key_offset,
-                           start + entry.value_offset));
+    fields.Add(Printable(entry.key), Format("{}  (key at {}, value at {})", entry.value,
+                                            start + entry.key_offset, start + entry.value_offset));
   }
-  return fmt::format("Parent locator at {}\n", start) + fields.ToText();
+  return Format("Parent locator at {}\n", start) + fields.ToText();
 }
 
 std::string LogEntryToText(const LogEntryDump& entry) {
-  std::string text = fmt::format(
+  std::string text = Format(
       "  {:>12}  sequence {}, {} bytes, tail {}, {} descriptor{}, file size {} "
       "flushed, {} last; {}\n"
       "  {:>12}    checksum {:#010x}, log guid {}\n",
@@ -143,8 +139,8 @@ std::string LogEntryToText(const LogEntryDump& entry) {
       entry.in_active_sequence ? "active" : "of an earlier session", "", entry.entry.checksum,
       entry.entry.log_guid.ToString());
   for (const LogUpdateInfo& update : entry.updates) {
-    text += fmt::format("  {:>12}    {} {} bytes at {}\n", "", update.zeros ? "zeros" : "writes",
-                        update.target.length_bytes, update.target.file_offset);
+    text += Format("  {:>12}    {} {} bytes at {}\n", "", update.zeros ? "zeros" : "writes",
+                   update.target.length_bytes, update.target.file_offset);
   }
   return text;
 }
@@ -152,18 +148,18 @@ std::string LogEntryToText(const LogEntryDump& entry) {
 std::string BatEntryToText(const BatEntryInfo& entry) {
   const bool payload = entry.kind == BatEntryInfo::Kind::kPayload;
   std::string text =
-      fmt::format("  {:>10}  {:>12}  {:<6} {:>10}  {:<31}  {:>15}", entry.index, entry.entry_offset,
-                  payload ? "block" : "bitmap", entry.number, entry.state_name, entry.file_offset);
-  for (const Rule* rule : entry.broken_rules) text += fmt::format("  [{}]", rule->id);
+      Format("  {:>10}  {:>12}  {:<6} {:>10}  {:<31}  {:>15}", entry.index, entry.entry_offset,
+             payload ? "block" : "bitmap", entry.number, entry.state_name, entry.file_offset);
+  for (const Rule* rule : entry.broken_rules) text += Format("  [{}]", rule->id);
   return text + "\n";
 }
 
 std::string BitmapToText(const BitmapDump& bitmap) {
-  std::string text = fmt::format("  block {} (chunk {}), bits at {}: {} run{} in this file\n",
-                                 bitmap.block, bitmap.chunk, bitmap.bitmap_offset,
-                                 bitmap.runs.size(), bitmap.runs.size() == 1 ? "" : "s");
+  std::string text = Format("  block {} (chunk {}), bits at {}: {} run{} in this file\n",
+                            bitmap.block, bitmap.chunk, bitmap.bitmap_offset, bitmap.runs.size(),
+                            bitmap.runs.size() == 1 ? "" : "s");
   for (const FileRange& run : bitmap.runs) {
-    text += fmt::format("    {:>15} bytes at disk offset {}\n", run.length_bytes, run.file_offset);
+    text += Format("    {:>15} bytes at disk offset {}\n", run.length_bytes, run.file_offset);
   }
   return text;
 }

@@ -1,6 +1,6 @@
 #include "cli/dump_values.h"
 
-#include <fmt/format.h>
+#include "bytes/formatting.h"
 
 namespace vhdx::cli {
 
@@ -32,7 +32,7 @@ uint64_t OffsetOfLocator(const ImageInfo& image) {
 std::string BytesAsHex(ByteSpan bytes) {
   std::string text;
   text.reserve(2 * bytes.size());
-  for (const std::byte byte : bytes) text += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
+  for (const std::byte byte : bytes) text += Format("{:02x}", std::to_integer<unsigned>(byte));
   return text;
 }
 

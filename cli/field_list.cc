@@ -1,9 +1,8 @@
 #include "cli/field_list.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "bytes/formatting.h"
 #include "cli/printable.h"
 
 namespace vhdx::cli {
@@ -17,7 +16,7 @@ std::string FieldList::ToText() const {
   for (const auto& [label, value] : fields_) width = std::max(width, label.size());
   std::string text;
   for (const auto& [label, value] : fields_) {
-    text += fmt::format("  {:<{}}  {}\n", label, width, value);
+    text += Format("  {:<{}}  {}\n", label, width, value);
   }
   return text;
 }

@@ -1,9 +1,8 @@
 #include "cli/help.h"
 
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 
+#include "bytes/formatting.h"
 #include "cli/parser_options.h"
 
 namespace vhdx::cli {

@@ -1,9 +1,8 @@
 #include "cli/image_tree_text.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "bytes/formatting.h"
 #include "cli/messages.h"
 #include "cli/printable.h"
 #include "cli/size_text.h"
@@ -49,15 +48,14 @@ Json NodeToJson(const ImageNode& node, const std::vector<ImageNode>& nodes) {
 
 std::string Describe(const ImageNode& node) {
   if (node.error) return "cannot be read: " + Printable(node.error->sentence);
-  std::string text =
-      fmt::format("{}, {}, file of {}", SubformatName(node.subformat),
-                  FormatSize(node.virtual_size_bytes), FormatSize(node.file_size_bytes));
+  std::string text = Format("{}, {}, file of {}", SubformatName(node.subformat),
+                            FormatSize(node.virtual_size_bytes), FormatSize(node.file_size_bytes));
   if (node.link == ImageNode::Link::kMissing) {
-    text += fmt::format("; orphan: its parent {} with DataWriteGuid {} was not found",
-                        Printable(node.missing_path), node.parent_linkage.ToString());
+    text += Format("; orphan: its parent {} with DataWriteGuid {} was not found",
+                   Printable(node.missing_path), node.parent_linkage.ToString());
   } else if (node.link == ImageNode::Link::kMismatch) {
-    text += fmt::format("; broken link: {} is there, but its DataWriteGuid is not {}",
-                        Printable(node.missing_path), node.parent_linkage.ToString());
+    text += Format("; broken link: {} is there, but its DataWriteGuid is not {}",
+                   Printable(node.missing_path), node.parent_linkage.ToString());
   }
   return text;
 }
@@ -101,8 +99,8 @@ class TreeDrawer {
       if (drawn_[line.node]) continue;
       drawn_[line.node] = true;
       const ImageNode& node = nodes_[line.node];
-      text_ += fmt::format("{}{}  {}{}\n", line.branch, Printable(node.path), Describe(node),
-                           line.node == root ? remark : "");
+      text_ += Format("{}{}  {}{}\n", line.branch, Printable(node.path), Describe(node),
+                      line.node == root ? remark : "");
       PushChildren(line, lines);
     }
   }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -75,15 +76,15 @@ Result<std::vector<ImageReport>> ReportOnChain(const Invocation& invocation,
     path = arguments.chain && parent ? parent->resolved : "";
     const bool again = std::ranges::find(parents, path) != parents.end();
     if (again || parents.size() == most) {
-      return std::unexpected(Error{
-          .code = ErrorCode::kCorrupt,
-          .rule = again ? "parent.loop" : "parent.depth",
-          .file = path,
-          .file_offset = {},
-          .sentence = again ? "the chain of parents comes back to this file [parent.loop]"
-                            : fmt::format("the chain of parents goes on behind this file, the "
-                                          "{}th [parent.depth]",
-                                          most)});
+      return std::unexpected(
+          Error{.code = ErrorCode::kCorrupt,
+                .rule = again ? "parent.loop" : "parent.depth",
+                .file = path,
+                .file_offset = {},
+                .sentence = again ? "the chain of parents comes back to this file [parent.loop]"
+                                  : Format("the chain of parents goes on behind this file, the "
+                                           "{}th [parent.depth]",
+                                           most)});
     }
     parents.push_back(path);
   }

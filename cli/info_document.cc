@@ -1,10 +1,9 @@
 #include "cli/info_document.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "bytes/formatting.h"
 #include "cli/field_list.h"
 #include "cli/printable.h"
 #include "cli/size_text.h"
@@ -64,19 +63,19 @@ Json FormatSpecific(const ImageReport& report) {
 // -- Text --
 
 std::string Count(uint64_t count, std::string_view one, std::string_view many) {
-  return fmt::format("{} {}", count, count == 1 ? one : many);
+  return Format("{} {}", count, count == 1 ? one : many);
 }
 
 std::string HeadersText(const ImageInfo& image) {
   const bool both = image.headers[0] && image.headers[1];
-  return fmt::format("{}; number {} counts, with sequence number {}",
-                     both ? "both valid" : "only one of two is valid", image.current_header + 1,
-                     image.header().sequence_number);
+  return Format("{}; number {} counts, with sequence number {}",
+                both ? "both valid" : "only one of two is valid", image.current_header + 1,
+                image.header().sequence_number);
 }
 
 std::string RegionTablesText(const ImageInfo& image) {
   const bool both = image.region_tables[0] && image.region_tables[1];
-  return fmt::format(
+  return Format(
       "{}; metadata at {} ({}), BAT at {} ({})",
       both ? "both tables valid" : "only one of two tables is valid",
       FormatSize(image.metadata_region.file_offset), FormatSize(image.metadata_region.length_bytes),
@@ -86,16 +85,16 @@ std::string RegionTablesText(const ImageInfo& image) {
 std::string LogText(const ImageInfo& image) {
   const HeaderInfo& header = image.header();
   const std::string place =
-      fmt::format("{} at {}", FormatSize(header.log_length_bytes), FormatSize(header.log_offset));
+      Format("{} at {}", FormatSize(header.log_length_bytes), FormatSize(header.log_offset));
   if (!image.log.dirty) return "clean; " + place;
-  return fmt::format("dirty: {} to replay (done in memory, the file stays as it is); {}",
-                     Count(image.log.entries.size(), "entry", "entries"), place);
+  return Format("dirty: {} to replay (done in memory, the file stays as it is); {}",
+                Count(image.log.entries.size(), "entry", "entries"), place);
 }
 
 std::string HostText(const ImageInfo& image) {
-  return fmt::format("{}, of which the host has allocated {}{}",
-                     FormatSizeExactly(image.file_size_bytes), FormatSize(image.allocated_bytes),
-                     image.host_sparse ? " (sparse)" : "");
+  return Format("{}, of which the host has allocated {}{}",
+                FormatSizeExactly(image.file_size_bytes), FormatSize(image.allocated_bytes),
+                image.host_sparse ? " (sparse)" : "");
 }
 
 // What a person who takes the file to Windows must know.
@@ -106,10 +105,9 @@ void AddSparseness(FieldList& fields, const ImageInfo& image) {
 }
 
 std::string BlocksText(const BlockStatistics& blocks) {
-  std::string text =
-      fmt::format("{} of {} in the file", blocks.present + blocks.partial, blocks.total);
+  std::string text = Format("{} of {} in the file", blocks.present + blocks.partial, blocks.total);
   const auto add = [&](uint64_t count, std::string_view what) {
-    if (count > 0) text += fmt::format(", {} {}", count, what);
+    if (count > 0) text += Format(", {} {}", count, what);
   };
   add(blocks.partial, "of them partially");
   add(blocks.zero, "zero");
@@ -135,7 +133,7 @@ void AddParent(FieldList& fields, const ParentLocatorInfo& locator, const Parent
   }
   for (const ParentAttempt& attempt : parent.attempts) {
     if (!attempt.outcome.empty()) {
-      fields.Add("", fmt::format("{}: {}", attempt.path, attempt.outcome));
+      fields.Add("", Format("{}: {}", attempt.path, attempt.outcome));
     }
   }
 }
@@ -143,7 +141,7 @@ void AddParent(FieldList& fields, const ParentLocatorInfo& locator, const Parent
 void AddBlocks(FieldList& fields, const ImageReport& report) {
   if (!report.blocks) return;
   fields.Add("blocks", BlocksText(*report.blocks));
-  fields.Add("fragmentation", fmt::format("{:.1f} %", report.blocks->fragmentation()));
+  fields.Add("fragmentation", Format("{:.1f} %", report.blocks->fragmentation()));
   fields.Add("minimum size", report.minimum_size_bytes
                                  ? FormatSizeExactly(*report.minimum_size_bytes)
                                  : "unknown: no partition table was found");
@@ -153,7 +151,7 @@ void AddBlocks(FieldList& fields, const ImageReport& report) {
 void AddOddities(FieldList& fields, const ImageInfo& image) {
   for (const Finding& finding : image.findings) {
     if (finding.rule->severity != Severity::kNote) {
-      fields.Add("odd", fmt::format("{} [{}]", finding.sentence, finding.rule->id));
+      fields.Add("odd", Format("{} [{}]", finding.sentence, finding.rule->id));
     }
   }
 }
@@ -200,14 +198,14 @@ std::string InfoToText(const ImageReport& report) {
   const ImageInfo& image = report.inspection.image;
   const DiskParameters& parameters = image.parameters;
   FieldList fields;
-  fields.Add("format", fmt::format("VHDX, {}", SubformatName(parameters.subformat())));
+  fields.Add("format", Format("VHDX, {}", SubformatName(parameters.subformat())));
   fields.Add("virtual size", FormatSizeExactly(parameters.virtual_disk_size_bytes));
   fields.Add("file size", HostText(image));
   AddSparseness(fields, image);
   fields.Add("block size", FormatSize(parameters.block_size_bytes));
   fields.Add("sector size",
-             fmt::format("{} bytes logical, {} bytes physical", parameters.logical_sector_size,
-                         parameters.physical_sector_size));
+             Format("{} bytes logical, {} bytes physical", parameters.logical_sector_size,
+                    parameters.physical_sector_size));
   fields.Add("disk id", parameters.virtual_disk_id.ToString());
   fields.Add("created by", image.creator.empty() ? "(does not say)" : image.creator);
   fields.Add("headers", HeadersText(image));

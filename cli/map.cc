@@ -1,12 +1,11 @@
 // vhdx map: where the bytes of a disk are.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <memory>
 #include <utility>
 
+#include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -82,7 +81,7 @@ struct Total {
 class Table {
  public:
   Table(TextOutput& out, uint64_t disk_bytes)
-      : out_(out), width_(std::max<size_t>(fmt::formatted_size("{}", disk_bytes), 6)) {
+      : out_(out), width_(std::max<size_t>(Format("{}", disk_bytes).size(), 6)) {
     out_.Print("{:>{}}  {:>{}}  kind  depth  {:>{}}  file\n", "start", width_, "length", width_,
                "offset", width_);
   }
@@ -104,8 +103,8 @@ class Table {
     for (const ExtentKind kind : {ExtentKind::kData, ExtentKind::kZero, ExtentKind::kHole}) {
       const Total& total = totals_[static_cast<size_t>(kind)];
       if (total.extents == 0) continue;
-      text += fmt::format("{}{} {} in {} extent{}", text.empty() ? "" : "; ", KindName(kind),
-                          FormatSize(total.bytes), total.extents, total.extents == 1 ? "" : "s");
+      text += Format("{}{} {} in {} extent{}", text.empty() ? "" : "; ", KindName(kind),
+                     FormatSize(total.bytes), total.extents, total.extents == 1 ? "" : "s");
     }
     out_.Print("{}\n", text);
   }

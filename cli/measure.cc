@@ -1,11 +1,11 @@
 // vhdx measure: the bytes that a conversion would need.
 
-#include <fmt/format.h>
 #include <vhdxkit/measure.h>
 
 #include <memory>
 #include <utility>
 
+#include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -36,7 +36,7 @@ Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArgumen
   if (!of_new_image.empty() && arguments.target_format == kRaw) {
     return invocation.Misused(
         {.code = ErrorCode::kInvalidArgument,
-         .sentence = fmt::format("{} is for a VHDX: say -O vhdx, or leave it out", of_new_image)});
+         .sentence = Format("{} is for a VHDX: say -O vhdx, or leave it out", of_new_image)});
   }
   SourceArguments wanted = arguments.source;
   wanted.sector_size = arguments.image.padded_sector_size();

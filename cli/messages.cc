@@ -1,8 +1,8 @@
 #include "cli/messages.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
+#include "bytes/formatting.h"
 #include "cli/printable.h"
 
 namespace vhdx::cli {
@@ -42,7 +42,7 @@ void Messages::ReportMisuse(const Error& error) const {
 }
 
 void Messages::ReportUsage(std::string_view sentence, std::string_view hint) const {
-  const std::string text = fmt::format("{}; {}", sentence, hint);
+  const std::string text = Format("{}; {}", sentence, hint);
   Error error;
   error.sentence = text;
   PrintLine(style_.json ? ToLine(MakeErrorJson("usage", error)) : Line("", "", text));

@@ -1,6 +1,5 @@
 #include "cli/nbd_server.h"
 
-#include <fmt/format.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "bytes/formatting.h"
 #include "cli/printable.h"
 
 extern char** environ;
@@ -30,13 +30,12 @@ constexpr int kEndedBySignal = 128;  // plus its number, as shells have it
 
 std::unexpected<Error> HostFailed(ErrorCode code, int sys_errno, const std::string& action,
                                   const std::string& file) {
-  return std::unexpected(
-      Error{.code = code,
-            .sys_errno = sys_errno,
-            .file = file,
-            .file_offset = {},
-            .sentence =
-                fmt::format("cannot {}: {}", action, std::generic_category().message(sys_errno))});
+  return std::unexpected(Error{
+      .code = code,
+      .sys_errno = sys_errno,
+      .file = file,
+      .file_offset = {},
+      .sentence = Format("cannot {}: {}", action, std::generic_category().message(sys_errno))});
 }
 
 // Files are made for their owner alone while this lives.
@@ -74,7 +73,7 @@ std::string UriEscape(const std::string& path) {
     if (plain) {
       escaped += c;
     } else {
-      escaped += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+      escaped += Format("%{:02X}", static_cast<unsigned char>(c));
     }
   }
   return escaped;
@@ -208,14 +207,14 @@ Result<void> NbdServer::MakePlaces(const NbdServerOptions& options) {
   if (options.tcp) {
     const std::string& host = options.tcp->host;
     const bool is_v6 = host.find(':') != std::string::npos;
-    uri_ = fmt::format("nbd://{}:{}", is_v6 ? "[" + host + "]" : host, options.tcp->port);
+    uri_ = Format("nbd://{}:{}", is_v6 ? "[" + host + "]" : host, options.tcp->port);
     return {};
   }
   socket_path_ = options.socket_path.empty() ? folder_ + "/socket" : options.socket_path;
   if (socket_path_.size() >= sizeof(sockaddr_un::sun_path)) {
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the path of a socket has at most {} bytes; name a shorter one",
-                            sizeof(sockaddr_un::sun_path) - 1),
+                Format("the path of a socket has at most {} bytes; name a shorter one",
+                       sizeof(sockaddr_un::sun_path) - 1),
                 std::exchange(socket_path_, ""));
   }
   uri_ = "nbd+unix:///?socket=" + UriEscape(socket_path_);
@@ -273,9 +272,8 @@ Result<void> NbdServer::WaitUntilReady(const std::atomic<bool>& interrupted) {
       messages_.Gather(0);
       const std::string said = messages_.Sentence();
       return Fail(ErrorCode::kIo,
-                  said.empty()
-                      ? fmt::format("nbdkit ended with status {} before it served", *status)
-                      : "nbdkit could not serve: " + said);
+                  said.empty() ? Format("nbdkit ended with status {} before it served", *status)
+                               : "nbdkit could not serve: " + said);
     }
     if (interrupted) return Fail(ErrorCode::kCancelled, "interrupted");
     messages_.Gather(kPollMilliseconds);

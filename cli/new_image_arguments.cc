@@ -1,11 +1,11 @@
 #include "cli/new_image_arguments.h"
 
-#include <fmt/format.h>
 #include <vhdxkit/raw_device.h>
 
 #include <bit>
 #include <charconv>
 
+#include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/reproducible.h"
 
@@ -33,7 +33,7 @@ bool IsLogSize(uint64_t size_bytes) {
 // Everything that makes one image differ from another.
 std::string Describe(const NewImageArguments& arguments, const CreateOptions& options,
                      const std::string& contents) {
-  return fmt::format(
+  return Format(
       "vhdxkit {} size {} block {} log {} sectors {} {} preallocate {} id {} creator {} seed "
       "{}\n{}",
       SubformatName(options.subformat), options.size_bytes, options.block_size_bytes,

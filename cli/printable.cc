@@ -1,10 +1,9 @@
 #include "cli/printable.h"
 
-#include <fmt/format.h>
-
 #include <cstdint>
 #include <optional>
 
+#include "bytes/formatting.h"
 #include "bytes/utf16.h"
 
 namespace vhdx::cli {
@@ -43,9 +42,9 @@ std::string EscapeUtf8(std::string_view text) {
     if (!IsControl(point.value)) {
       escaped += text.substr(0, point.length_bytes);
     } else if (point.value < 0x80) {
-      escaped += fmt::format("\\x{:02x}", point.value);
+      escaped += Format("\\x{:02x}", point.value);
     } else {
-      escaped += fmt::format("\\u{{{:x}}}", point.value);
+      escaped += Format("\\u{{{:x}}}", point.value);
     }
     text.remove_prefix(point.length_bytes);
   }
@@ -59,7 +58,7 @@ std::string EscapeBytes(std::string_view text) {
     if (byte >= 0x20 && byte < 0x7f) {
       escaped += c;
     } else {
-      escaped += fmt::format("\\x{:02x}", byte);
+      escaped += Format("\\x{:02x}", byte);
     }
   }
   return escaped;

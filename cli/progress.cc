@@ -1,12 +1,12 @@
 #include "cli/progress.h"
 
-#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "bytes/formatting.h"
 #include "cli/json_text.h"
 #include "cli/size_text.h"
 
@@ -27,8 +27,8 @@ double PercentOf(const ProgressState& state) {
 
 std::string FormatTime(std::chrono::seconds time) {
   const auto seconds = time.count();
-  if (seconds < 3600) return fmt::format("{}:{:02}", seconds / 60, seconds % 60);
-  return fmt::format("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+  if (seconds < 3600) return Format("{}:{:02}", seconds / 60, seconds % 60);
+  return Format("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
 }
 
 size_t ColumnsOf(int fd) {
@@ -46,13 +46,12 @@ ProgressMode Resolve(ProgressMode mode, int fd) {
 
 std::string ProgressBar(const ProgressState& state, size_t columns) {
   const double percent = PercentOf(state);
-  const std::string front = fmt::format("{:3.0f} %", std::floor(percent));
+  const std::string front = Format("{:3.0f} %", std::floor(percent));
   const std::string bytes =
-      fmt::format("  {} of {}", FormatSize(state.done_bytes), FormatSize(state.total_bytes));
+      Format("  {} of {}", FormatSize(state.done_bytes), FormatSize(state.total_bytes));
   const std::string rate =
-      fmt::format("  {}/s", FormatSize(static_cast<uint64_t>(state.bytes_per_second)));
-  const std::string time =
-      state.time_left ? fmt::format("  {} left", FormatTime(*state.time_left)) : "";
+      Format("  {}/s", FormatSize(static_cast<uint64_t>(state.bytes_per_second)));
+  const std::string time = state.time_left ? Format("  {} left", FormatTime(*state.time_left)) : "";
   const std::string back = bytes + rate + time;
   // One column stays free: some terminals break the line after the last one.
   const size_t taken = front.size() + back.size() + std::string_view(" []").size() + 1;

@@ -1,6 +1,5 @@
 #include "cli/reproducible.h"
 
-#include <fmt/format.h>
 #include <openssl/evp.h>
 #include <vhdxkit/convert.h>
 
@@ -8,6 +7,8 @@
 #include <array>
 #include <memory>
 #include <utility>
+
+#include "bytes/formatting.h"
 
 namespace vhdx::cli {
 namespace {
@@ -43,7 +44,7 @@ std::function<Result<void>(MutableByteSpan)> ReproducibleBytes(std::string input
   return [input = std::move(input), count = uint64_t{0}](MutableByteSpan bytes) mutable {
     while (!bytes.empty()) {
       Sha256 sha256;
-      sha256.Add(fmt::format("{}\n{}", input, count++));
+      sha256.Add(Format("{}\n{}", input, count++));
       const auto digest = sha256.Finish();
       if (!digest) return Result<void>(std::unexpected(digest.error()));
       const ByteSpan some = std::as_bytes(std::span(*digest));
@@ -57,9 +58,9 @@ std::function<Result<void>(MutableByteSpan)> ReproducibleBytes(std::string input
 
 Result<std::string> DigestOfContents(BlockDevice& disk, const OperationControl& control) {
   Sha256 sha256;
-  sha256.Add(fmt::format("{} bytes\n", disk.size_bytes()));
+  sha256.Add(Format("{} bytes\n", disk.size_bytes()));
   const auto add = [&](uint64_t disk_offset, ByteSpan bytes) -> Result<void> {
-    sha256.Add(fmt::format("{} {}\n", disk_offset, bytes.size()));
+    sha256.Add(Format("{} {}\n", disk_offset, bytes.size()));
     sha256.Add(bytes);
     return {};
   };
@@ -69,7 +70,7 @@ Result<std::string> DigestOfContents(BlockDevice& disk, const OperationControl& 
   const auto digest = sha256.Finish();
   if (!digest) return std::unexpected(digest.error());
   std::string text;
-  for (const uint8_t byte : *digest) text += fmt::format("{:02x}", byte);
+  for (const uint8_t byte : *digest) text += Format("{:02x}", byte);
   return text;
 }
 

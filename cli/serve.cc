@@ -1,6 +1,5 @@
 // vhdx serve: a disk over NBD, through nbdkit and our plugin.
 
-#include <fmt/format.h>
 #include <vhdxkit/create.h>
 #include <vhdxkit/disk.h>
 #include <vhdxkit/image_tree.h>
@@ -8,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -81,8 +81,8 @@ Result<NbdServerOptions> ServerOptions(const Invocation& invocation,
   if (!arguments.listen) return options;
   options.tcp = TcpAddress::Parse(*arguments.listen);
   if (!options.tcp) {
-    return refuse(fmt::format("\"{}\" is no address to listen at; one looks like 127.0.0.1:10809",
-                              Printable(*arguments.listen)));
+    return refuse(Format("\"{}\" is no address to listen at; one looks like 127.0.0.1:10809",
+                         Printable(*arguments.listen)));
   }
   return options;
 }
@@ -102,7 +102,7 @@ Result<ExitStatus> UntilItsEnd(const Invocation& invocation, NbdServer& server) 
   const int exit_status = server.Wait(invocation.interrupted);
   if (invocation.interrupted) return Fail(ErrorCode::kCancelled, "the server was stopped");
   if (exit_status == 0) return ExitStatus::kDone;
-  return Fail(ErrorCode::kIo, fmt::format("nbdkit ended with status {}", exit_status));
+  return Fail(ErrorCode::kIo, Format("nbdkit ended with status {}", exit_status));
 }
 
 // The command's status is ours; it has told what there was to tell.

@@ -1,13 +1,12 @@
 #include "cli/size_text.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
 
 #include "bytes/arithmetic.h"
+#include "bytes/formatting.h"
 
 namespace vhdx::cli {
 namespace {
@@ -88,24 +87,24 @@ std::optional<uint64_t> ParseSize(std::string_view text) {
 }
 
 std::string FormatSize(uint64_t bytes) {
-  if (bytes < kKiB) return fmt::format("{} byte{}", bytes, bytes == 1 ? "" : "s");
+  if (bytes < kKiB) return Format("{} byte{}", bytes, bytes == 1 ? "" : "s");
   // 1023.9 KiB would be shown as 1024 KiB: the next unit begins a little earlier.
   const auto unit = std::ranges::find_if(
       kUnits, [&](const Unit& u) { return bytes >= u.bytes - u.bytes / 2048; });
-  if (bytes % unit->bytes == 0) return fmt::format("{} {}", bytes / unit->bytes, unit->name);
+  if (bytes % unit->bytes == 0) return Format("{} {}", bytes / unit->bytes, unit->name);
   const double value = static_cast<double>(bytes) / static_cast<double>(unit->bytes);
   const int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-  std::string text = fmt::format("{:.{}f}", value, decimals);
+  std::string text = Format("{:.{}f}", value, decimals);
   if (decimals > 0) {
     text.erase(text.find_last_not_of('0') + 1);
     if (text.ends_with('.')) text.pop_back();
   }
-  return fmt::format("{} {}", text, unit->name);
+  return Format("{} {}", text, unit->name);
 }
 
 std::string FormatSizeExactly(uint64_t bytes) {
   if (bytes < kKiB) return FormatSize(bytes);
-  return fmt::format("{} ({} bytes)", FormatSize(bytes), bytes);
+  return Format("{} ({} bytes)", FormatSize(bytes), bytes);
 }
 
 }  // namespace vhdx::cli

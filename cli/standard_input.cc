@@ -1,6 +1,5 @@
 #include "cli/standard_input.h"
 
-#include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -8,6 +7,8 @@
 #include <cerrno>
 #include <string>
 #include <system_error>
+
+#include "bytes/formatting.h"
 
 namespace vhdx::cli {
 namespace {
@@ -56,12 +57,12 @@ Result<size_t> StandardInput::ReadFresh(MutableByteSpan buffer) {
       WaitUntilReadable(fd_);
     } else if (errno != EINTR) {
       const int failure = errno;
-      return std::unexpected(Error{
-          .code = ErrorCode::kIo,
-          .sys_errno = failure,
-          .file = std::string(kStandardInputName),
-          .file_offset = {},
-          .sentence = fmt::format("cannot read: {}", std::generic_category().message(failure))});
+      return std::unexpected(
+          Error{.code = ErrorCode::kIo,
+                .sys_errno = failure,
+                .file = std::string(kStandardInputName),
+                .file_offset = {},
+                .sentence = Format("cannot read: {}", std::generic_category().message(failure))});
     }
   }
   return done;

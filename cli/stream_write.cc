@@ -1,11 +1,12 @@
 #include "cli/stream_write.h"
 
-#include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
+
+#include "bytes/formatting.h"
 
 namespace vhdx::cli {
 namespace {
@@ -17,7 +18,7 @@ ErrorCode CodeOf(int sys_errno) {
 
 std::string SentenceOf(int sys_errno) {
   if (sys_errno == EPIPE) return "the program that reads it closed the pipe";
-  return fmt::format("cannot write: {}", std::generic_category().message(sys_errno));
+  return Format("cannot write: {}", std::generic_category().message(sys_errno));
 }
 
 // For descriptors that whoever started us made non-blocking.

@@ -6,13 +6,13 @@
 #ifndef VHDXKIT_CLI_TEXT_OUTPUT_H_
 #define VHDXKIT_CLI_TEXT_OUTPUT_H_
 
-#include <fmt/format.h>
 #include <vhdxkit/error.h>
 
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "bytes/formatting.h"
 #include "cli/stream_write.h"
 
 namespace vhdx::cli {
@@ -25,7 +25,7 @@ class TextOutput {
 
   template <typename... Arguments>
   void Print(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
-    Write(fmt::format(format, std::forward<Arguments>(arguments)...));
+    Write(Format(format, std::forward<Arguments>(arguments)...));
   }
 
   const Stream& stream() const { return stream_; }

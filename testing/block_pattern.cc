@@ -1,11 +1,10 @@
 #include "testing/block_pattern.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "bytes/endian.h"
+#include "bytes/formatting.h"
 #include "testing/mix.h"
 
 namespace vhdx::testing {
@@ -50,7 +49,7 @@ std::string DescribePattern(ByteSpan sector) {
   const uint64_t address = LoadFrom<le64>(sector);
   const uint64_t tag = LoadFrom<le64>(sector.subspan(kWordSize));
   if ((tag & kTagMask) != kTag) return "unknown bytes";
-  return fmt::format("layer {}, address {}", tag & ~kTagMask, address);
+  return Format("layer {}, address {}", tag & ~kTagMask, address);
 }
 
 }  // namespace vhdx::testing

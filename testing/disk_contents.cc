@@ -1,7 +1,5 @@
 #include "testing/disk_contents.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -9,6 +7,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/formatting.h"
 #include "testing/mix.h"
 
 namespace vhdx::testing {
@@ -86,7 +85,7 @@ std::string DescribeValue(GuestValue value) {
   if (value == kZeroValue) return "zeros";
   if (value == kForeignValue) return "foreign bytes";
   if (value == kInitialValue) return "the initial bytes";
-  return fmt::format("write {}", value);
+  return Format("write {}", value);
 }
 
 void FillGuestPattern(uint64_t write_number, uint64_t disk_offset, MutableByteSpan bytes) {

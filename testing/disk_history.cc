@@ -1,9 +1,9 @@
 #include "testing/disk_history.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
+
+#include "bytes/formatting.h"
 
 namespace vhdx::testing {
 namespace {
@@ -18,8 +18,8 @@ std::string Describe(uint64_t disk_offset, GuestValue found,
   for (const GuestValue value : values) {
     allowed += (allowed.empty() ? "" : " or ") + DescribeValue(value);
   }
-  return fmt::format("disk offset {}: holds {}, may hold {}", disk_offset, DescribeValue(found),
-                     allowed);
+  return Format("disk offset {}: holds {}, may hold {}", disk_offset, DescribeValue(found),
+                allowed);
 }
 
 }  // namespace
@@ -28,10 +28,10 @@ std::string AllowedContents::Compare(const DiskContents& contents) const {
   auto part = parts_.begin();
   uint64_t at = 0;
   for (const ContentRun& run : contents) {
-    if (run.range.disk_offset != at) return fmt::format("disk offset {}: a gap", at);
+    if (run.range.disk_offset != at) return Format("disk offset {}: a gap", at);
     while (at < run.range.end()) {
       while (part != parts_.end() && part->range.end() <= at) ++part;
-      if (part == parts_.end()) return fmt::format("disk offset {}: past the end", at);
+      if (part == parts_.end()) return Format("disk offset {}: past the end", at);
       if (!std::ranges::binary_search(part->values, run.value)) {
         return Describe(at, run.value, part->values);
       }
@@ -39,7 +39,7 @@ std::string AllowedContents::Compare(const DiskContents& contents) const {
     }
   }
   if (!parts_.empty() && parts_.back().range.end() != at) {
-    return fmt::format("the disk ends at {}", at);
+    return Format("the disk ends at {}", at);
   }
   return "";
 }

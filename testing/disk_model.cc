@@ -1,9 +1,8 @@
 #include "testing/disk_model.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "bytes/formatting.h"
 #include "testing/sha256.h"
 
 namespace vhdx::testing {
@@ -48,9 +47,9 @@ std::string DescribeDifference(uint64_t disk_offset, ByteSpan found, ByteSpan ex
     if (sector >= bytes.size()) return std::string("part of a sector");  // wrapped below the range
     return DescribePattern(bytes.subspan(sector, std::min<size_t>(512, bytes.size() - sector)));
   };
-  return fmt::format("disk offset {}: found byte {:#04x} ({}), expected {:#04x} ({})",
-                     disk_offset + at, static_cast<unsigned>(found[at]), describe(found),
-                     static_cast<unsigned>(expected[at]), describe(expected));
+  return Format("disk offset {}: found byte {:#04x} ({}), expected {:#04x} ({})", disk_offset + at,
+                static_cast<unsigned>(found[at]), describe(found),
+                static_cast<unsigned>(expected[at]), describe(expected));
 }
 
 }  // namespace
@@ -182,7 +181,7 @@ std::string CompareWithModel(BlockDevice& device, const DiskModel& model,
     for (uint64_t offset = range.disk_offset; offset < range.end(); offset += kComparedPiece) {
       found.resize(std::min(kComparedPiece, range.end() - offset));
       if (auto read = device.Read(offset, found); !read) {
-        return fmt::format("disk offset {}: {}", offset, ToString(read.error()));
+        return Format("disk offset {}: {}", offset, ToString(read.error()));
       }
       const std::vector<std::byte> expected = model.ExpectedBytes({offset, found.size()});
       if (found != expected) return DescribeDifference(offset, found, expected);
@@ -193,8 +192,7 @@ std::string CompareWithModel(BlockDevice& device, const DiskModel& model,
 
 std::string CompareWithModel(BlockDevice& device, const DiskModel& model) {
   if (device.size_bytes() != model.size_bytes()) {
-    return fmt::format("the disk has {} bytes, expected {}", device.size_bytes(),
-                       model.size_bytes());
+    return Format("the disk has {} bytes, expected {}", device.size_bytes(), model.size_bytes());
   }
   return CompareWithModel(device, model, model.InterestingRanges());
 }

@@ -1,11 +1,10 @@
 #include "tests/crash_lineage.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/formatting.h"
 
 namespace vhdx::tests {
 namespace {
@@ -25,7 +24,7 @@ Guid GuidOf(Disk& device) { return device.image(0).header().data_write_guid; }
 }  // namespace
 
 std::string Describe(const CrashTally& tally) {
-  return fmt::format(
+  return Format(
       "states: {} distinct, {} repeated, {} without a loss; replays of 0 entries: {}, 1: {}, more: "
       "{}; restarted logs: {}; reused blocks: {}; recoveries: {}, cut: {}; kills: {}; failed "
       "syncs: "
@@ -55,8 +54,8 @@ std::unique_ptr<CrashStore> CrashLineage::NewStore(PageImage file) {
 
 void CrashLineage::Break(const std::string& sentence, const std::string& where) {
   broken_ = true;
-  tally_.broken.push_back(fmt::format("seed {} ({}), session {}, {}: {}", seed_,
-                                      Describe(disk_.shape()), session_, where, sentence));
+  tally_.broken.push_back(Format("seed {} ({}), session {}, {}: {}", seed_, Describe(disk_.shape()),
+                                 session_, where, sentence));
 }
 
 // -- Sessions --
@@ -140,7 +139,7 @@ void CrashLineage::NextMachine() {
   cursor.AdvanceTo(session_start_ + random_() % (record.size() - session_start_ + 1));
   const PageImage file = cursor.Cut(random_());
   const auto seen = check_.Look(file, history_->AllowedAt(cursor.index()), guids_, Care::kThorough);
-  if (!seen) return Break(seen.error(), fmt::format("point {}", cursor.index()));
+  if (!seen) return Break(seen.error(), Format("point {}", cursor.index()));
   guids_.KeepOnly(file, seen->contents);
   guids_.Bind(seen->data_write_guid, seen->contents);
   history_ = std::make_unique<DiskHistory>(seen->contents, history_->next_write());
@@ -176,7 +175,7 @@ void CrashLineage::CutAt(const CrashCursor& cursor) {
     if (std::ranges::count(met, file.Hash()) != 0) continue;
     met.push_back(file.Hash());
     const auto seen = Look(file, cursor.cached(), allowed, guids_,
-                           fmt::format("point {}, cut {}", cursor.index(), cut));
+                           Format("point {}, cut {}", cursor.index(), cut));
     if (!seen) continue;
     if (observer_) observer_(disk_, file, *seen);
     if (Chance(0.03)) Recover(file, *seen, {history_->next_write(), guids_}, 1);
@@ -247,7 +246,7 @@ void CrashLineage::CutRecovery(CrashStore& store, const DiskHistory& history,
     cursor.AdvanceTo(point);
     PageImage file = cursor.Cut(random_());
     const auto seen = Look(file, cursor.cached(), history.AllowedAt(point), guids,
-                           fmt::format("recovery {}, point {}", depth, point));
+                           Format("recovery {}, point {}", depth, point));
     if (!seen) return;
     ++tally_.recovery_states;
     if (depth < kDeepestRecovery && Chance(0.1))

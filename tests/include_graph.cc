@@ -9,6 +9,8 @@
 #include <set>
 #include <utility>
 
+#include "bytes/formatting.h"
+
 namespace vhdx::tests {
 namespace {
 
@@ -64,9 +66,7 @@ const std::vector<Library>& Libraries() {
   static const std::vector<Library> libraries = {
       {"CLI/", {"cli"}},
       {"nlohmann/", {"cli", "testing"}},
-      {"fmt/",
-       {"bytes", "format", "io", "log", "image", "disk", "media", "ops", "cli", "testing"},
-       Where::kSourcesOnly},
+      {"fmt/", {"bytes"}},
       {"utf8", {"bytes"}, Where::kSourcesOnly},
       {"openssl/", {"cli", "testing"}, Where::kSourcesOnly},
       // Fixtures; make_sample, which quickstart builds, needs no GoogleTest.

@@ -1,6 +1,5 @@
 #include "tests/model_disk.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <vhdxkit/check.h>
 
@@ -8,6 +7,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/endian.h"
+#include "bytes/formatting.h"
 #include "bytes/same_bytes.h"
 #include "disk/open_disk.h"
 #include "testing/disk_contents.h"
@@ -56,9 +56,9 @@ std::vector<BlockSpec> RandomBlocks(std::mt19937_64& random, const std::vector<u
 }  // namespace
 
 std::string Describe(const ModelShape& shape) {
-  return fmt::format("{} chain of {}, {}-byte sectors, {} MiB blocks, {} threads",
-                     SubformatName(shape.subformat), shape.chain_length, shape.sector_size,
-                     shape.block_size / kMiB, shape.threads);
+  return Format("{} chain of {}, {}-byte sectors, {} MiB blocks, {} threads",
+                SubformatName(shape.subformat), shape.chain_length, shape.sector_size,
+                shape.block_size / kMiB, shape.threads);
 }
 
 ModelDisk::ModelDisk(const ModelShape& shape, uint64_t seed) : shape_(shape), files_(seed) {
@@ -218,8 +218,8 @@ std::string ModelDisk::CompareSlice(const ModelBlock& block, size_t slice,
     const auto expected = held.Bytes({at, found.size()});
     if (SameBytes(found, expected)) continue;
     const auto differ = std::ranges::mismatch(found, expected).in1 - found.begin();
-    return fmt::format("block {}: disk offset {} is wrong", block.number,
-                       disk_offset + static_cast<uint64_t>(differ));
+    return Format("block {}: disk offset {} is wrong", block.number,
+                  disk_offset + static_cast<uint64_t>(differ));
   }
   return "";
 }

@@ -1,23 +1,25 @@
-// fmt, compiled once. Included as headers only it costs every source that formats anything three
-// seconds; and the library links nothing, so fmt's own library is not for it.
-//
-// The names are in a namespace of ours (see vhdxkit_fmt in the build), so that a program may link
-// vhdxkit and another fmt.
+// The library links no other, so that fmt is compiled into it: all of it here, as headers only.
+// Its names are in an inline namespace of ours (see vhdxkit_fmt in the build), so that a program
+// may link vhdxkit and another fmt.
 
-#include <fmt/format-inl.h>
+#define FMT_HEADER_ONLY
+#include "bytes/formatting.h"
 
-FMT_BEGIN_NAMESPACE
-namespace detail {
+#include <fmt/format.h>
 
-template dragonbox::decimal_fp<float> dragonbox::to_decimal(float) noexcept;
-template dragonbox::decimal_fp<double> dragonbox::to_decimal(double) noexcept;
-template locale_ref::locale_ref(const std::locale&);
-template std::locale locale_ref::get<std::locale>() const;
-template thousands_sep_result<char> thousands_sep_impl(locale_ref);
-template char decimal_point_impl(locale_ref);
-template void buffer<char>::append(const char*, const char*);
-template void vformat_to(buffer<char>&, string_view, basic_format_args<FMT_BUFFER_CONTEXT(char)>,
-                         locale_ref);
+namespace vhdx {
 
-}  // namespace detail
-FMT_END_NAMESPACE
+std::string FormatArguments(fmt::string_view format, fmt::format_args arguments) {
+  return fmt::vformat(format, arguments);
+}
+
+std::string Join(std::span<const std::string> words, std::string_view between) {
+  std::string text;
+  for (const std::string& word : words) {
+    if (&word != &words.front()) text += between;
+    text += word;
+  }
+  return text;
+}
+
+}  // namespace vhdx

@@ -1,7 +1,5 @@
 #include "image/journal.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <new>
 #include <ranges>
@@ -10,6 +8,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
+#include "bytes/formatting.h"
 #include "format/layout.h"
 #include "io/holes.h"
 
@@ -442,9 +441,8 @@ std::unexpected<Error> Journal::SelfCheckFailed(std::string_view sentence, uint6
       {.code = ErrorCode::kInternal,
        .file = file_.name(),
        .file_offset = file_offset,
-       .sentence =
-           fmt::format("this is a defect of vhdxkit, and nothing was harmed: {} (at offset {})",
-                       sentence, file_offset)});
+       .sentence = Format("this is a defect of vhdxkit, and nothing was harmed: {} (at offset {})",
+                          sentence, file_offset)});
 }
 
 void Journal::CountInto(EngineCounters& counters) const {

@@ -1,6 +1,5 @@
 #include "io/direct_file.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 
 #include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
+#include "bytes/formatting.h"
 #include "io/transfer.h"
 
 namespace vhdx {
@@ -134,9 +134,9 @@ Result<void> DirectFile::WritePiece(uint64_t file_offset, ByteSpan piece, uint64
   if (*read < units.size()) {
     return Fail(
         ErrorCode::kInvalidArgument,
-        fmt::format("writing {} bytes at offset {} past the page cache needs multiples of {} bytes "
-                    "at the end of the file",
-                    piece.size(), file_offset, capabilities().io_alignment),
+        Format("writing {} bytes at offset {} past the page cache needs multiples of {} bytes "
+               "at the end of the file",
+               piece.size(), file_offset, capabilities().io_alignment),
         name());
   }
   std::memcpy(units.data() + (file_offset - first_unit), piece.data(), piece.size());

@@ -1,10 +1,11 @@
 // What every File and BlockDevice gets for free.
 
-#include <fmt/format.h>
 #include <vhdxkit/block_device.h>
 #include <vhdxkit/file.h>
 
 #include <utility>
+
+#include "bytes/formatting.h"
 
 namespace vhdx {
 
@@ -15,10 +16,10 @@ std::unexpected<Error> File::FailedToRead(FileRange range, Result<size_t> read) 
             .rule = "file.truncated",
             .file = name(),
             .file_offset = range.file_offset,
-            .found = fmt::format("{} bytes", *read),
-            .expected = fmt::format("{} bytes", range.length_bytes),
-            .sentence = fmt::format("the file ends {} bytes into the {} bytes at offset {}", *read,
-                                    range.length_bytes, range.file_offset)});
+            .found = Format("{} bytes", *read),
+            .expected = Format("{} bytes", range.length_bytes),
+            .sentence = Format("the file ends {} bytes into the {} bytes at offset {}", *read,
+                               range.length_bytes, range.file_offset)});
 }
 
 Result<void> BlockDevice::CloneFrom(uint64_t, File&, FileRange) {

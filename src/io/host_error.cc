@@ -1,10 +1,10 @@
 #include "io/host_error.h"
 
-#include <fmt/format.h>
-
 #include <cerrno>
 #include <system_error>
 #include <utility>
+
+#include "bytes/formatting.h"
 
 namespace vhdx {
 
@@ -46,7 +46,7 @@ Error HostError(int sys_errno, std::string_view action, std::string file,
       .sys_errno = sys_errno,
       .file = std::move(file),
       .file_offset = file_offset,
-      .sentence = fmt::format("cannot {}: {}", action, std::generic_category().message(sys_errno))};
+      .sentence = Format("cannot {}: {}", action, std::generic_category().message(sys_errno))};
 }
 
 std::unexpected<Error> HostFailure(int sys_errno, std::string_view action, std::string file,

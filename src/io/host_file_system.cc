@@ -1,7 +1,6 @@
 // HostFileSystem: opening files, and what is asked of folders. host_names.cc has the names.
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/stat.h>
@@ -19,6 +18,7 @@
 #include <string_view>
 #include <utility>
 
+#include "bytes/formatting.h"
 #include "io/direct_file.h"
 #include "io/host_error.h"
 #include "io/posix_file.h"

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 #include <set>
 #include <string_view>
 
+#include "bytes/formatting.h"
 #include "io/file_descriptor.h"
 #include "io/host_error.h"
 
@@ -27,7 +27,7 @@ std::unexpected<Error> RenameFailure(int sys_errno, const std::string& from,
     return Fail(ErrorCode::kExists,
                 "there is a file of this name already; name another, or remove it", to);
   }
-  return HostFailure(sys_errno, fmt::format("rename the file to {}", to), from);
+  return HostFailure(sys_errno, Format("rename the file to {}", to), from);
 }
 
 /// For file systems whose rename cannot refuse an existing name.

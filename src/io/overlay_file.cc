@@ -1,12 +1,11 @@
 #include "io/overlay_file.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/formatting.h"
 #include "io/holes.h"
 
 namespace vhdx {

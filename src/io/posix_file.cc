@@ -1,7 +1,6 @@
 #include "io/posix_file.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/formatting.h"
 #include "io/host_error.h"
 #include "io/host_random.h"
 #include "io/transfer.h"
@@ -59,9 +59,8 @@ std::string ReadLink(const std::string& path) {
 std::unexpected<Error> PosixFile::FailedAt(int sys_errno, std::string_view verb,
                                            FileRange range) const {
   return HostFailure(
-      sys_errno,
-      fmt::format("{} {} bytes at offset {}", verb, range.length_bytes, range.file_offset), name(),
-      range.file_offset);
+      sys_errno, Format("{} {} bytes at offset {}", verb, range.length_bytes, range.file_offset),
+      name(), range.file_offset);
 }
 
 std::unexpected<Error> PosixFile::FailedReadOnly() const {
@@ -165,7 +164,7 @@ Result<std::string> PosixFile::RealPath() const {
   if (::fstat(fd(), &status) == 0 && status.st_nlink == 0) {
     return Fail(ErrorCode::kNotFound, "the file has been deleted", name());
   }
-  std::string path = ReadLink(fmt::format("/proc/self/fd/{}", fd()));
+  std::string path = ReadLink(Format("/proc/self/fd/{}", fd()));
   if (path.starts_with('/')) return path;
   const std::unique_ptr<char, decltype(&::free)> real(::realpath(name().c_str(), nullptr), &::free);
   if (real == nullptr) return HostFailure(errno, "find the file's real path", name());

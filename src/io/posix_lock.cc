@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bytes/formatting.h"
 #include "io/file_descriptor.h"
 #include "io/host_error.h"
 
@@ -70,7 +70,7 @@ std::unexpected<Error> BusyFailure(int fd, const std::string& name, std::string_
   struct stat status = {};
   const std::string holders = ::fstat(fd, &status) == 0 ? HoldersOf(IdentityOf(status)) : "";
   return Fail(ErrorCode::kBusy,
-              fmt::format("the file is in use{}{}", holders.empty() ? " elsewhere" : holders, need),
+              Format("the file is in use{}{}", holders.empty() ? " elsewhere" : holders, need),
               name);
 }
 
@@ -98,8 +98,8 @@ Result<void> Probe(int fd, const std::string& name, off_t first_byte, uint8_t pe
     const std::string_view permission = kPermissionNames[static_cast<size_t>(byte - first_byte)];
     return BusyFailure(fd, name,
                        first_byte == kFirstUsedByte
-                           ? fmt::format(", which may {} it", permission)
-                           : fmt::format(", which lets nobody else {} it", permission));
+                           ? Format(", which may {} it", permission)
+                           : Format(", which lets nobody else {} it", permission));
   }
   return {};
 }
@@ -120,7 +120,7 @@ std::optional<pid_t> ParsePid(std::string_view text) {
 }
 
 bool HasOpen(pid_t pid, FileIdentity identity) {
-  const OpenFolder folder(::opendir(fmt::format("/proc/{}/fd", pid).c_str()));
+  const OpenFolder folder(::opendir(Format("/proc/{}/fd", pid).c_str()));
   if (folder == nullptr) return false;
   while (const dirent* entry = ::readdir(folder.get())) {
     struct stat status = {};
@@ -131,7 +131,7 @@ bool HasOpen(pid_t pid, FileIdentity identity) {
 }
 
 std::string ProcessName(pid_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/comm", pid));
+  std::ifstream file(Format("/proc/{}/comm", pid));
   std::string name;
   std::getline(file, name);
   // A process chooses its name itself: keep it from playing with a terminal.
@@ -165,10 +165,10 @@ std::string HoldersOf(FileIdentity identity) {
   while (const dirent* entry = ::readdir(processes.get())) {
     const std::optional<pid_t> pid = ParsePid(entry->d_name);
     if (!pid || *pid == ::getpid() || !HasOpen(*pid, identity)) continue;
-    holders.push_back(fmt::format("{} (pid {})", ProcessName(*pid), *pid));
+    holders.push_back(Format("{} (pid {})", ProcessName(*pid), *pid));
     if (holders.size() == kMaxHoldersNamed) break;
   }
-  return holders.empty() ? "" : fmt::format(" by {}", fmt::join(holders, ", "));
+  return holders.empty() ? "" : Format(" by {}", Join(holders, ", "));
 }
 
 }  // namespace vhdx

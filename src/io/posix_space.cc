@@ -1,7 +1,6 @@
 // The space of a PosixFile: its length, its holes, zeros, and bytes shared with other files.
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include <cerrno>
 
 #include "bytes/arithmetic.h"
+#include "bytes/formatting.h"
 #include "io/host_error.h"
 #include "io/posix_file.h"
 
@@ -55,7 +55,7 @@ Result<void> PosixFile::Resize(uint64_t length_bytes) {
     if (length_bytes == opened_.device_bytes) return {};
     return Fail(ErrorCode::kUnsupported, "the length of a block device cannot change", name());
   }
-  const std::string action = fmt::format("change the file's length to {} bytes", length_bytes);
+  const std::string action = Format("change the file's length to {} bytes", length_bytes);
   if (length_bytes > INT64_MAX) return HostFailure(EFBIG, action, name());
   int result = 0;
   do {
@@ -129,8 +129,8 @@ Result<void> PosixFile::PunchHole(FileRange range) {
 // -- Sharing --
 
 std::unexpected<Error> PosixFile::CannotShare(std::string_view operation) const {
-  return Fail(ErrorCode::kUnsupported,
-              fmt::format("the host cannot {} between these files", operation), name());
+  return Fail(ErrorCode::kUnsupported, Format("the host cannot {} between these files", operation),
+              name());
 }
 
 Result<void> PosixFile::CloneRange(uint64_t file_offset, File& source, FileRange source_range) {
@@ -170,8 +170,8 @@ Result<void> PosixFile::CopyRange(uint64_t file_offset, File& source, FileRange 
       return CannotShare("copy bytes");
     }
     if (copied < 0) return FailedAt(errno, "copy", {static_cast<uint64_t>(to), left});
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the source of a copy ends at offset {}", from), source.name());
+    return Fail(ErrorCode::kInvalidArgument, Format("the source of a copy ends at offset {}", from),
+                source.name());
   }
   return {};
 }

@@ -1,6 +1,5 @@
 #include "io/stream_file.h"
 
-#include <fmt/format.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <cerrno>
 
 #include "bytes/arithmetic.h"
+#include "bytes/formatting.h"
 #include "io/host_error.h"
 #include "io/host_random.h"
 #include "io/transfer.h"
@@ -41,7 +41,7 @@ FileIdentity StreamFile::identity() const {
 }
 
 std::unexpected<Error> StreamFile::Cannot(const char* what) const {
-  return Fail(ErrorCode::kUnsupported, fmt::format("a stream cannot {}", what), name_);
+  return Fail(ErrorCode::kUnsupported, Format("a stream cannot {}", what), name_);
 }
 
 // -- Writing --
@@ -49,8 +49,8 @@ std::unexpected<Error> StreamFile::Cannot(const char* what) const {
 Result<void> StreamFile::CheckAtEnd(uint64_t file_offset) {
   if (file_offset == written_bytes_) return {};
   return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("a stream is written front to back: offset {} comes after {} bytes",
-                          file_offset, written_bytes_),
+              Format("a stream is written front to back: offset {} comes after {} bytes",
+                     file_offset, written_bytes_),
               name_);
 }
 
@@ -62,8 +62,8 @@ Result<void> StreamFile::Append(ByteSpan buffer) {
   written_bytes_ += written.bytes;
   if (written.bytes == buffer.size()) return {};
   const int failure = written.sys_errno != 0 ? written.sys_errno : EIO;
-  Error error = HostError(failure, fmt::format("write {} bytes", buffer.size() - written.bytes),
-                          name_, written_bytes_);
+  Error error = HostError(failure, Format("write {} bytes", buffer.size() - written.bytes), name_,
+                          written_bytes_);
   if (failure == EPIPE) error.sentence = "whoever read what is written here has gone away";
   return std::unexpected(std::move(error));
 }
