@@ -132,19 +132,39 @@ Result<pid_t> SpawnProgram(std::vector<std::string> words, std::vector<std::stri
   return pid;
 }
 
-// Beside the command, or where both were installed to; else nbdkit is asked by name, and looks in
-// its own folder.
-std::string FindPlugin() {
+// Where the plugin may be: beside the command, as it is built; where it was told to be installed;
+// below the prefix that the command was installed to; and in nbdkit's own folder of plugins.
+std::vector<std::string> PluginFolders() {
+  std::vector<std::string> folders;
   std::string self(4096, '\0');
   const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size());
-  if (length <= 0) return "vhdx";
-  self.resize(static_cast<size_t>(length));
-  const std::string folder = self.substr(0, self.rfind('/') + 1);
-  for (const char* place : {"", VHDXKIT_PLUGIN_FOLDER "/"}) {
-    std::string path = folder + place + "nbdkit-vhdx-plugin.so";
+  self.resize(length > 0 ? static_cast<size_t>(length) : 0);
+  const std::string own_folder = self.substr(0, self.rfind('/') + 1);
+  if (!own_folder.empty()) folders.push_back(own_folder);
+  const std::string_view chosen = VHDXKIT_NBDKIT_PLUGIN_DIR;
+  if (chosen.starts_with('/')) folders.push_back(Format("{}/", chosen));
+  if (own_folder.ends_with("/bin/")) {
+    const std::string prefix = own_folder.substr(0, own_folder.size() - 4);
+    const std::string_view below = chosen.empty() ? "lib/nbdkit/plugins" : chosen;
+    if (!below.starts_with('/')) folders.push_back(Format("{}{}/", prefix, below));
+  }
+  const std::string_view nbdkits = VHDXKIT_NBDKIT_OWN_PLUGIN_DIR;
+  if (!nbdkits.empty()) folders.push_back(Format("{}/", nbdkits));
+  return folders;
+}
+
+Result<std::string> FindPlugin() {
+  constexpr std::string_view kName = "nbdkit-vhdx-plugin.so";
+  const std::vector<std::string> folders = PluginFolders();
+  for (const std::string& folder : folders) {
+    std::string path = folder + std::string(kName);
     if (::access(path.c_str(), R_OK) == 0) return path;
   }
-  return "vhdx";
+  return Fail(ErrorCode::kNotFound,
+              Format("cannot find the nbdkit plugin {} in {}; build the target "
+                     "nbdkit-vhdx-plugin (it needs the package nbdkit-plugin-dev), or install "
+                     "vhdxkit with it",
+                     kName, folders.empty() ? "any folder" : Join(folders, ", ")));
 }
 
 }  // namespace
@@ -221,7 +241,8 @@ Result<void> NbdServer::MakePlaces(const NbdServerOptions& options) {
   return {};
 }
 
-std::vector<std::string> NbdServer::CommandLine(const NbdServerOptions& options) const {
+std::vector<std::string> NbdServer::CommandLine(const NbdServerOptions& options,
+                                                const std::string& plugin) const {
   std::vector<std::string> words = {"nbdkit", "--foreground", "--exit-with-parent", "--pidfile",
                                     pid_path()};
   const auto add = [&](std::initializer_list<std::string> more) {
@@ -233,15 +254,17 @@ std::vector<std::string> NbdServer::CommandLine(const NbdServerOptions& options)
     add({"--unix", socket_path_});
   }
   if (options.read_only) add({"--readonly"});
-  add({FindPlugin()});
+  add({plugin});
   words.insert(words.end(), options.plugin_parameters.begin(), options.plugin_parameters.end());
   return words;
 }
 
 Result<void> NbdServer::Spawn(const NbdServerOptions& options) {
+  const auto plugin = FindPlugin();
+  if (!plugin) return std::unexpected(plugin.error());
   const PrivateUmask umask;
   if (auto opened = messages_.Open(); !opened) return opened;
-  auto spawned = SpawnProgram(CommandLine(options), {}, messages_.child_fd());
+  auto spawned = SpawnProgram(CommandLine(options, *plugin), {}, messages_.child_fd());
   messages_.CloseChildEnd();
   if (spawned) {
     pid_ = *spawned;

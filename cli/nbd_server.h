@@ -63,7 +63,8 @@ class NbdServer {
   Result<void> MakePlaces(const NbdServerOptions& options);
   Result<void> Spawn(const NbdServerOptions& options);
   Result<void> WaitUntilReady(const std::atomic<bool>& interrupted);
-  std::vector<std::string> CommandLine(const NbdServerOptions& options) const;
+  std::vector<std::string> CommandLine(const NbdServerOptions& options,
+                                       const std::string& plugin) const;
   bool IsReady() const;
   std::string pid_path() const { return folder_ + "/pid"; }
   /// Its exit status, if it has ended.

@@ -1,5 +1,5 @@
 # What `cmake --install` puts in place: headers, libvhdxkit.a, the CMake package, the pkg-config
-# file, the command and the manual pages that there are.
+# file, the command, its completions, the nbdkit plugin, the manual pages and the documents.
 
 include(CMakePackageConfigHelpers)
 
@@ -37,9 +37,37 @@ install(FILES "${PROJECT_BINARY_DIR}/vhdxkit.pc" DESTINATION "${CMAKE_INSTALL_LI
 if(TARGET vhdx)
   install(TARGETS vhdx RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()
-# Where nbdkit looks for plugins, and the command too.
+
+# vhdxkit_install_at(FILE NAME VARIABLE SYSTEM_FOLDER PREFIX_FOLDER): installs FILE as NAME. The
+# folder is the value of VARIABLE, if it is set; else SYSTEM_FOLDER, where programs of the system
+# look for such files, if the prefix is /usr or /usr/local; else PREFIX_FOLDER below the prefix. The
+# prefix is known when it is installed (cmake --install --prefix), and not before.
+function(vhdxkit_install_at file name variable system_folder prefix_folder)
+  install(CODE "
+    set(folder \"${${variable}}\")
+    if(folder STREQUAL \"\")
+      set(folder \"${prefix_folder}\")
+      if(CMAKE_INSTALL_PREFIX MATCHES \"^/usr(/local)?/?$\" AND NOT \"${system_folder}\" STREQUAL \"\")
+        set(folder \"${system_folder}\")
+      endif()
+    endif()
+    cmake_path(ABSOLUTE_PATH folder BASE_DIRECTORY \"\${CMAKE_INSTALL_PREFIX}\" NORMALIZE)
+    file(INSTALL DESTINATION \"\${folder}\" TYPE FILE RENAME \"${name}\" FILES \"${file}\")")
+endfunction()
+
 if(TARGET nbdkit-vhdx-plugin)
-  install(TARGETS nbdkit-vhdx-plugin LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/nbdkit/plugins")
+  vhdxkit_install_at("$<TARGET_FILE:nbdkit-vhdx-plugin>" nbdkit-vhdx-plugin.so
+    VHDXKIT_NBDKIT_PLUGIN_DIR "${VHDXKIT_NBDKIT_OWN_PLUGIN_DIR}" lib/nbdkit/plugins)
+endif()
+# bash and fish look below /usr/local by themselves, and so does Debian's zsh.
+if(TARGET vhdx_completions)
+  set(completions "${PROJECT_BINARY_DIR}/completions")
+  vhdxkit_install_at("${completions}/vhdx.bash" vhdx
+    VHDXKIT_BASH_COMPLETION_DIR "" share/bash-completion/completions)
+  vhdxkit_install_at("${completions}/vhdx.zsh" _vhdx
+    VHDXKIT_ZSH_COMPLETION_DIR "" share/zsh/site-functions)
+  vhdxkit_install_at("${completions}/vhdx.fish" vhdx.fish
+    VHDXKIT_FISH_COMPLETION_DIR "" share/fish/vendor_completions.d)
 endif()
 foreach(section 1 3 5 7)
   file(GLOB pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/man/*.${section}")
@@ -47,5 +75,8 @@ foreach(section 1 3 5 7)
     install(FILES ${pages} DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
   endif()
 endforeach()
+# The README links to the documents beside it, so they come along.
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/README.md"
-  "${PROJECT_SOURCE_DIR}/CHANGELOG.md" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+  "${PROJECT_SOURCE_DIR}/CHANGELOG.md" "${PROJECT_SOURCE_DIR}/CONTRIBUTING.md"
+  DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs" DESTINATION "${CMAKE_INSTALL_DOCDIR}")

@@ -1,0 +1,7 @@
+# Where nbdkit looks for plugins, by its own word; empty if it is not installed.
+
+find_package(PkgConfig QUIET)
+set(VHDXKIT_NBDKIT_OWN_PLUGIN_DIR "")
+if(PKG_CONFIG_FOUND)
+  pkg_get_variable(VHDXKIT_NBDKIT_OWN_PLUGIN_DIR nbdkit plugindir)
+endif()
