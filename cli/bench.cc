@@ -178,8 +178,10 @@ Command AddBench(CLI::App& root) {
   }
   AddConflict(app, "--step", "--random");
   AddConflict(app, "--force-share", "--write");
-  return {&app,
-          [arguments](const Invocation& invocation) { return RunBench(invocation, *arguments); }};
+  return {
+      .app = &app,
+      .run = [arguments](const Invocation& invocation) { return RunBench(invocation, *arguments); },
+      .if_parent = "use a copy of it; --orphan-children writes to it all the same"};
 }
 
 }  // namespace vhdx::cli

@@ -164,6 +164,13 @@ ExitStatus StatusOf(const Error& error, const Command& command) {
   return error.code == ErrorCode::kCancelled ? ExitStatus::kInterrupted : command.on_failure;
 }
 
+// What RefuseIfParent says: the image has children, or a file could not be searched for them.
+bool HasChildren(const Error& error) {
+  return !error.found.empty() && error.rule.empty() &&
+         (error.code == ErrorCode::kBusy || error.code == ErrorCode::kPermission ||
+          error.code == ErrorCode::kUnsupported);
+}
+
 // Writes what the command left, if that is to be seen.
 Result<void> FinishOutput(TextOutput& out, bool failed, bool json) {
   // Rows of a table that came before the error are worth seeing; half a document is not.
@@ -175,8 +182,12 @@ ExitStatus Run(const Command& command, const Invocation& invocation) {
   auto status = command.run(invocation);
   const auto written = FinishOutput(invocation.out, !status.has_value(), invocation.options.json);
   if (!status) {
-    invocation.messages.Report(status.error());
-    return StatusOf(status.error(), command);
+    Error& error = status.error();
+    if (!command.if_parent.empty() && HasChildren(error)) {
+      error.sentence += Format("; {}", command.if_parent);
+    }
+    invocation.messages.Report(error);
+    return StatusOf(error, command);
   }
   if (!written) {
     // Whoever closes a pipe has seen enough, and needs no message.

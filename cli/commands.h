@@ -6,6 +6,7 @@
 #include <vhdxkit/error.h>
 
 #include <functional>
+#include <string_view>
 
 #include "cli/exit_status.h"
 #include "cli/invocation.h"
@@ -21,6 +22,8 @@ struct Command {
   /// An error is reported by whoever calls it; nothing of a JSON document may be printed then.
   std::function<Result<ExitStatus>(const Invocation&)> run;
   ExitStatus on_failure = ExitStatus::kFailed;
+  /// What to do if the image that is to be written has children.
+  std::string_view if_parent = {};
 };
 
 Command AddCreate(CLI::App& root);

@@ -316,8 +316,10 @@ Command AddConvert(CLI::App& root) {
   AddCount(app, "-j,--threads", arguments->threads, {.least = 1, .most = kMaxThreads},
            "this many threads copy");
   AddForceShare(app, arguments->source.read);
-  return {&app,
-          [arguments](const Invocation& invocation) { return RunConvert(invocation, *arguments); }};
+  return {.app = &app,
+          .run = [arguments](
+                     const Invocation& invocation) { return RunConvert(invocation, *arguments); },
+          .if_parent = "choose another target; --orphan-children overwrites it all the same"};
 }
 
 }  // namespace vhdx::cli

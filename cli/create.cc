@@ -132,9 +132,10 @@ void AddTargetOptions(CLI::App& app, CreateArguments& arguments) {
 }
 
 Command CommandFor(CLI::App& app, std::shared_ptr<CreateArguments> arguments) {
-  return {&app, [arguments = std::move(arguments)](const Invocation& invocation) {
-            return RunCreate(invocation, *arguments);
-          }};
+  return {.app = &app,
+          .run = [arguments](
+                     const Invocation& invocation) { return RunCreate(invocation, *arguments); },
+          .if_parent = "choose another name; --orphan-children replaces it all the same"};
 }
 
 }  // namespace

@@ -45,16 +45,17 @@ Result<std::vector<ImageNode>> FindImageTree(FileSystem& files,
 
 /// Finds the children of the image at `path`: the images, whatever their file names, directly in
 /// its directory and in OpenOptions::parent_folders that name its DataWriteGuid as their parent.
-/// Errors: those of FileSystem::Open and List; kCorrupt if the image at `path` has no valid header;
-/// kPermission if a *.vhdx or *.avhdx file cannot be read; kUnsupported if a directory has too many
-/// entries to search.
+/// For an image on a block device only parent_folders are searched. A log of more than 64 MiB is
+/// not replayed to find a newer locator in it. Errors: those of FileSystem::Open and List; kCorrupt
+/// if the image at `path` has no valid header; kPermission if a *.vhdx or *.avhdx file cannot be
+/// read; kUnsupported if a directory has too many entries to search.
 Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::string& path,
                                               const OpenOptions& options = {});
 
-/// Fails with kBusy if the image has children, which a visible change would make unreadable. A
-/// program should call this before it writes to an image or replaces it, while it holds the image's
-/// lock, so that no child is created in the meantime. A file that is not a VHDX has no children.
-/// Other errors: those of FindChildren.
+/// Fails with kBusy, and the names of some of them in Error::found, if the image has children,
+/// which a visible change would make unreadable. A program should call this before it writes to an
+/// image or replaces it, while it holds the image's lock, so that no child is created in the
+/// meantime. A file that is not a VHDX has no children. Other errors: those of FindChildren.
 Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
                             const OpenOptions& options = {});
 

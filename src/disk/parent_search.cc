@@ -51,11 +51,14 @@ Result<ParentSearch> ParentSearch::Start(FileSystem& files, File& child,
       allowed.folders.push_back(*std::move(real));
     }
   }
-  return ParentSearch(files, std::move(allowed), child.identity());
+  return ParentSearch(files, std::move(allowed), child);
 }
 
-ParentSearch::ParentSearch(FileSystem& files, AllowedFolders allowed, FileIdentity child)
-    : files_(&files), allowed_(std::move(allowed)), child_(child) {}
+ParentSearch::ParentSearch(FileSystem& files, AllowedFolders allowed, const File& child)
+    : files_(&files),
+      allowed_(std::move(allowed)),
+      child_(child.identity()),
+      child_is_device_(child.capabilities().block_device) {}
 
 Result<std::unique_ptr<File>> ParentSearch::Find(const ParentLocatorInfo& locator) {
   if (auto file = FindByPath(locator)) return file;
@@ -114,6 +117,8 @@ std::unique_ptr<File> ParentSearch::FindByName(const std::vector<std::string>& n
 
 std::unique_ptr<File> ParentSearch::FindByIdentity(const ParentLocatorInfo& locator) {
   for (const std::string& folder : allowed_.folders) {
+    // The folder of a device is /dev, where no images are.
+    if (child_is_device_ && folder == allowed_.folders[0]) continue;
     size_t images = 0;
     for (const std::string& name : NamesIn(folder)) {
       if (!IsImageName(name)) continue;

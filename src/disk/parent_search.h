@@ -46,7 +46,7 @@ class ParentSearch {
   bool found_stranger() const { return found_stranger_; }
 
  private:
-  ParentSearch(FileSystem& files, AllowedFolders allowed, FileIdentity child);
+  ParentSearch(FileSystem& files, AllowedFolders allowed, const File& child);
 
   std::unique_ptr<File> FindByPath(const ParentLocatorInfo& locator);
   std::unique_ptr<File> FindBySuffix(const std::vector<std::string>& components,
@@ -65,6 +65,7 @@ class ParentSearch {
   FileSystem* files_;
   AllowedFolders allowed_;
   FileIdentity child_;
+  bool child_is_device_;
   std::map<std::string, std::vector<std::string>> names_;  // by folder
   std::set<std::string> tried_;                            // real paths
   std::vector<ParentAttempt> attempts_;

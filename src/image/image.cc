@@ -269,4 +269,18 @@ Result<HeaderInfo> ReadCurrentHeader(File& file) {
   return *front->headers.headers[front->headers.current];
 }
 
+Result<std::optional<ParentLocatorInfo>> ReadLocatorInPlace(File& file, const HeaderInfo& header) {
+  Findings findings;
+  ImageInfo info;
+  info.headers[0] = header;
+  info.current_header = 0;
+  auto size = file.Size();
+  if (!size) return std::unexpected(std::move(size.error()));
+  auto read = ReadRegionTables(file, *size, info, findings);
+  if (read) read = ReadMetadata(file, info, findings);
+  if (read) read = ReadParentLocator(file, info, findings);
+  if (!read) return std::unexpected(std::move(read.error()));
+  return std::move(info.parent_locator);
+}
+
 }  // namespace vhdx

@@ -12,6 +12,7 @@
 #include <vhdxkit/image_info.h>
 
 #include <memory>
+#include <optional>
 
 #include "format/findings.h"
 #include "image/block_map.h"
@@ -56,6 +57,10 @@ class Image {
 /// Reads the identifier and both headers, and nothing else: who is this file? For looking for a
 /// parent among many. Errors: file.signature, header.*; kIo.
 Result<HeaderInfo> ReadCurrentHeader(File& file);
+
+/// Reads the parent locator as it is in the file, whatever the log says; empty for an image without
+/// a parent. Reads at most a few hundred KiB. Errors: region.*, metadata.*, locator.*; kIo.
+Result<std::optional<ParentLocatorInfo>> ReadLocatorInPlace(File& file, const HeaderInfo& header);
 
 }  // namespace vhdx
 

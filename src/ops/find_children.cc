@@ -1,9 +1,11 @@
 #include <vhdxkit/image_tree.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
+#include "bytes/arithmetic.h"
 #include "bytes/border.h"
 #include "disk/open_image.h"
 #include "disk/windows_path.h"
@@ -19,29 +21,46 @@ struct Parent {
   Guid data_write_guid;
 };
 
-// A child in use is a child too, so nothing is locked; and what is no image that can be read is
-// nobody's child. Of one that we may not open nobody can tell, if its name says that it is one.
+// A log of a stranger is replayed only up to this length: replaying takes half a second per GiB,
+// and a file of a few KiB can claim a log of 1 GiB.
+constexpr uint64_t kReplayedLog = 64 * kMiB;
+
+bool Names(const std::optional<ParentLocatorInfo>& locator, const Parent& parent) {
+  return locator && (locator->parent_linkage == parent.data_write_guid ||
+                     locator->parent_linkage2 == parent.data_write_guid);
+}
+
+// A child in use is a child too, so nothing is locked. A file that cannot be read as an image is
+// not a child. One that we may not open could be, if its name is that of an image.
 Result<bool> IsChildOf(FileSystem& files, const std::string& path, const Parent& parent) {
   auto file = files.Open(path, {});
   if (!file && file.error().code == ErrorCode::kPermission && IsImageName(path)) {
-    file.error().sentence += "; so nobody can tell whether it is a child";
+    file.error().sentence += "; it may be a child of the image";
     return std::unexpected(std::move(file.error()));
   }
   if (!file || (*file)->identity() == parent.file) return false;
+  const auto header = ReadCurrentHeader(**file);
+  if (!header) return false;
+  // The log is left alone: most files in the folder have nothing to do with this one.
+  const auto locator = ReadLocatorInPlace(**file, *header);
+  if (locator && Names(*locator, parent)) return true;
+  const bool may_change = !header->log_guid.IsZero() && header->log_length_bytes <= kReplayedLog;
+  if (!may_change || (locator && !*locator)) return false;
+  // A child with a log, which may hold a newer locator; or an image that only its log makes whole.
   Findings findings;
   const auto image = OpenImage(*std::move(file), {.lock = LockPolicy::kIgnore}, findings);
-  if (!image || !(*image)->info().parent_locator) return false;
-  const ParentLocatorInfo& locator = *(*image)->info().parent_locator;
-  return locator.parent_linkage == parent.data_write_guid ||
-         locator.parent_linkage2 == parent.data_write_guid;
+  return image && Names((*image)->info().parent_locator, parent);
 }
 
 Result<std::set<std::string>> FoldersToSearch(FileSystem& files, const File& parent,
                                               const OpenOptions& options) {
   std::set<std::string> folders;
-  auto path = parent.RealPath();
-  if (!path) return std::unexpected(std::move(path.error()));
-  folders.insert(FolderOf(*path));
+  // The folder of a device is /dev, where no images are.
+  if (!parent.capabilities().block_device) {
+    auto path = parent.RealPath();
+    if (!path) return std::unexpected(std::move(path.error()));
+    folders.insert(FolderOf(*path));
+  }
   for (const std::string& folder : options.parent_folders) {
     auto real = files.RealPath(folder);
     if (!real) return std::unexpected(std::move(real.error()));
@@ -90,7 +109,7 @@ Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
   if (!children) {
     const ErrorCode code = children.error().code;
     if (code == ErrorCode::kPermission || code == ErrorCode::kUnsupported) {
-      children.error().sentence += "; the option orphan-children goes on without looking";
+      children.error().found = "a file or folder that may hold children";
     }
     return std::unexpected(std::move(children.error()));
   }
@@ -102,11 +121,11 @@ Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
   if (children->size() > kNamed) {
     names += " and " + std::to_string(children->size() - kNamed) + " more";
   }
-  return Fail(ErrorCode::kBusy,
-              "the image is the parent of " + names +
-                  ", which could not be read any more after a change here; write to the child, or "
-                  "give it up with the option orphan-children",
-              path);
+  auto refusal = Fail(
+      ErrorCode::kBusy,
+      "the image is the parent of " + names + ", which a change to it would make unreadable", path);
+  refusal.error().found = std::move(names);
+  return refusal;
 } catch (...) {
   return CaughtException();
 }
