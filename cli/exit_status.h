@@ -9,7 +9,7 @@ enum class ExitStatus : int {
   kDone = 0,
   kFailed = 1,
   kUsage = 64,
-  kInterrupted = 130,
+  kInterrupted = 130,  ///< by SIGINT; main adds the number of another signal to 128
 
   // Of `check` alone.
   kCorrupt = 2,

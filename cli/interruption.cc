@@ -8,12 +8,15 @@ namespace {
 // A signal handler can reach nothing but what is static.
 std::atomic<bool> was_interrupted = false;
 std::atomic<int> signal_count = 0;
+std::atomic<int> first_signal = 0;
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
 // `timeout` sends a signal twice, to the process and to its group: only the third is impatience.
 constexpr int kPatience = 2;
 
 extern "C" void HandleSignal(int signal) {
+  int none = 0;
+  first_signal.compare_exchange_strong(none, signal);
   was_interrupted = true;
   if (++signal_count >= kPatience) ::signal(signal, SIG_DFL);
 }
@@ -36,5 +39,7 @@ const std::atomic<bool>& CatchInterruptions() {
   ::signal(SIGXFSZ, SIG_IGN);
   return was_interrupted;
 }
+
+int InterruptingSignal() { return first_signal; }
 
 }  // namespace vhdx::cli

@@ -13,6 +13,9 @@ namespace vhdx::cli {
 /// user who cannot wait.
 const std::atomic<bool>& CatchInterruptions();
 
+/// The signal that set the flag first, or 0.
+int InterruptingSignal();
+
 }  // namespace vhdx::cli
 
 #endif  // VHDXKIT_CLI_INTERRUPTION_H_

@@ -22,7 +22,10 @@ int Run(int argument_count, char** arguments) {
                                              .error_fd = STDERR_FILENO};
   const std::vector<std::string> words(arguments + (argument_count > 0 ? 1 : 0),
                                        arguments + argument_count);
-  return static_cast<int>(vhdx::cli::RunCommandLine(words, surroundings));
+  const auto status = vhdx::cli::RunCommandLine(words, surroundings);
+  // As shells have it: 130 for Ctrl-C, 143 for SIGTERM.
+  if (status == vhdx::cli::ExitStatus::kInterrupted) return 128 + vhdx::cli::InterruptingSignal();
+  return static_cast<int>(status);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -153,6 +154,41 @@ std::vector<std::string> PluginFolders() {
   return folders;
 }
 
+Result<sockaddr_un> SocketAddress(const std::string& path) {
+  sockaddr_un address = {};
+  if (path.size() >= sizeof(address.sun_path)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                Format("the path of a socket has at most {} bytes; use a shorter one",
+                       sizeof(address.sun_path) - 1),
+                path);
+  }
+  address.sun_family = AF_UNIX;
+  std::ranges::copy(path, address.sun_path);
+  return address;
+}
+
+// Removes a socket that a server which was killed has left; refuses whatever else has this name.
+Result<void> MakeSocketPathFree(const std::string& path) {
+  struct stat status = {};
+  if (::lstat(path.c_str(), &status) != 0) return {};
+  if (!S_ISSOCK(status.st_mode)) {
+    return Fail(ErrorCode::kExists,
+                "the file exists and is not a socket; remove it, or use another name", path);
+  }
+  const auto address = SocketAddress(path);
+  if (!address) return std::unexpected(address.error());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool connected =
+      fd >= 0 && ::connect(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) == 0;
+  const int failure = errno;
+  if (fd >= 0) ::close(fd);
+  if (connected) return Fail(ErrorCode::kBusy, "another server listens on this socket", path);
+  if (failure != ECONNREFUSED || ::unlink(path.c_str()) != 0) {
+    return Fail(ErrorCode::kExists, "the socket exists; remove it, or use another name", path);
+  }
+  return {};
+}
+
 Result<std::string> FindPlugin() {
   constexpr std::string_view kName = "nbdkit-vhdx-plugin.so";
   const std::vector<std::string> folders = PluginFolders();
@@ -217,9 +253,8 @@ NbdServer::~NbdServer() {
 }
 
 Result<void> NbdServer::MakePlaces(const NbdServerOptions& options) {
-  if (!options.socket_path.empty() && ::access(options.socket_path.c_str(), F_OK) == 0) {
-    return Fail(ErrorCode::kExists, "there is a file of that name; remove it, or name another",
-                options.socket_path);
+  if (!options.socket_path.empty()) {
+    if (auto free = MakeSocketPathFree(options.socket_path); !free) return free;
   }
   auto folder = MakePrivateFolder();
   if (!folder) return std::unexpected(std::move(folder.error()));
@@ -231,11 +266,9 @@ Result<void> NbdServer::MakePlaces(const NbdServerOptions& options) {
     return {};
   }
   socket_path_ = options.socket_path.empty() ? folder_ + "/socket" : options.socket_path;
-  if (socket_path_.size() >= sizeof(sockaddr_un::sun_path)) {
-    return Fail(ErrorCode::kInvalidArgument,
-                Format("the path of a socket has at most {} bytes; name a shorter one",
-                       sizeof(sockaddr_un::sun_path) - 1),
-                std::exchange(socket_path_, ""));
+  if (const auto address = SocketAddress(socket_path_); !address) {
+    socket_path_.clear();
+    return std::unexpected(address.error());
   }
   uri_ = "nbd+unix:///?socket=" + UriEscape(socket_path_);
   return {};
@@ -318,6 +351,11 @@ int NbdServer::Wait(const std::atomic<bool>& interrupted) {
       told = true;
     }
   }
+}
+
+int NbdServer::Stop() {
+  const std::atomic<bool> now = true;
+  return Wait(now);
 }
 
 Result<int> NbdServer::Run(const std::string& command, const std::atomic<bool>& interrupted) {

@@ -54,6 +54,9 @@ class NbdServer {
   /// returns its exit status.
   int Wait(const std::atomic<bool>& interrupted);
 
+  /// Stops it, and passes on what it says meanwhile; returns its exit status.
+  int Stop();
+
   /// Runs a command of the shell, which finds $uri and, but for TCP, $unixsocket; `interrupted`
   /// ends it. Returns its exit status, as shells have it. Errors: kIo.
   Result<int> Run(const std::string& command, const std::atomic<bool>& interrupted);

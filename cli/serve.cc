@@ -35,7 +35,8 @@ struct ServeArguments {
 
 std::vector<std::string> PluginParameters(const Invocation& invocation,
                                           const ServeArguments& arguments) {
-  std::vector<std::string> parameters = {"file=" + arguments.served_path()};
+  std::vector<std::string> parameters = {"file=" + arguments.served_path(),
+                                         arguments.read_only ? "access=read" : "access=write"};
   for (const std::string& folder : invocation.options.parent_folders) {
     parameters.push_back("parent-dir=" + folder);
   }
@@ -97,20 +98,27 @@ void Announce(const Invocation& invocation, const NbdServer& server) {
   (void)invocation.out.Finish();
 }
 
-Result<ExitStatus> UntilItsEnd(const Invocation& invocation, NbdServer& server) {
-  Announce(invocation, server);
-  const int exit_status = server.Wait(invocation.interrupted);
-  if (invocation.interrupted) return Fail(ErrorCode::kCancelled, "the server was stopped");
-  if (exit_status == 0) return ExitStatus::kDone;
-  return Fail(ErrorCode::kIo, Format("nbdkit ended with status {}", exit_status));
+// Being stopped is how a server ends; it has failed if it could not keep what was written.
+Result<ExitStatus> StatusOf(int server_status) {
+  if (server_status == 0) return ExitStatus::kDone;
+  return Fail(ErrorCode::kIo,
+              Format("the server failed (nbdkit ended with status {}); what was written after the "
+                     "last successful flush may be lost",
+                     server_status));
 }
 
-// The command's status is ours; it has told what there was to tell.
+Result<ExitStatus> UntilItsEnd(const Invocation& invocation, NbdServer& server) {
+  Announce(invocation, server);
+  return StatusOf(server.Wait(invocation.interrupted));
+}
+
+// The status of the command, unless what it wrote could not be kept.
 Result<ExitStatus> WhileItRuns(const Invocation& invocation, const std::string& command,
                                NbdServer& server) {
   const auto exit_status = server.Run(command, invocation.interrupted);
   if (!exit_status) return std::unexpected(exit_status.error());
-  if (invocation.interrupted) return Fail(ErrorCode::kCancelled, "the server was stopped");
+  auto server_status = StatusOf(server.Stop());
+  if (!server_status) return server_status;
   return static_cast<ExitStatus>(*exit_status);
 }
 
@@ -175,8 +183,12 @@ Command AddServe(CLI::App& root) {
   AddFlag(app, "--no-lock", arguments->no_lock, "without locks, where the file system has none");
   AddFlag(app, "-U,--force-share", arguments->force_share,
           "with --read-only: without locks, also what another program writes");
-  return {&app,
-          [arguments](const Invocation& invocation) { return RunServe(invocation, *arguments); }};
+  return {
+      .app = &app,
+      .run = [arguments](const Invocation& invocation) { return RunServe(invocation, *arguments); },
+      .if_parent =
+          "serve the child, or use --read-only, or --snapshot-writes NEW to put all "
+          "writes into a new child; --orphan-children writes to it all the same"};
 }
 
 }  // namespace vhdx::cli

@@ -18,6 +18,7 @@ namespace vhdx::cli {
 namespace {
 
 constexpr std::string_view kSpeaker = "nbdkit: ";
+constexpr std::string_view kSeverity = "error: ";
 
 }  // namespace
 
@@ -67,7 +68,9 @@ std::string ServerMessages::Sentence() const {
   while (!rest.empty()) {
     std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    if (line.starts_with(kSpeaker)) line.remove_prefix(kSpeaker.size());
+    for (const std::string_view prefix : {kSpeaker, kSeverity}) {
+      if (line.starts_with(prefix)) line.remove_prefix(prefix.size());
+    }
     if (line.empty()) continue;
     if (!sentence.empty()) sentence += "; ";
     sentence += line;

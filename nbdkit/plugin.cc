@@ -2,11 +2,13 @@
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
+#include <unistd.h>
 #include <vhdxkit/disk.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string>
@@ -55,7 +57,11 @@ int ErrnoOf(const vhdx::Error& error) {
 }
 
 void Report(const vhdx::Error& error) {
-  nbdkit_error("%s", vhdx::ToString(error).c_str());
+  std::string sentence = vhdx::ToString(error);
+  if (error.code == vhdx::ErrorCode::kBusy && !error.found.empty()) {
+    sentence += "; serve the child, or use -r; orphan-children=true writes to it all the same";
+  }
+  nbdkit_error("%s", sentence.c_str());
   nbdkit_set_error(ErrnoOf(error));
 }
 
@@ -101,6 +107,14 @@ Result<void> SetFlag(bool& flag, std::string_view key, std::string_view value) {
   return {};
 }
 
+Result<void> SetAccess(std::string_view value) {
+  if (value != "read" && value != "write") {
+    return Mistake("access= takes read or write, and not \"" + std::string(value) + "\"");
+  }
+  Served().access = value == "read" ? vhdx::DiskAccess::kReadOnly : vhdx::DiskAccess::kReadWrite;
+  return {};
+}
+
 Result<void> Configure(std::string_view key, const char* value) {
   vhdx::nbd::ServedDisk& served = Served();
   if (key == "orphan-children") return SetFlag(served.orphan_children, key, value);
@@ -111,9 +125,10 @@ Result<void> Configure(std::string_view key, const char* value) {
     served.open.lock = ignore ? vhdx::LockPolicy::kIgnore : vhdx::LockPolicy::kLock;
     return set;
   }
+  if (key == "access") return SetAccess(value);
   if (key != "file" && key != "parent-dir") {
-    return Mistake("there is no parameter \"" + std::string(key) +
-                   "\"; see `nbdkit vhdx --help` for those that there are");
+    return Mistake("unknown parameter \"" + std::string(key) +
+                   "\"; `nbdkit vhdx --help` lists the parameters");
   }
   auto path = AbsolutePath(value);
   if (!path) return std::unexpected(std::move(path.error()));
@@ -144,8 +159,18 @@ int GetReady() {
   return Answer([] { return Served().Prepare(); });
 }
 
+bool close_failed = false;
+
 void Cleanup() {
-  (void)Answer([] { return Served().Close(); });
+  close_failed = Answer([] { return Served().Close(); }) != 0;
+}
+
+// The last call. nbdkit would end with 0 now, and a script or a service manager would believe that
+// everything is in the file.
+void Unload() {
+  if (!close_failed) return;
+  std::fflush(nullptr);
+  ::_exit(EXIT_FAILURE);
 }
 
 // -- Connections --
@@ -169,7 +194,7 @@ int64_t GetSize(void* handle) { return static_cast<int64_t>(DiskOf(handle).size_
 
 int BlockSize(void* handle, uint32_t* minimum, uint32_t* preferred, uint32_t* maximum) {
   const Disk& disk = DiskOf(handle);
-  *minimum = disk.logical_sector_size();
+  *minimum = 1;  // part of a sector is read and written by the engine
   *preferred = std::max(disk.physical_sector_size(), kPreferredRequest);
   *maximum = kLargestRequest;
   return 0;
@@ -238,9 +263,10 @@ nbdkit_plugin Describe() {
   plugin.description = "Serves a VHDX disk with all its parents.";
   plugin.magic_config_key = "file";
   plugin.config_help =
-      "file=IMAGE               (required) the image to be served\n"
-      "parent-dir=DIR           another folder in which parents may lie; repeatable\n"
-      "allow-any-parent=true    parents may lie anywhere\n"
+      "file=IMAGE               (required) the image to serve\n"
+      "access=read|write        open and lock it at start (default: at the first connection)\n"
+      "parent-dir=DIR           another folder in which parents may be; repeatable\n"
+      "allow-any-parent=true    parents may be anywhere\n"
       "orphan-children=true     write to it even if it is the parent of other images\n"
       "no-lock=true             where the file system has no locks, or others read it";
   plugin.config = Config;
@@ -248,6 +274,7 @@ nbdkit_plugin Describe() {
   plugin.load = Load;
   plugin.get_ready = GetReady;
   plugin.cleanup = Cleanup;
+  plugin.unload = Unload;
   plugin.open = Open;
   plugin.close = Close;
   plugin.get_size = GetSize;

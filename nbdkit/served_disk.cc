@@ -6,16 +6,22 @@
 
 namespace vhdx::nbd {
 
-Result<void> ServedDisk::Reopen(DiskAccess access) {
+Result<void> ServedDisk::Reopen(DiskAccess how) {
   disk_.reset();  // and its locks, which are not for two
-  open.access = access;
+  open.access = how;
   auto disk = Disk::Open(files_, path, open);
   if (!disk) return std::unexpected(std::move(disk.error()));
+  // Under the lock nobody makes a child of it.
+  if (how == DiskAccess::kReadWrite && !orphan_children) {
+    if (auto fine = RefuseIfParent(files_, path, open); !fine) return fine;
+  }
   disk_ = *std::move(disk);
   return {};
 }
 
 Result<void> ServedDisk::Prepare() {
+  const std::lock_guard lock(mutex_);
+  if (access) return Reopen(*access);
   // Not kept: nbdkit may fork yet, and the lock of a file that two processes hold open outlives
   // either of them.
   OpenOptions reading = open;
@@ -28,16 +34,10 @@ Result<void> ServedDisk::Prepare() {
 Result<Disk*> ServedDisk::Connect(bool read_only) {
   const std::lock_guard lock(mutex_);
   const bool is_writable = disk_ != nullptr && disk_->writable();
-  if (disk_ == nullptr || (!read_only && !is_writable && connections_ == 0)) {
-    const auto access = read_only ? DiskAccess::kReadOnly : DiskAccess::kReadWrite;
-    if (auto opened = Reopen(access); !opened) return std::unexpected(std::move(opened.error()));
-    // Under the lock nobody makes a child of it.
-    if (!read_only && !orphan_children) {
-      if (auto fine = RefuseIfParent(files_, path, open); !fine) {
-        disk_.reset();
-        return std::unexpected(std::move(fine.error()));
-      }
-    }
+  const bool may_reopen = !access && connections_ == 0;
+  if (disk_ == nullptr || (!read_only && !is_writable && may_reopen)) {
+    const auto how = read_only ? DiskAccess::kReadOnly : DiskAccess::kReadWrite;
+    if (auto opened = Reopen(how); !opened) return std::unexpected(std::move(opened.error()));
   }
   ++connections_;
   return disk_.get();

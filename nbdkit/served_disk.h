@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace vhdx::nbd {
@@ -18,17 +19,20 @@ class ServedDisk {
   /// `files` must outlive it.
   explicit ServedDisk(FileSystem& files) : files_(files) {}
 
-  // What the user says, before Prepare.
+  // The configuration, before Prepare.
   std::string path;
   OpenOptions open;
   bool orphan_children = false;
+  /// How to open the disk at start; not set: the first connection decides.
+  std::optional<DiskAccess> access;
 
-  /// Tries whether the disk can be read, so that what is wrong is said before anybody connects.
+  /// Opens and locks the disk if `access` is set; otherwise tries whether it can be read, so that
+  /// what is wrong is said before anybody connects. Errors: those of Connect.
   Result<void> Prepare();
 
-  /// One more connection. The first opens the disk. One that may write finds it read-only if others
-  /// that may not are there already; if they have gone, it is opened again. Errors: those of
-  /// Disk::Open; kBusy for a parent.
+  /// One more connection. The first opens the disk, unless Prepare has. One that may write finds it
+  /// read-only if others that may not are there already; if they have gone, it is opened again.
+  /// Errors: those of Disk::Open; kBusy for a parent.
   Result<Disk*> Connect(bool read_only);
   void Disconnect();
 
@@ -36,7 +40,7 @@ class ServedDisk {
   Result<void> Close();
 
  private:
-  Result<void> Reopen(DiskAccess access);
+  Result<void> Reopen(DiskAccess how);
 
   FileSystem& files_;
   std::mutex mutex_;  // guards what follows

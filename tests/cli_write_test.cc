@@ -17,7 +17,7 @@
 namespace vhdx::tests {
 namespace {
 
-constexpr int kInterrupted = 130;
+constexpr int kTerminated = 143;
 
 class CliWrite : public testing::HostFolderTest {
  protected:
@@ -76,7 +76,7 @@ TEST_F(CliWrite, InterruptedConversionLeavesNothing) {
       "mkfifo pipe; exec 9<> pipe; $vhdx convert -f raw - new.vhdx < pipe & p=$!; "
       "for i in $(seq 200); do ls -A | grep -q partial && break; sleep 0.05; done; "
       "ls -A | grep partial; kill -TERM $p; wait $p; s=$?; rm pipe; exit $s");
-  EXPECT_EQ(stopped.exit_status, kInterrupted) << stopped.err;
+  EXPECT_EQ(stopped.exit_status, kTerminated) << stopped.err;
   EXPECT_NE(stopped.out.find(".new.vhdx."), std::string::npos) << stopped.out;
   EXPECT_EQ(Names(), names);
 }
