@@ -23,8 +23,10 @@ ExitStatus StatusFor(CheckVerdict verdict) {
   switch (verdict) {
     case CheckVerdict::kClean:
       return ExitStatus::kDone;
-    case CheckVerdict::kOdd:
-      return ExitStatus::kOdd;
+    case CheckVerdict::kWarnings:
+      return ExitStatus::kWarnings;
+    case CheckVerdict::kIncomplete:
+      return ExitStatus::kFailed;
     case CheckVerdict::kCorrupt:
       return ExitStatus::kCorrupt;
     case CheckVerdict::kNotVhdx:
@@ -76,11 +78,12 @@ Command AddCheck(CLI::App& root) {
   auto arguments = std::make_shared<CheckArguments>();
   CLI::App& app = AddCommand(
       root, "check",
-      "Checks an image and its parents, and changes nothing. Every rule of the format is looked "
-      "at; each has an id. Ends with 0 if all is well, 2 if it is corrupt, 3 if it is only odd or "
-      "has leaks, 63 if it is no VHDX, 1 if it could not be checked.");
+      "Checks an image and its parents against every rule of the format, and changes nothing. Ends "
+      "with 0 if no rule is broken, 1 if it could not be checked to the end, 2 if there is an "
+      "error, 3 if there are only warnings, 63 if it is not a VHDX file.");
   AddFile(app, "FILE", arguments->path, "a VHDX image");
-  AddFlag(app, "-v,--verbose", arguments->verbose, "notes too: what is normal, but worth knowing");
+  AddFlag(app, "-v,--verbose", arguments->verbose,
+          "show notes too: what is normal, but worth knowing");
   AddForceShare(app, arguments->read);
   return {&app,
           [arguments](const Invocation& invocation) { return RunCheck(invocation, *arguments); }};

@@ -59,8 +59,10 @@ std::string_view VerdictText(CheckVerdict verdict) {
   switch (verdict) {
     case CheckVerdict::kClean:
       return "clean";
-    case CheckVerdict::kOdd:
-      return "usable, with oddities";
+    case CheckVerdict::kWarnings:
+      return "usable, with warnings";
+    case CheckVerdict::kIncomplete:
+      return "could not be checked to the end";
     case CheckVerdict::kCorrupt:
       return "corrupt";
     case CheckVerdict::kNotVhdx:
@@ -71,7 +73,7 @@ std::string_view VerdictText(CheckVerdict verdict) {
 
 std::string CountsText(const CheckReport& report, Notes notes) {
   std::vector<std::string> counts;
-  for (const std::string_view severity : {"error", "warning", "leak", "note"}) {
+  for (const std::string_view severity : {"error", "warning", "note"}) {
     if (severity == "note" && notes == Notes::kHide) continue;
     const uint64_t count = CountOf(report, severity);
     if (count > 0) counts.push_back(Format("{} {}{}", count, severity, count == 1 ? "" : "s"));
@@ -84,9 +86,7 @@ std::string BlocksText(const CheckReport& report) {
   std::string text = Format("{} of {} blocks in the file, {} fragmented; the image ends at {}",
                             report.present_blocks, report.total_blocks, report.fragmented_blocks,
                             FormatSizeExactly(report.image_end_offset));
-  if (report.leaked_bytes > 0) {
-    text += Format("; {} belong to nothing", FormatSize(report.leaked_bytes));
-  }
+  if (report.free_bytes > 0) text += Format("; {} are free", FormatSize(report.free_bytes));
   return text + "\n";
 }
 
@@ -97,9 +97,10 @@ Json CheckToJson(const CheckReport& report) {
   for (const Finding& finding : report.findings) findings.push_back(FindingToJson(finding));
   return {{"filename", report.filename},
           {"format", "vhdx"},
-          {"check-errors", 0},
+          {"check-errors", report.unchecked_count},
           {"corruptions", report.corruption_count},
-          {"leaks", CountOf(report, "leak")},
+          {"leaks", 0},
+          {"unreferenced-bytes", report.free_bytes},
           {"image-end-offset", report.image_end_offset},
           {"total-clusters", report.total_blocks},
           {"allocated-clusters", report.present_blocks},

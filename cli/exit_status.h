@@ -13,7 +13,7 @@ enum class ExitStatus : int {
 
   // Of `check` alone.
   kCorrupt = 2,
-  kOdd = 3,
+  kWarnings = 3,
   kNotVhdx = 63,
 
   // Of `compare` alone.

@@ -83,8 +83,9 @@ TEST_F(Commands, CheckOfACleanImage) {
   const Outcome outcome = Run({"check", "--json", "/vm/base.vhdx"});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_EQ(KeysOf(outcome.json()),
-            (Keys{"filename", "format", "check-errors", "corruptions", "leaks", "image-end-offset",
-                  "total-clusters", "allocated-clusters", "fragmented-clusters", "findings"}));
+            (Keys{"filename", "format", "check-errors", "corruptions", "leaks",
+                  "unreferenced-bytes", "image-end-offset", "total-clusters", "allocated-clusters",
+                  "fragmented-clusters", "findings"}));
   EXPECT_EQ(outcome.json()["allocated-clusters"], 2);
 }
 

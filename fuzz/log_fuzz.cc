@@ -185,6 +185,12 @@ void TryReplay(const std::shared_ptr<MemoryContents>& contents, const HeaderInfo
   if (!replayed) return ExpectHonest(replayed.error());
   Expect(std::ranges::equal(replayed->sequence, *sequence, SameEntry),
          "what is replayed is the active sequence");
+  if (sequence->empty()) {
+    Expect(replayed->overlay == nullptr, "a log without entries is not replayed");
+    auto begun = reader.HasTraceOfEntry();
+    Expect(begun && !*begun, "a log that was begun has a sequence, or is refused");
+    return;
+  }
   Expect(contents->size() >= sequence->back().flushed_file_offset,
          "a file that lost its end is not replayed");
   auto expected = ReplayInPlace(reader, *sequence, *contents);

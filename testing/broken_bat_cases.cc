@@ -236,7 +236,7 @@ class ChildCase {
     Block(6, outcome);
   }
   // A bitmap that is not used leaves its space behind.
-  void LoseBitmap() { Find(At(rules::kSpaceLeak, layout().bitmap_offsets.at(0))); }
+  void LoseBitmap() { Find(At(rules::kSpaceFree, layout().bitmap_offsets.at(0))); }
   void Skip(uint64_t block) { case_.unchecked_blocks.push_back(block); }
   BrokenCase Done() { return case_; }
 

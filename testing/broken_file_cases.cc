@@ -86,11 +86,11 @@ void AddSpace(std::vector<BrokenCase>& cases) {
   }
   ImageSpec gap = TwinImage();
   gap.first_block_offset = 7 * kMiB;
-  cases.push_back(Opens("space/leak behind the regions", gap, {At(rules::kSpaceLeak, 4 * kMiB)}));
+  cases.push_back(Opens("space/leak behind the regions", gap, {At(rules::kSpaceFree, 4 * kMiB)}));
   ImageSpec gaps = TwinImage();
   gaps.blocks = {FullBlock(0, 6 * kMiB), FullBlock(2, 9 * kMiB), FullBlock(7, 8 * kMiB)};
   cases.push_back(Opens("space/leaks between blocks", gaps,
-                        {At(rules::kSpaceLeak, 4 * kMiB), At(rules::kSpaceLeak, 7 * kMiB)}));
+                        {At(rules::kSpaceFree, 4 * kMiB), At(rules::kSpaceFree, 7 * kMiB)}));
   ImageSpec reversed = TwinImage();
   reversed.blocks = {FullBlock(0, 6 * kMiB), FullBlock(2, 5 * kMiB), FullBlock(7, 4 * kMiB)};
   cases.push_back(Opens("space/blocks in reverse order", reversed));

@@ -151,12 +151,12 @@ void AddLogPlaces(std::vector<BrokenCase>& cases) {
   }
   cases.push_back(
       Opens("header/log of nothing", Patched({PatchValue(kSecond + kLogLength, le32(0))}),
-            {At(rules::kHeaderLogEmpty, kSecond + kLogLength), At(rules::kSpaceLeak, kMiB)}));
+            {At(rules::kHeaderLogEmpty, kSecond + kLogLength), At(rules::kSpaceFree, kMiB)}));
   cases.push_back(
       Opens("header/log of nothing at nowhere",
             Patched({PatchValue(kSecond + kLogLength, le32(0)),
                      PatchValue(kSecond + kLogOffset, le64(0))}),
-            {At(rules::kHeaderLogEmpty, kSecond + kLogLength), At(rules::kSpaceLeak, kMiB)}));
+            {At(rules::kHeaderLogEmpty, kSecond + kLogLength), At(rules::kSpaceFree, kMiB)}));
   ImageSpec missing = Dirty();
   missing.patches = {PatchValue(kSecond + kLogLength, le32(0))};
   cases.push_back(Refused("header/log of nothing that is needed", missing,
@@ -170,7 +170,7 @@ void AddLogPlaces(std::vector<BrokenCase>& cases) {
   ImageSpec last = TwinImage();
   last.log.file_offset = 9 * kMiB;
   last.first_block_offset = 3 * kMiB;
-  cases.push_back(Opens("header/log behind everything", last, {At(rules::kSpaceLeak, 6 * kMiB)}));
+  cases.push_back(Opens("header/log behind everything", last, {At(rules::kSpaceFree, 6 * kMiB)}));
 }
 
 void AddReserved(std::vector<BrokenCase>& cases) {

@@ -65,6 +65,7 @@ BrokenCase SecondDoesNotCount(const std::string& name, const Patch& patch) {
 void AddReplays(std::vector<BrokenCase>& cases) {
   const ImageLayout layout = PlanLayout(TwinImage());
   cases.push_back(Opens("log/one empty entry", Dirty({{}}), {DirtyAt(0)}));
+  cases.push_back(Opens("log/never begun", Dirty({}), {At(rules::kLogNeverBegun, kLog)}));
   cases.push_back(Opens("log/the BAT", Dirty({{.writes = {MovedBat()}}}), {DirtyAt(0)}));
   for (const auto& [name, offset] :
        {std::pair<std::string, uint64_t>{"the first region table", 0x30000},
@@ -235,22 +236,27 @@ void AddSizes(std::vector<BrokenCase>& cases) {
                           At(rules::kLogLastOffset, kLog), {DirtyAt(0)}));
 }
 
-void AddNoSequence(std::vector<BrokenCase>& cases) {
-  const std::string none = At(rules::kLogSequenceNone, kLog);
-  cases.push_back(Refused("log/empty ring", Dirty({}), none));
-  cases.push_back(Refused("log/entries of another session",
-                          Dirty({{.writes = {MovedBat()}, .log_guid = kOtherSession}}), none));
-  cases.push_back(Refused("log/entries without a session",
-                          Dirty({{.writes = {MovedBat()}, .log_guid = Guid{}}}), none));
-  cases.push_back(Refused("log/only entry has a wrong checksum",
-                          Dirty({{.writes = {MovedBat()}, .checksum_xor = 1}}), none));
-  for (const uint64_t sector : {0U, 1U}) {
-    cases.push_back(Refused("log/only entry is torn at " + std::to_string(sector),
-                            Dirty({{.writes = {MovedBat()}, .torn_sectors = {sector}}}), none));
-  }
+// No entry carries the LogGuid: nothing was ever logged.
+void AddNeverBegun(std::vector<BrokenCase>& cases) {
+  const std::string never = At(rules::kLogNeverBegun, kLog);
+  cases.push_back(Opens("log/entries of another session",
+                        Dirty({{.writes = {Ruin()}, .log_guid = kOtherSession}}),
+                        {never, StaleAt(0)}));
+  cases.push_back(Opens("log/entries without a session",
+                        Dirty({{.writes = {Ruin()}, .log_guid = Guid{}}}), {never, StaleAt(0)}));
+  cases.push_back(Opens("log/first sector of the only entry was never written",
+                        Dirty({{.writes = {Ruin()}, .torn_sectors = {0}}}), {never}));
   ImageSpec noise = Dirty({});
   noise.late_patches = {PatchFill(kLog, kMiB, std::byte{0xEE})};
-  cases.push_back(Refused("log/ring full of noise", noise, none));
+  cases.push_back(Opens("log/ring full of noise", noise, {never}));
+}
+
+void AddNoSequence(std::vector<BrokenCase>& cases) {
+  const std::string none = At(rules::kLogSequenceNone, kLog);
+  cases.push_back(Refused("log/only entry has a wrong checksum",
+                          Dirty({{.writes = {MovedBat()}, .checksum_xor = 1}}), none));
+  cases.push_back(Refused("log/only entry is torn at 1",
+                          Dirty({{.writes = {MovedBat()}, .torn_sectors = {1}}}), none));
   // Every sector looks like the start of an entry as long as the ring.
   ImageSpec heads = Dirty({});
   const std::vector<std::byte> head = EncodeLogEntry({.sequence_number = 5}, kSession);
@@ -401,6 +407,7 @@ std::vector<BrokenCase> Cases() {
   AddOrder(cases);
   AddRings(cases);
   AddSizes(cases);
+  AddNeverBegun(cases);
   AddNoSequence(cases);
   AddInvalidEntries(cases);
   AddTargets(cases);

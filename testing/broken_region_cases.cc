@@ -210,7 +210,7 @@ void AddEnds(std::vector<BrokenCase>& cases) {
   unknown.file_size = 9 * kMiB + kMiB / 2;
   cases.push_back(
       Opens("region/unknown one behind the end", unknown,
-            {AtEntry(rules::kRegionUnknownBeyondEof, kUnknown), At(rules::kSpaceLeak, 7 * kMiB)}));
+            {AtEntry(rules::kRegionUnknownBeyondEof, kUnknown), At(rules::kSpaceFree, 7 * kMiB)}));
   ImageSpec far = WithRegions({Unknown(70, uint64_t{1} << 62)});
   cases.push_back(Opens("region/unknown one far behind the end", far,
                         {AtEntry(rules::kRegionUnknownBeyondEof, kUnknown)}));
@@ -257,7 +257,7 @@ void AddOrders(std::vector<BrokenCase>& cases) {
   behind.regions[kMetadata].file_offset = 8 * kMiB;
   behind.log.file_offset = 7 * kMiB;
   behind.first_block_offset = kMiB;
-  cases.push_back(Opens("region/behind the blocks", behind, {At(rules::kSpaceLeak, 4 * kMiB)}));
+  cases.push_back(Opens("region/behind the blocks", behind, {At(rules::kSpaceFree, 4 * kMiB)}));
   ImageSpec large = TwinImage();
   large.regions[kBat].length_bytes = 3 * kMiB;
   large.regions[kMetadata].length_bytes = 2 * kMiB;

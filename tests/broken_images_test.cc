@@ -228,6 +228,11 @@ TEST(BrokenCases, ThereAreManyAndTheirNamesDiffer) {
 // Rules that no image can break.
 const std::map<std::string_view, std::string_view> kRulesOfTheHost = {
     {"host.no-locks", "a file system without locks: no matter of the file"},
+    {"header.unreadable", "an I/O error of the host: unreadable_unit_test"},
+    {"region.unreadable", "an I/O error of the host: unreadable_unit_test"},
+    {"log.unreadable", "an I/O error of the host: unreadable_unit_test"},
+    {"bat.unreadable", "an I/O error of the host: unreadable_unit_test"},
+    {"log.ignored", "an option"},
 };
 
 TEST(BrokenCases, EveryRuleHasOne) {

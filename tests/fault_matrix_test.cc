@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <iostream>
 #include <optional>
 
 #include "disk/open_disk.h"
+#include "format/layout.h"
 #include "testing/crash_cursor.h"
 #include "testing/crash_file.h"
 #include "testing/fault_file.h"
@@ -214,7 +216,11 @@ class FaultMatrix : public ::testing::TestWithParam<CrashDiskShape> {
   }
 };
 
-TEST_P(FaultMatrix, ReadThatFails_IsTold) { FailEach(FileCall::kRead, {}); }
+// Headers and region tables are there twice: of those one may fail (unreadable_unit_test).
+TEST_P(FaultMatrix, ReadThatFails_IsTold) {
+  FailEach(FileCall::kRead, {.range = FileRange{0, format::kHeaderOffsets[0]}});
+  FailEach(FileCall::kRead, {.range = FileRange{format::kHeaderSectionSize, INT64_MAX}});
+}
 
 TEST_P(FaultMatrix, WriteThatFails_IsToldAndPromisesHold) { FailEach(FileCall::kWrite, {}); }
 

@@ -21,10 +21,11 @@
 namespace vhdx {
 
 enum class CheckVerdict : uint8_t {
-  kClean,    ///< no findings other than notes
-  kOdd,      ///< warnings or leaks
-  kCorrupt,  ///< an error: something cannot be read, or must not be written
-  kNotVhdx,  ///< no VHDX signature
+  kClean,       ///< no findings other than notes
+  kWarnings,    ///< warnings, but no errors
+  kIncomplete,  ///< no error was found, but a parent is missing or a part of a file cannot be read
+  kCorrupt,     ///< an error: something cannot be read, or must not be written
+  kNotVhdx,     ///< no VHDX signature
 };
 
 struct CheckReport {
@@ -36,8 +37,10 @@ struct CheckReport {
   /// How often each rule was broken.
   std::vector<std::pair<const Rule*, uint64_t>> counts = {};
   uint64_t corruption_count = 0;  ///< number of errors (kRefuse, kReadOnly)
-  uint64_t leaked_bytes =
-      0;  ///< in the image itself: space between its structures that nothing refers to
+  uint64_t unchecked_count = 0;  ///< number of parents and parts of files that could not be checked
+  /// Free space in the image itself, between its structures and after the last: later writes use
+  /// it.
+  uint64_t free_bytes = 0;
   uint64_t image_end_offset = 0;  ///< file offset of the end of its last structure
   uint64_t total_blocks = 0;      ///< payload blocks of the image itself
   uint64_t present_blocks = 0;    ///< fully or partially present

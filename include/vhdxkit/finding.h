@@ -18,11 +18,10 @@ enum class Severity : uint8_t {
   kRefuse,    ///< the file, or the block concerned, is not read
   kReadOnly,  ///< read, but the file is not written until it is repaired
   kTolerate,  ///< unusual but harmless: a warning
-  kLeak,      ///< space of the file that nothing refers to
   kNote,      ///< normal; for information
 };
 
-/// The word that `vhdx check --json` prints: error (kRefuse, kReadOnly), warning, leak or note.
+/// The word that `vhdx check --json` prints: error (kRefuse, kReadOnly), warning or note.
 std::string_view SeverityName(Severity severity);
 
 struct Rule {

@@ -198,12 +198,28 @@ TEST_F(DiskWrite, OverlappingBlocks_AreNotWritten) {
   EXPECT_EQ(written.error().rule, "bat.entry.overlap");
 }
 
+// A QEMU that is killed between its first header and its first entry leaves such files.
+TEST_F(DiskWrite, LogThatWasNeverBegun_IsClearedByTheFirstWrite) {
+  ImageSpec spec = DynamicImage();
+  spec.log.log_guid = testing::TestGuid(9);
+  Put(kPath, spec);
+  EXPECT_EQ(Check(files_, kPath)->verdict, CheckVerdict::kWarnings);
+  {
+    auto disk = Open();
+    ASSERT_TRUE(disk->Write(0, Filled(512, 1)));
+    EXPECT_TRUE(Header().log_guid.IsZero()) << "it still names the log";
+    ASSERT_TRUE(disk->Close());
+  }
+  ExpectClean();
+  EXPECT_EQ(ReadAgain({0, 512}), Filled(512, 1));
+}
+
 // What is appended would come to stand there, and the two overlap.
 TEST_F(DiskWrite, UnmappedBlockBehindTheEndOfTheFile_KeepsTheImageFromBeingWritten) {
   ImageSpec spec = DynamicImage();
   spec.blocks = {testing::StateBlock(1, format::PayloadState::kUnmapped, 100 * kMiB)};
   Put(kPath, spec);
-  ExpectClean();
+  EXPECT_EQ(Check(files_, kPath)->verdict, CheckVerdict::kCorrupt);
   auto written = Open()->Write(8 * kMiB, Filled(512, 1));
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().rule, "bat.entry.anchor-beyond-eof");

@@ -35,7 +35,6 @@ TEST(SeverityName, RefusedAndReadOnlyAreErrors) {
   EXPECT_EQ(SeverityName(Severity::kRefuse), "error");
   EXPECT_EQ(SeverityName(Severity::kReadOnly), "error");
   EXPECT_EQ(SeverityName(Severity::kTolerate), "warning");
-  EXPECT_EQ(SeverityName(Severity::kLeak), "leak");
   EXPECT_EQ(SeverityName(Severity::kNote), "note");
 }
 

@@ -13,6 +13,7 @@ constexpr std::array kAll = {
     &kFileTruncated,
     &kHeaderSignature,
     &kHeaderChecksum,
+    &kHeaderUnreadable,
     &kHeaderNone,
     &kHeaderSequenceEqual,
     &kHeaderSequenceConflict,
@@ -27,6 +28,9 @@ constexpr std::array kAll = {
     &kLogDirty,
     &kLogStale,
     &kLogSequenceNone,
+    &kLogNeverBegun,
+    &kLogIgnored,
+    &kLogUnreadable,
     &kLogFileTruncated,
     &kLogSizeField,
     &kLogLastOffset,
@@ -34,6 +38,7 @@ constexpr std::array kAll = {
     &kLogOverlap,
     &kRegionSignature,
     &kRegionChecksum,
+    &kRegionUnreadable,
     &kRegionNone,
     &kRegionDiffer,
     &kRegionReserved,
@@ -77,6 +82,7 @@ constexpr std::array kAll = {
     &kParentSectorSize,
     &kParentLoop,
     &kParentDepth,
+    &kBatUnreadable,
     &kBatRegionLength,
     &kBatReserved,
     &kBatState,
@@ -94,7 +100,7 @@ constexpr std::array kAll = {
     &kBitmapState,
     &kBitmapRange,
     &kBitmapOverlap,
-    &kSpaceLeak,
+    &kSpaceFree,
     &kSpaceTail,
     &kHostSparse,
     &kHostNoLocks,
@@ -111,8 +117,6 @@ std::string_view SeverityName(Severity severity) {
       return "error";
     case Severity::kTolerate:
       return "warning";
-    case Severity::kLeak:
-      return "leak";
     case Severity::kNote:
       return "note";
   }

@@ -1,7 +1,7 @@
 // The rules of the format, one constant each: the ids that errors and `vhdx check` print.
 //
 // The table in docs/format.md, section 19, is made from them. An id never changes its meaning; the
-// id of a rule that is removed is not used again.
+// id of a rule that is removed is not used again (space.leak).
 
 #ifndef VHDXKIT_FORMAT_RULES_H_
 #define VHDXKIT_FORMAT_RULES_H_
@@ -25,6 +25,9 @@ inline constexpr Rule kHeaderSignature{"header.signature", Severity::kTolerate,
 inline constexpr Rule kHeaderChecksum{"header.checksum", Severity::kTolerate,
                                       "One of the two headers has a wrong checksum",
                                       "[MS-VHDX] 2.2.2", "the first write rewrites both headers"};
+inline constexpr Rule kHeaderUnreadable{
+    "header.unreadable", Severity::kTolerate, "One of the two headers cannot be read",
+    "ours: counts as an invalid copy", "the first write rewrites both headers"};
 inline constexpr Rule kHeaderNone{"header.none", Severity::kRefuse, "Neither header is valid",
                                   "[MS-VHDX] 2.2.2", "take an older copy of the file"};
 inline constexpr Rule kHeaderSequenceEqual{
@@ -72,8 +75,19 @@ inline constexpr Rule kLogStale{
     "[MS-VHDX] 2.3.2", ""};
 inline constexpr Rule kLogSequenceNone{
     "log.sequence-none", Severity::kRefuse,
-    "The log must be replayed and has no valid sequence of entries", "[MS-VHDX] 2.3.3",
-    "take an older copy of the file"};
+    "The log must be replayed, but its entries form no valid sequence", "[MS-VHDX] 2.3.3",
+    "read it with --ignore-log, which may show old data"};
+inline constexpr Rule kLogNeverBegun{
+    "log.never-begun", Severity::kTolerate,
+    "The header names a log in which no entry was ever written; nothing is lost",
+    "ours: a QEMU that was killed leaves such files", "the first write clears it"};
+inline constexpr Rule kLogIgnored{
+    "log.ignored", Severity::kTolerate,
+    "The log was ignored, as requested; what it would change may be out of date",
+    "ours: a way to read a damaged image", ""};
+inline constexpr Rule kLogUnreadable{"log.unreadable", Severity::kTolerate,
+                                     "A part of the log cannot be read; the image does not need it",
+                                     "ours: the host failed to read", ""};
 inline constexpr Rule kLogFileTruncated{
     "log.file-truncated", Severity::kRefuse,
     "The file is shorter than it was when its newest log entry was written", "[MS-VHDX] 2.3.1.1",
@@ -98,6 +112,9 @@ inline constexpr Rule kRegionSignature{"region.signature", Severity::kTolerate,
 inline constexpr Rule kRegionChecksum{"region.checksum", Severity::kTolerate,
                                       "One of the two region tables has a wrong checksum",
                                       "[MS-VHDX] 2.2.3.1", "the first write mends it"};
+inline constexpr Rule kRegionUnreadable{
+    "region.unreadable", Severity::kTolerate, "One of the two region tables cannot be read",
+    "ours: counts as an invalid copy", "the first write rewrites it"};
 inline constexpr Rule kRegionNone{"region.none", Severity::kRefuse, "Neither region table is valid",
                                   "[MS-VHDX] 2.2.3", "take an older copy of the file"};
 inline constexpr Rule kRegionDiffer{
@@ -237,6 +254,9 @@ inline constexpr Rule kParentDepth{"parent.depth", Severity::kRefuse,
                                    "ours: a bound on work for hostile files", ""};
 
 // The BAT.
+inline constexpr Rule kBatUnreadable{"bat.unreadable", Severity::kTolerate,
+                                     "A part of the BAT cannot be read",
+                                     "ours: the host failed to read", ""};
 inline constexpr Rule kBatRegionLength{"bat.region-length", Severity::kRefuse,
                                        "The BAT region is too short for the disk", "[MS-VHDX] 2.5",
                                        ""};
@@ -274,8 +294,8 @@ inline constexpr Rule kBatAnchorOverlap{"bat.entry.anchor-overlap", Severity::kR
                                         "else uses",
                                         "[MS-VHDX] 2.5.1", ""};
 inline constexpr Rule kBatAnchorBeyondEof{
-    "bat.entry.anchor-beyond-eof", Severity::kNote,
-    "An unmapped or undefined block keeps space behind the end of the file", "[MS-VHDX] 2.5.1.1",
+    "bat.entry.anchor-beyond-eof", Severity::kReadOnly,
+    "An unmapped or undefined block keeps space past the end of the file", "[MS-VHDX] 2.5.1.1",
     "`vhdx convert` makes a file that can be written"};
 inline constexpr Rule kBatUnusedOffset{"bat.entry.unused-offset", Severity::kTolerate,
                                        "A block that is not present or zero has a file offset",
@@ -295,9 +315,9 @@ inline constexpr Rule kBitmapOverlap{"bat.bitmap.overlap", Severity::kRefuse,
                                      "[MS-VHDX] 2.5.1", ""};
 
 // Space and host.
-inline constexpr Rule kSpaceLeak{"space.leak", Severity::kLeak,
-                                 "Space between the structures of the file belongs to none of them",
-                                 "[MS-VHDX] 2.1", "`vhdx convert` makes a file without it"};
+inline constexpr Rule kSpaceFree{"space.free", Severity::kNote,
+                                 "Space between the structures of the file is free",
+                                 "[MS-VHDX] 2.1", ""};
 inline constexpr Rule kSpaceTail{"space.tail", Severity::kNote,
                                  "The file is longer than its last structure", "[MS-VHDX] 2.1", ""};
 inline constexpr Rule kHostSparse{

@@ -38,7 +38,14 @@ Result<Headers> ReadHeaders(File& file, uint64_t file_size, Findings& findings) 
   for (size_t i = 0; i < 2; ++i) {
     const Place place{file.name(), format::kHeaderOffsets[i]};
     auto read = ReadBytes(file, place.file_offset, sizeof(format::Header));
-    if (!read) return std::unexpected(std::move(read.error()));
+    if (!read) {
+      // The other copy may do; if neither can be read, there is nothing to go on with.
+      if (read.error().code != ErrorCode::kIo || (i == 1 && bytes[0].empty())) {
+        return std::unexpected(std::move(read.error()));
+      }
+      findings.Add(rules::kHeaderUnreadable, place, read.error().sentence);
+      continue;
+    }
     bytes[i] = *std::move(read);
     result.headers[i] = format::ParseHeader(bytes[i], place, findings);
   }
@@ -94,7 +101,13 @@ Result<void> ReadRegionTables(File& file, uint64_t file_size, ImageInfo& info, F
   for (size_t i = 0; i < 2; ++i) {
     const Place place{file.name(), format::kRegionTableOffsets[i]};
     auto read = ReadBytes(file, place.file_offset, format::kRegionTableSize);
-    if (!read) return std::unexpected(std::move(read.error()));
+    if (!read) {
+      if (read.error().code != ErrorCode::kIo || (i == 1 && bytes[0].empty())) {
+        return std::unexpected(std::move(read.error()));
+      }
+      findings.Add(rules::kRegionUnreadable, place, read.error().sentence);
+      continue;
+    }
     bytes[i] = *std::move(read);
     auto table = format::ParseRegionTable(bytes[i], place, findings);
     if (table) {
@@ -204,7 +217,8 @@ Image::Image(std::unique_ptr<File> file, OverlayFile* overlay, ImageInfo info, B
       block_map_(*file_, std::move(bat_rules)),
       sector_bitmaps_(*file_, block_map_) {}
 
-Result<std::unique_ptr<Image>> Image::Open(std::unique_ptr<File> file, Findings& findings) {
+Result<std::unique_ptr<Image>> Image::Open(std::unique_ptr<File> file, Findings& findings,
+                                           LogUse log_use) {
   auto front = ReadFront(*file, findings);
   if (!front) return std::unexpected(std::move(front.error()));
   ImageInfo info;
@@ -217,12 +231,17 @@ Result<std::unique_ptr<Image>> Image::Open(std::unique_ptr<File> file, Findings&
     return std::unexpected(std::move(read.error()));
   }
   OverlayFile* overlay = nullptr;
-  if (!info.header().log_guid.IsZero()) {
+  if (!info.header().log_guid.IsZero() && log_use == LogUse::kIgnore) {
+    if (auto reported = log::ReportIgnoredLog(*file, info.header(), findings); !reported) {
+      return std::unexpected(std::move(reported.error()));
+    }
+    info.log.dirty = true;
+  } else if (!info.header().log_guid.IsZero()) {
     auto replayed = log::ReplayInMemory(std::move(file), info.header(), findings);
     if (!replayed) return std::unexpected(std::move(replayed.error()));
-    overlay = replayed->file.get();
+    overlay = replayed->overlay;
     file = std::move(replayed->file);
-    info.log = {.dirty = true, .entries = std::move(replayed->sequence)};
+    info.log = {.dirty = overlay != nullptr, .entries = std::move(replayed->sequence)};
   }
   auto size = file->Size();
   if (!size) return std::unexpected(std::move(size.error()));

@@ -11,6 +11,7 @@
 #include <vhdxkit/file.h>
 #include <vhdxkit/image_info.h>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -23,11 +24,15 @@
 
 namespace vhdx {
 
+/// What to do with a log that must be replayed. An image whose log is ignored may be read only.
+enum class LogUse : uint8_t { kReplay, kIgnore };
+
 class Image {
  public:
-  /// Takes the file, whose lock is the caller's business. What is odd goes to `findings`, also if
-  /// it fails. Errors: kCorrupt with the rule; kIo.
-  static Result<std::unique_ptr<Image>> Open(std::unique_ptr<File> file, Findings& findings);
+  /// Takes the file, whose lock is the caller's business. What is unusual goes to `findings`, also
+  /// if it fails. Errors: kCorrupt with the rule; kIo.
+  static Result<std::unique_ptr<Image>> Open(std::unique_ptr<File> file, Findings& findings,
+                                             LogUse log_use = LogUse::kReplay);
 
   const ImageInfo& info() const { return info_; }
   const format::BatGeometry& geometry() const { return block_map_.geometry(); }

@@ -37,9 +37,7 @@ class ClaimScan {
     const auto& [index, slot, entry] = scanned;
     if (slot.kind == BatSlot::Kind::kBitmap && !bat_rules_.has_parent()) return {};  // is ignored
     for (const Rule* rule : bat_rules_.BrokenRules(slot, entry)) {
-      // What is appended would come to stand in its space.
-      const bool is_in_the_way = rule == &rules::kBatAnchorBeyondEof;
-      if (is_in_the_way || !MayBeWritten(*rule)) return Refuse(*rule, scanned);
+      if (!MayBeWritten(*rule)) return Refuse(*rule, scanned);
     }
     if (entry.state() == format::PayloadState::kPartiallyPresent &&
         slot.kind == BatSlot::Kind::kPayload) {
@@ -120,6 +118,8 @@ Result<void> Journal::StartSession() {
   HeaderInfo header = headers_.current();
   header.file_write_guid = *file_write_guid;
   header.data_write_guid = *data_write_guid;
+  // Without a log to replay it names none, or one that was never begun.
+  if (overlay_ == nullptr) header.log_guid = {};
   if (auto updated = headers_.Update(header); !updated) return updated;
   if (overlay_ != nullptr) {
     if (auto recovered = Recover(); !recovered) return recovered;
@@ -192,9 +192,11 @@ Result<void> Journal::FindTableRepairs() {
   std::array<std::vector<std::byte>, 2> tables;
   for (size_t i = 0; i < tables.size(); ++i) {
     tables[i].resize(format::kRegionTableSize);
-    if (auto read = file_.ReadExactAt(format::kRegionTableOffsets[i], tables[i]); !read) {
-      return read;
-    }
+    auto read = file_.ReadExactAt(format::kRegionTableOffsets[i], tables[i]);
+    if (read) continue;
+    if (i == good || read.error().code != ErrorCode::kIo) return read;
+    // What cannot be read is written anew.
+    std::ranges::fill(tables[i], std::byte{0});
   }
   for (uint64_t at = 0; at < format::kRegionTableSize; at += format::kLogSectorSize) {
     const auto wanted = std::span(tables[good]).subspan(at, format::kLogSectorSize);

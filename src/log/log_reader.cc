@@ -96,6 +96,15 @@ Result<std::optional<LogEntryInfo>> LogReader::EntryAt(uint64_t log_offset) {
   return valid_.at(log_offset);
 }
 
+Result<bool> LogReader::HasTraceOfEntry() {
+  for (uint64_t offset = 0; offset < log_.length_bytes; offset += kLogSectorSize) {
+    auto sector = ReadSector(offset);
+    if (!sector) return std::unexpected(std::move(sector.error()));
+    if (LoadFrom<LogEntryHeader>(**sector).log_guid == *log_guid_) return true;
+  }
+  return false;
+}
+
 // The checks of docs/format.md, section 5.7, the cheap ones first.
 Result<std::optional<LogEntryInfo>> LogReader::Validate(uint64_t log_offset) {
   auto sector = ReadSector(log_offset);

@@ -46,6 +46,10 @@ class LogReader {
   /// The active sequence, tail first ([MS-VHDX] 2.3.2, 2.3.3); empty if there is none. Errors: kIo.
   Result<std::vector<LogEntryInfo>> FindActiveSequence();
 
+  /// Whether any sector of the log carries the LogGuid where an entry has it, valid or not; false:
+  /// the log was never begun. Only with a LogGuid. Errors: kIo.
+  Result<bool> HasTraceOfEntry();
+
   /// All valid entries in the order of their offsets. Errors: kIo, and what `visit` returns.
   Result<void> VisitEntries(const std::function<Result<void>(const LogEntryInfo&)>& visit);
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <ranges>
+#include <set>
+#include <string>
 
 #include "bytes/arithmetic.h"
 #include "format/layout.h"
@@ -52,6 +55,13 @@ Result<ReplayedFile> ReplayInMemory(std::unique_ptr<File> file, const HeaderInfo
   if (!sequence) return std::unexpected(std::move(sequence.error()));
   ReportOddities(reader, *sequence, log, findings);
   if (sequence->empty()) {
+    auto begun = reader.HasTraceOfEntry();
+    if (!begun) return std::unexpected(std::move(begun.error()));
+    if (!*begun) {
+      findings.Add(rules::kLogNeverBegun, log,
+                   "no entry with LogGuid " + header.log_guid.ToString());
+      return ReplayedFile{.file = std::move(file), .sequence = {}};
+    }
     return Corrupt(rules::kLogSequenceNone, log, "none with LogGuid " + header.log_guid.ToString());
   }
   const LogEntryInfo& head = sequence->back();
@@ -84,7 +94,36 @@ Result<ReplayedFile> ReplayInMemory(std::unique_ptr<File> file, const HeaderInfo
   auto size = ReplayedSize(*file_size, updates_end, head, log);
   if (!size) return std::unexpected(std::move(size.error()));
   overlay->SetSize(*size);
-  return ReplayedFile{.file = std::move(overlay), .sequence = *std::move(sequence)};
+  OverlayFile* const as_overlay = overlay.get();
+  return ReplayedFile{
+      .file = std::move(overlay), .overlay = as_overlay, .sequence = *std::move(sequence)};
+}
+
+Result<void> ReportIgnoredLog(File& file, const HeaderInfo& header, Findings& findings) {
+  constexpr size_t kListed = 8;
+  LogReader reader(file, {header.log_offset, header.log_length_bytes}, header.log_guid);
+  std::set<uint64_t> stale;  // the starts of the ranges that would change
+  auto visited = reader.VisitEntries([&](const LogEntryInfo& entry) {
+    return reader.VisitUpdates(entry, [&](const Update& update) -> Result<void> {
+      stale.insert(update.target.file_offset);
+      return {};
+    });
+  });
+  if (!visited && visited.error().code != ErrorCode::kIo) return visited;
+  std::string found;
+  if (!visited) {
+    found = visited.error().sentence;
+  } else if (stale.empty()) {
+    found = "no valid entry says what it would change";
+  } else {
+    found = std::to_string(stale.size()) + " ranges that start at file offsets";
+    for (const uint64_t offset : stale | std::views::take(kListed)) {
+      found += " " + std::to_string(offset);
+    }
+    if (stale.size() > kListed) found += " ...";
+  }
+  findings.Add(rules::kLogIgnored, {file.name(), header.log_offset}, std::move(found));
+  return {};
 }
 
 }  // namespace vhdx::log

@@ -17,16 +17,22 @@
 namespace vhdx::log {
 
 /// The file with the log of `header` replayed over it, and the sequence that was replayed, tail
-/// first.
+/// first. `overlay` is null if there was nothing to replay.
 struct ReplayedFile {
-  std::unique_ptr<OverlayFile> file;
+  std::unique_ptr<File> file;
+  OverlayFile* overlay = nullptr;
   std::vector<LogEntryInfo> sequence;
 };
 
 /// Replays the active sequence over `file`, which the result owns. The header's LogGuid is not
-/// zero. Errors: log.sequence-none, log.file-truncated, log.last-offset, kIo.
+/// zero. A log that was never begun is reported and not replayed (docs/format.md, section 6.4).
+/// Errors: log.sequence-none, log.file-truncated, log.last-offset, kIo.
 Result<ReplayedFile> ReplayInMemory(std::unique_ptr<File> file, const HeaderInfo& header,
                                     Findings& findings);
+
+/// Reports that the log of `header` is ignored, and which parts of the file it would change as far
+/// as its entries are valid. The header's LogGuid is not zero. Errors: kIo.
+Result<void> ReportIgnoredLog(File& file, const HeaderInfo& header, Findings& findings);
 
 }  // namespace vhdx::log
 

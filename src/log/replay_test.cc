@@ -96,7 +96,7 @@ TEST_F(Replay, ZerosOfNoLengthBehindTheEnd_ChangeNothing) {
   auto replayed = Run({{.writes = {ZeroWrite({30 * kMiB, 0})}}});
   ASSERT_TRUE(replayed);
   EXPECT_EQ(*replayed->file->Size(), kTargetSize);
-  ASSERT_TRUE(replayed->file->PutInPlace());
+  ASSERT_TRUE(replayed->overlay->PutInPlace());
   EXPECT_EQ(*MemoryFile(contents_).Size(), kTargetSize);
 }
 
@@ -123,8 +123,16 @@ TEST_F(Replay, SizesThatNoFileCanHave_AreRefused) {
             "log.last-offset@1048576");
 }
 
+TEST_F(Replay, LogWithoutAnyEntryOfItsSession_WasNeverBegun) {
+  auto replayed = Run({});
+  ASSERT_TRUE(replayed) << ToString(replayed.error());
+  EXPECT_EQ(replayed->overlay, nullptr);
+  EXPECT_EQ(OutcomeOf(findings_), "log.never-begun@1048576");
+}
+
+// A torn entry is a trace: what it would have changed may be in place already.
 TEST_F(Replay, NoValidSequence_IsRefused) {
-  EXPECT_EQ(OutcomeOf(Run({})), "log.sequence-none@1048576");
+  EXPECT_EQ(OutcomeOf(Run({{.checksum_xor = 1}})), "log.sequence-none@1048576");
 }
 
 TEST_F(Replay, EntryWithAForbiddenTarget_IsToldAndDoesNotCount) {

@@ -39,10 +39,26 @@ Result<void> LookForStaleEntries(Image& image, Findings& findings) {
 Result<BlockCheck> CheckOpenImage(Image& image, Findings& findings,
                                   const OperationControl& control) {
   if (auto looked = LookForStaleEntries(image, findings); !looked) {
-    return std::unexpected(std::move(looked.error()));
+    if (looked.error().code != ErrorCode::kIo) return std::unexpected(std::move(looked.error()));
+    findings.Add(rules::kLogUnreadable, {image.info().filename, image.info().header().log_offset},
+                 looked.error().sentence);
   }
   if (image.info().host_sparse) findings.Add(rules::kHostSparse, {image.info().filename, 0});
-  return CheckBlocks(image, findings, control);
+  auto blocks = CheckBlocks(image, findings, control);
+  if (!blocks && blocks.error().code == ErrorCode::kIo) {
+    findings.Add(rules::kBatUnreadable,
+                 {image.info().filename,
+                  blocks.error().file_offset.value_or(image.info().bat_region.file_offset)},
+                 blocks.error().sentence);
+    return BlockCheck{};
+  }
+  return blocks;
+}
+
+// What keeps a check from looking at everything.
+bool IsUnchecked(const Rule& rule) {
+  return &rule == &rules::kParentMissing || &rule == &rules::kLogUnreadable ||
+         &rule == &rules::kBatUnreadable;
 }
 
 // Gathers what the images of a chain have to say.
@@ -66,16 +82,21 @@ class Reporter {
   }
 
   CheckReport Finish() {
-    bool odd = false;
+    bool has_warnings = false;
     bool no_signature = false;
     for (const auto& [rule, count] : report_.counts) {
-      if (rule->severity <= Severity::kReadOnly) report_.corruption_count += count;
-      odd = odd || rule->severity == Severity::kTolerate || rule->severity == Severity::kLeak;
+      if (IsUnchecked(*rule)) {
+        report_.unchecked_count += count;
+      } else if (rule->severity <= Severity::kReadOnly) {
+        report_.corruption_count += count;
+      }
+      has_warnings = has_warnings || rule->severity == Severity::kTolerate;
       no_signature = no_signature || rule == &rules::kFileSignature;
     }
     report_.verdict = no_signature                   ? CheckVerdict::kNotVhdx
                       : report_.corruption_count > 0 ? CheckVerdict::kCorrupt
-                      : odd                          ? CheckVerdict::kOdd
+                      : report_.unchecked_count > 0  ? CheckVerdict::kIncomplete
+                      : has_warnings                 ? CheckVerdict::kWarnings
                                                      : CheckVerdict::kClean;
     return std::move(report_);
   }
@@ -114,7 +135,7 @@ Result<CheckReport> Check(FileSystem& files, const std::string& path, const Open
     if (!blocks) return std::unexpected(std::move(blocks.error()));
     if (is_top) {
       CheckReport& report = reporter.report();
-      report.leaked_bytes = blocks->leaked_bytes;
+      report.free_bytes = blocks->free_bytes;
       report.image_end_offset = blocks->image_end_offset;
       report.total_blocks = child->geometry().payload_block_count();
       report.present_blocks = blocks->present_blocks;

@@ -139,6 +139,11 @@ class BlockChecker {
     if (holding.kind == Holding::Kind::kAnchor) has_anchors_ = true;
     if (holding.kind != Holding::Kind::kBlock) return {};
     if (!PlaceIsWrong(broken) && !space_.Claim(holding.range)) AddConflict(holding.range);
+    // A block that the end of the file cuts off: the part that is there is no free space.
+    if (holding.range.file_offset < bat_rules_.file_size()) {
+      cut_block_end_ =
+          std::max(cut_block_end_, holding.range.file_offset + holding.range.length_bytes);
+    }
     if (scanned.slot.kind != BatSlot::Kind::kPayload) return {};
     CountPresent(holding.range);
     if (scanned.entry.state() == PayloadState::kPartiallyPresent && bat_rules_.has_parent()) {
@@ -233,15 +238,17 @@ class BlockChecker {
   void ReportSpace(const SpaceMap::Summary& summary) {
     const std::string& name = image_.info().filename;
     for (const FileRange& range : summary.unclaimed) {
-      findings_.Add(rules::kSpaceLeak, {name, range.file_offset},
+      findings_.Add(rules::kSpaceFree, {name, range.file_offset},
                     std::to_string(range.length_bytes) + " bytes");
     }
-    if (bat_rules_.file_size() > summary.end) {
-      findings_.Add(rules::kSpaceTail, {name, summary.end},
-                    std::to_string(bat_rules_.file_size() - summary.end) + " bytes");
+    result_.free_bytes = summary.unclaimed_bytes;
+    const uint64_t end = std::max(summary.end, cut_block_end_);
+    if (bat_rules_.file_size() > end) {
+      findings_.Add(rules::kSpaceTail, {name, end},
+                    std::to_string(bat_rules_.file_size() - end) + " bytes");
+      result_.free_bytes += bat_rules_.file_size() - end;
     }
-    result_.leaked_bytes = summary.unclaimed_bytes;
-    result_.image_end_offset = std::min(summary.end, bat_rules_.file_size());
+    result_.image_end_offset = std::min(end, bat_rules_.file_size());
   }
 
   Image& image_;
@@ -250,7 +257,8 @@ class BlockChecker {
   const OperationControl& control_;
   SpaceMap space_;
   BlockCheck result_;
-  uint64_t present_end_ = 0;  // where the present block seen last ends
+  uint64_t present_end_ = 0;    // where the present block seen last ends
+  uint64_t cut_block_end_ = 0;  // of the blocks that begin in the file
   bool has_anchors_ = false;
   std::optional<uint64_t> bitmap_chunk_;  // looked up last
   bool bitmap_is_missing_ = false;

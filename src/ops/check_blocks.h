@@ -1,4 +1,4 @@
-// The part of a check that needs the whole BAT of one image: every entry, overlaps, leaks.
+// The part of a check that needs the whole BAT of one image: every entry, overlaps, free space.
 
 #ifndef VHDXKIT_OPS_CHECK_BLOCKS_H_
 #define VHDXKIT_OPS_CHECK_BLOCKS_H_
@@ -16,7 +16,7 @@ namespace vhdx {
 struct BlockCheck {
   uint64_t present_blocks = 0;
   uint64_t fragmented_blocks = 0;
-  uint64_t leaked_bytes = 0;
+  uint64_t free_bytes = 0;
   uint64_t image_end_offset = 0;
 };
 
