@@ -100,6 +100,8 @@ Result<void> Journal::Publish(const Publication& publication) {
   return PoisonIfThrown([&] { return PublishAll(publication); });
 }
 
+// Whatever has to be read is read before the lock is taken: what fails there fails this request and
+// nothing else.
 Result<void> Journal::PublishAll(const Publication& publication) {
   if (publication.entry) {
     if (auto ready = block_map_.MakeReady(publication.entry->index); !ready) return ready;
@@ -113,7 +115,21 @@ Result<void> Journal::PublishAll(const Publication& publication) {
     if (!pages) return std::unexpected(std::move(pages.error()));
     if (auto taken = TakeHostSpace(*pages); !taken) return taken;
   }
-  const MutexLock lock(publish_mutex_);
+  for (;;) {
+    std::optional<SectorBitmaps::LoadedPages> pages;
+    if (publication.bits) {
+      auto loaded = sector_bitmaps_.LoadPages(publication.bits->range);
+      if (!loaded) return std::unexpected(std::move(loaded.error()));
+      pages = *std::move(loaded);
+    }
+    const MutexLock lock(publish_mutex_);
+    if (pages && !sector_bitmaps_.AreCurrent(*pages)) continue;
+    return PublishLocked(publication, pages);
+  }
+}
+
+Result<void> Journal::PublishLocked(const Publication& publication,
+                                    const std::optional<SectorBitmaps::LoadedPages>& pages) {
   if (auto whole = durability_.Check(); !whole) return whole;
   if (publication.freed) claims_->Release(publication.freed->range);
   if (publication.placed) {
@@ -124,11 +140,10 @@ Result<void> Journal::PublishAll(const Publication& publication) {
     }
   }
   // Bits before the entry: without its block in that state they mean nothing.
-  if (publication.bits) {
+  if (pages) {
     std::vector<uint64_t> changed;
-    auto set = sector_bitmaps_.SetBits(publication.bits->range, publication.bits->others, changed);
+    sector_bitmaps_.SetBits(*pages, publication.bits->others, changed);
     dirty_bitmap_pages_.insert(changed.begin(), changed.end());
-    if (!set) return durability_.Poison(std::move(set.error()));
   }
   if (publication.entry) {
     block_map_.SetEntry(publication.entry->index, publication.entry->value);

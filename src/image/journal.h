@@ -139,6 +139,9 @@ class Journal {
   Result<void> FindTableRepairs();
 
   Result<void> PublishAll(const Publication& publication);
+  Result<void> PublishLocked(const Publication& publication,
+                             const std::optional<SectorBitmaps::LoadedPages>& pages)
+      VHDX_REQUIRES(publish_mutex_);
   Result<void> RunRound(uint64_t number);
   Result<void> MakeRoundDurable(Snapshot& snapshot);
   Result<Snapshot> TakeSnapshot();

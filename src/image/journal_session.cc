@@ -106,6 +106,7 @@ class ClaimScan {
 Result<void> Journal::StartSession() {
   auto claims = FindClaims();
   if (!claims) return std::unexpected(std::move(claims.error()));
+  if (auto found = FindTableRepairs(); !found) return found;
   auto file_write_guid = NewGuid();
   if (!file_write_guid) return std::unexpected(std::move(file_write_guid.error()));
   auto data_write_guid = NewGuid();
@@ -124,7 +125,6 @@ Result<void> Journal::StartSession() {
   if (overlay_ != nullptr) {
     if (auto recovered = Recover(); !recovered) return recovered;
   }
-  if (auto found = FindTableRepairs(); !found) return durability_.Poison(std::move(found.error()));
   least_length_ = std::min(least_length_, AlignUp(durability_.length(), format::kAlignment));
   const uint64_t end = std::max(claims->End(), least_length_);
   if (auto cut = CutFile(end); !cut) return cut;
@@ -163,9 +163,11 @@ Result<SpaceMap> Journal::FindClaims() {
 
 Result<void> Journal::Recover() {
   auto length = overlay_->Size();
-  if (!length) return durability_.Poison(std::move(length.error()));
-  auto replayed = overlay_->PutInPlace();
-  if (!replayed) return durability_.Poison(std::move(replayed.error()));
+  if (!length) return std::unexpected(std::move(length.error()));
+  // A read that fails may be tried again: the log is still there, and still named.
+  auto replayed = overlay_->PutInPlace(
+      [this](Result<void> written) { return durability_.PoisonIfFailed(std::move(written)); });
+  if (!replayed) return replayed;
   durability_.NoteLength(*length);
   if (auto synced = Sync(); !synced) return synced;
   if (auto retired = RetireLog(); !retired) return retired;
@@ -188,11 +190,13 @@ Result<void> Journal::CutFile(uint64_t end) {
 // Both copies of the region table are to be the same; the one that is not gets the other's bytes
 // with the first round.
 Result<void> Journal::FindTableRepairs() {
+  File& replayed = overlay_ != nullptr ? static_cast<File&>(*overlay_) : file_;
   const size_t good = info_.current_region_table;
+  table_repairs_.clear();
   std::array<std::vector<std::byte>, 2> tables;
   for (size_t i = 0; i < tables.size(); ++i) {
     tables[i].resize(format::kRegionTableSize);
-    auto read = file_.ReadExactAt(format::kRegionTableOffsets[i], tables[i]);
+    auto read = replayed.ReadExactAt(format::kRegionTableOffsets[i], tables[i]);
     if (read) continue;
     if (i == good || read.error().code != ErrorCode::kIo) return read;
     // What cannot be read is written anew.

@@ -130,37 +130,65 @@ Result<FileRange> SectorBitmaps::PagesOf(DiskRange range) {
   return FileRange{start_offset, end_offset - start_offset};
 }
 
-Result<void> SectorBitmaps::SetBits(DiskRange range, OtherBits others,
-                                    std::vector<uint64_t>& changed) {
-  const format::BatGeometry& geometry = block_map_.geometry();
-  auto slice = SliceOf(geometry.BlockOf(range.disk_offset));
+Result<SectorBitmaps::LoadedPages> SectorBitmaps::LoadPages(DiskRange range) {
+  auto slice = SliceOf(block_map_.geometry().BlockOf(range.disk_offset));
   if (!slice) return std::unexpected(std::move(slice.error()));
-  const uint64_t sector = geometry.logical_sector_size();
-  const uint64_t first = geometry.OffsetInBlock(range.disk_offset) / sector;
-  const BitRange set{first, first + range.length_bytes / sector};
+  LoadedPages loaded;
+  loaded.range_ = range;
+  loaded.slice_ = *slice;
   const uint64_t slice_end = slice->file_offset + slice->length_bytes;
   for (uint64_t at = AlignDown(slice->file_offset, kPageSize); at < slice_end; at += kPageSize) {
+    Shard& shard = ShardOf(at);
+    uint64_t changes = 0;
+    {
+      const MutexLock lock(shard.mutex);
+      changes = shard.changes;
+    }
     auto page = GetPage(at);
     if (!page) return std::unexpected(std::move(page.error()));
+    loaded.pages_.push_back({at, *std::move(page), changes});
+  }
+  return loaded;
+}
+
+bool SectorBitmaps::AreCurrent(const LoadedPages& loaded) {
+  return std::ranges::all_of(loaded.pages_, [&](const LoadedPage& page) {
+    Shard& shard = ShardOf(page.file_offset);
+    const MutexLock lock(shard.mutex);
+    return shard.changes == page.changes || shard.Find(page.file_offset) != nullptr;
+  });
+}
+
+void SectorBitmaps::SetBits(const LoadedPages& loaded, OtherBits others,
+                            std::vector<uint64_t>& changed) {
+  const format::BatGeometry& geometry = block_map_.geometry();
+  const FileRange slice = loaded.slice_;
+  const uint64_t sector = geometry.logical_sector_size();
+  const uint64_t first = geometry.OffsetInBlock(loaded.range_.disk_offset) / sector;
+  const BitRange set{first, first + loaded.range_.length_bytes / sector};
+  const uint64_t slice_end = slice.file_offset + slice.length_bytes;
+  for (const LoadedPage& old : loaded.pages_) {
+    const uint64_t at = old.file_offset;
+    Shard& shard = ShardOf(at);
+    const MutexLock lock(shard.mutex);
+    const PagePointer known = shard.Find(at);
+    const Page& before = known != nullptr ? *known : *old.page;
     // The part of the slice that is in this page: where it begins in either.
-    const uint64_t start = std::max(at, slice->file_offset);
+    const uint64_t start = std::max(at, slice.file_offset);
     const uint64_t in_page = (start - at) * 8;
-    const uint64_t in_slice = (start - slice->file_offset) * 8;
+    const uint64_t in_slice = (start - slice.file_offset) * 8;
     const uint64_t bits = (std::min(slice_end, at + kPageSize) - start) * 8;
     const auto to_page = [&](uint64_t bit) {
       return in_page + std::clamp(bit, in_slice, in_slice + bits) - in_slice;
     };
-    auto fresh = std::make_shared<Page>(**page);
+    auto fresh = std::make_shared<Page>(before);
     if (others == OtherBits::kClear) AssignBits(*fresh, {in_page, in_page + bits}, false);
     AssignBits(*fresh, {to_page(set.first), to_page(set.end)}, true);
-    if (*fresh == **page) continue;
+    if (*fresh == before) continue;
     changed.push_back(at);
-    Shard& shard = ShardOf(at);
-    const MutexLock lock(shard.mutex);
     shard.changed[at] = std::move(fresh);
     ++shard.changes;
   }
-  return {};
 }
 
 Result<bool> SectorBitmaps::AllSet(uint64_t block) {

@@ -45,9 +45,17 @@ class SectorBitmaps {
 
   /// What becomes of the bits of a block that are not set.
   enum class OtherBits : uint8_t { kKeep, kClear };
-  /// Sets the bits of a range that lies in one block, whose chunk has a bitmap; adds the file
-  /// offsets of the pages that changed. Errors: kIo; then some pages may have changed.
-  Result<void> SetBits(DiskRange range, OtherBits others, std::vector<uint64_t>& changed);
+  /// The pages of one block, as they were when they were loaded.
+  class LoadedPages;
+  /// Loads the pages of the block of `range`, which lies in one block whose chunk has a bitmap.
+  /// Errors: kIo, kCorrupt.
+  Result<LoadedPages> LoadPages(DiskRange range);
+  /// Whether SetBits may use them: no page has changed since and is not in memory any more. Until
+  /// the next change they stay so.
+  bool AreCurrent(const LoadedPages& loaded);
+  /// Sets the bits of the range that they were loaded for; adds the file offsets of the pages that
+  /// changed. Reads nothing.
+  void SetBits(const LoadedPages& loaded, OtherBits others, std::vector<uint64_t>& changed);
   /// The pages that have the bits of a range that lies in one block. Errors: kIo, kCorrupt.
   Result<FileRange> PagesOf(DiskRange range);
   /// Whether every sector of the block is in this file. Errors: kIo.
@@ -81,6 +89,12 @@ class SectorBitmaps {
     void Keep(uint64_t file_offset, PagePointer page) VHDX_REQUIRES(mutex);
   };
 
+  struct LoadedPage {
+    uint64_t file_offset = 0;
+    PagePointer page;
+    uint64_t changes = 0;  // of its shard, before it was loaded
+  };
+
   Shard& ShardOf(uint64_t file_offset) { return shards_[(file_offset / kPageSize) % kShardCount]; }
   Result<PagePointer> GetPage(uint64_t file_offset);
   /// Where the bits of the block begin in the file, and how many there are.
@@ -90,6 +104,14 @@ class SectorBitmaps {
   File& file_;
   BlockMap& block_map_;
   std::array<Shard, kShardCount> shards_;
+};
+
+class SectorBitmaps::LoadedPages {
+ private:
+  friend class SectorBitmaps;
+  DiskRange range_;
+  FileRange slice_;
+  std::vector<LoadedPage> pages_;
 };
 
 }  // namespace vhdx

@@ -57,7 +57,9 @@ class ChangedBitmaps : public ::testing::TestWithParam<uint64_t> {
   }
   void Set(uint64_t first, uint64_t count, SectorBitmaps::OtherBits others) {
     std::vector<uint64_t> changed;
-    ASSERT_EQ(OutcomeOf(bitmaps().SetBits(Range(first, count), others, changed)), "ok");
+    const auto loaded = bitmaps().LoadPages(Range(first, count));
+    ASSERT_EQ(OutcomeOf(loaded), "ok");
+    bitmaps().SetBits(*loaded, others, changed);
     changed_.insert(changed_.end(), changed.begin(), changed.end());
     const uint64_t per_block = GetParam() / kSector;
     if (others == SectorBitmaps::OtherBits::kClear) {

@@ -116,21 +116,22 @@ uint64_t OverlayFile::GapEnd(Segments::const_iterator segment, uint64_t size) co
   return segment == segments_.end() ? size : std::min(segment->first, size);
 }
 
-Result<void> OverlayFile::PutInPlace() {
+Result<void> OverlayFile::PutInPlace(const std::function<Result<void>(Result<void>)>& after_write) {
   if (!base_size_) return std::unexpected(base_size_.error());
   std::array<std::byte, kRelocatedSectorBytes> buffer;
   for (const auto& [start, segment] : segments_) {
     if (segment.zeros()) {
-      if (auto zeroed = ZeroData(*base_, {start, segment.place - start}); !zeroed) return zeroed;
+      auto zeroed = after_write(ZeroData(*base_, {start, segment.place - start}));
+      if (!zeroed) return zeroed;
       continue;
     }
     const MutableByteSpan part = MutableByteSpan(buffer).first(segment.length_bytes);
     if (auto read = ReadSector(0, segment, part); !read) return read;
-    if (auto written = base_->WriteAt(start, ByteSpan(part)); !written) return written;
+    if (auto written = after_write(base_->WriteAt(start, ByteSpan(part))); !written) return written;
   }
   auto size = base_->Size();
   if (!size) return std::unexpected(std::move(size.error()));
-  return *size < size_ ? base_->Resize(size_) : Result<void>{};
+  return *size < size_ ? after_write(base_->Resize(size_)) : Result<void>{};
 }
 
 template <typename Overlaid, typename Base>

@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -51,8 +52,11 @@ class OverlayFile final : public File {
 
   /// Writes into the base what replaces its bytes, and makes it as long as this file where it is
   /// shorter; zeros of any length cost what the host has as data there. Meanwhile this file may be
-  /// read. Syncs nothing; may be done again from the start. Errors: kIo, kNoSpace.
-  Result<void> PutInPlace();
+  /// read. Syncs nothing; may be done again from the start. `after_write` is given what each write
+  /// returned, and what it returns counts: so a caller can tell a write that fails from a read.
+  /// Errors: kIo, kNoSpace.
+  Result<void> PutInPlace(const std::function<Result<void>(Result<void>)>& after_write =
+                              [](Result<void> written) { return written; });
 
   /// From now on everything is read from the base, which reads the same; waits for reads that are
   /// under way. What the overlay was made of may be overwritten afterwards.
