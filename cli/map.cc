@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
@@ -98,6 +99,13 @@ class Table {
     out_.Write("\n");
   }
 
+  void AddBad(DiskRange range) {
+    if (range.length_bytes == 0) return;
+    bad_.bytes += range.length_bytes;
+    ++bad_.extents;
+    out_.Print("{:>{}}  {:>{}}  bad\n", range.disk_offset, width_, range.length_bytes, width_);
+  }
+
   void AddTotals() {
     std::string text;
     for (const ExtentKind kind : {ExtentKind::kData, ExtentKind::kZero, ExtentKind::kHole}) {
@@ -106,6 +114,7 @@ class Table {
       text += Format("{}{} {} in {} extent{}", text.empty() ? "" : "; ", KindName(kind),
                      FormatSize(total.bytes), total.extents, total.extents == 1 ? "" : "s");
     }
+    if (bad_.extents != 0) text += Format("; bad {}", FormatSize(bad_.bytes));
     out_.Print("{}\n", text);
   }
 
@@ -113,16 +122,34 @@ class Table {
   TextOutput& out_;
   size_t width_;
   std::array<Total, 3> totals_{};
+  Total bad_;
 };
 
+// Blocks that cannot be mapped are rows too; the first of their errors is the result.
 Result<void> PrintTable(const Invocation& invocation, BlockDevice& disk) {
+  // No block is smaller, and each begins at a multiple of its size.
+  constexpr uint64_t kSmallestBlock = kMiB;
+  constexpr size_t kExtentsAtATime = 1024;
   Table table(invocation.out, disk.size_bytes());
-  auto walked = VisitExtents(invocation, disk, [&](const Extent& extent) {
-    table.Add(extent);
-    return invocation.out.ok();
-  });
-  if (walked) table.AddTotals();
-  return walked;
+  Result<void> result;
+  DiskRange bad;
+  for (uint64_t position = 0; position < disk.size_bytes() && invocation.out.ok();) {
+    if (invocation.interrupted) return Fail(ErrorCode::kCancelled, "interrupted");
+    const auto extents = disk.Extents({position, disk.size_bytes() - position}, kExtentsAtATime);
+    if (extents) {
+      table.AddBad(std::exchange(bad, {}));
+      for (const Extent& extent : *extents) table.Add(extent);
+      position = extents->back().range.end();
+      continue;
+    }
+    if (result) result = std::unexpected(extents.error());
+    if (bad.length_bytes == 0) bad.disk_offset = position;
+    position = std::min(AlignDown(position, kSmallestBlock) + kSmallestBlock, disk.size_bytes());
+    bad.length_bytes = position - bad.disk_offset;
+  }
+  table.AddBad(bad);
+  table.AddTotals();
+  return result;
 }
 
 Result<ExitStatus> RunMap(const Invocation& invocation, const SourceArguments& arguments) {

@@ -7,12 +7,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cinttypes>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 #include "nbdkit/files.h"
 #include "nbdkit/served_disk.h"
@@ -56,12 +59,43 @@ int ErrnoOf(const vhdx::Error& error) {
   }
 }
 
+// Each thing that is wrong is logged once: a client that works its way through a bad block asks
+// thousands of times.
+class ErrorLog {
+ public:
+  void Add(const std::string& sentence) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (logged_.size() >= kMostSentences || !logged_.insert(sentence).second) {
+        ++not_logged_;
+        return;
+      }
+    }
+    nbdkit_error("%s", sentence.c_str());
+  }
+
+  void Finish() {
+    const std::lock_guard lock(mutex_);
+    if (not_logged_ == 0) return;
+    nbdkit_error("%" PRIu64 " more errors like these were not logged", not_logged_);
+    not_logged_ = 0;
+  }
+
+ private:
+  static constexpr size_t kMostSentences = 100;
+  std::mutex mutex_;  // guards what follows
+  std::unordered_set<std::string> logged_;
+  uint64_t not_logged_ = 0;
+};
+
+ErrorLog error_log;
+
 void Report(const vhdx::Error& error) {
   std::string sentence = vhdx::ToString(error);
   if (error.code == vhdx::ErrorCode::kBusy && !error.found.empty()) {
     sentence += "; serve the child, or use -r; orphan-children=true writes to it all the same";
   }
-  nbdkit_error("%s", sentence.c_str());
+  error_log.Add(sentence);
   nbdkit_set_error(ErrnoOf(error));
 }
 
@@ -163,6 +197,7 @@ bool close_failed = false;
 
 void Cleanup() {
   close_failed = Answer([] { return Served().Close(); }) != 0;
+  error_log.Finish();
 }
 
 // The last call. nbdkit would end with 0 now, and a script or a service manager would believe that
@@ -234,15 +269,32 @@ int Flush(void* handle, uint32_t) {
   return Answer([&] { return DiskOf(handle).Flush(); });
 }
 
+uint64_t SmallestBlock(const Disk& disk) {
+  uint64_t smallest = disk.image(0).parameters.block_size_bytes;
+  for (size_t depth = 1; depth < disk.chain_length(); ++depth) {
+    smallest = std::min<uint64_t>(smallest, disk.image(depth).parameters.block_size_bytes);
+  }
+  return smallest;
+}
+
+Result<void> AddExtent(vhdx::DiskRange range, uint32_t type, nbdkit_extents* answers) {
+  if (nbdkit_add_extent(answers, range.disk_offset, range.length_bytes, type) == 0) return {};
+  return std::unexpected(vhdx::Error{.code = vhdx::ErrorCode::kNoMemory});
+}
+
 Result<void> AddExtents(Disk& disk, vhdx::DiskRange range, size_t most, nbdkit_extents* answers) {
   const auto extents = disk.Extents(range, most);
-  if (!extents) return std::unexpected(extents.error());
+  if (!extents) {
+    // A block that cannot be resolved is called allocated: only reading it fails. The client asks
+    // again for what follows.
+    const uint64_t block = SmallestBlock(disk);
+    const uint64_t end = std::min((range.disk_offset / block + 1) * block, range.end());
+    return AddExtent({range.disk_offset, end - range.disk_offset}, 0, answers);
+  }
   for (const vhdx::Extent& extent : *extents) {
     const uint32_t type =
         extent.kind == vhdx::ExtentKind::kData ? 0 : NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO;
-    if (nbdkit_add_extent(answers, extent.range.disk_offset, extent.range.length_bytes, type) < 0) {
-      return vhdx::Fail(vhdx::ErrorCode::kNoSpace, "there is no memory for a list of extents");
-    }
+    if (auto added = AddExtent(extent.range, type, answers); !added) return added;
   }
   return {};
 }

@@ -301,6 +301,34 @@ TEST_F(Nbd, RequestsOfAnyAlignment_AreServed) {
   ExpectClean("child.vhdx");
 }
 
+// The end of the file is cut off, and with it some blocks.
+TEST_F(Nbd, BlocksThatAreLostCostNothingElse) {
+  ASSERT_EQ(RunVhdx({"create", PathOf("cut.vhdx"), "16M", "--block-size", "1M"}).exit_status, 0);
+  ASSERT_EQ(Serve("file=cut.vhdx",
+                  "PATH=/usr/bin:$PATH nbdsh -u \"$uri\" -c \"h.pwrite(b\\\"x\\\" * 8388608, 0)\"")
+                .exit_status,
+            0);
+  ASSERT_EQ(Shell("truncate -s -2M cut.vhdx").exit_status, 0);
+  const CommandResult map = Serve("-r file=cut.vhdx", "nbdinfo --map --json \"$uri\"");
+  ASSERT_EQ(map.exit_status, 0) << map.err;
+  const auto extents =
+      Merged(Json::parse(map.out), "offset", [](const Json& entry) { return entry["type"] == 0; });
+  EXPECT_EQ(extents, (std::vector<Extent>{{0, 8 * kMiB, true}, {8 * kMiB, 8 * kMiB, false}}));
+  const CommandResult reads = Serve(
+      "-r file=cut.vhdx",
+      "PATH=/usr/bin:$PATH nbdsh -u \"$uri\" -c \"assert h.pread(6291456, 0) == b\\\"x\\\" * "
+      "6291456\" "
+      "-c \"bad = 0\" -c \"for i in range(200):\n try: h.pread(512, 6291456)\n except nbd.Error: "
+      "bad += 1\" -c \"assert bad == 200\"");
+  EXPECT_EQ(reads.exit_status, 0) << reads.err;
+  EXPECT_LT(std::count(reads.err.begin(), reads.err.end(), '\n'), 10) << reads.err;
+  EXPECT_NE(reads.err.find("199 more errors"), std::string::npos) << reads.err;
+  const CommandResult table = RunVhdx({"map", PathOf("cut.vhdx")});
+  EXPECT_EQ(table.exit_status, 1);
+  EXPECT_NE(table.out.find("  2097152  bad\n"), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find("bad 2 MiB\n"), std::string::npos) << table.out;
+}
+
 TEST_F(Nbd, ServeSaysWhatIsWrongBeforeItServes) {
   const auto fails = [&](std::vector<std::string> arguments, const std::string& words, int status) {
     arguments.insert(arguments.begin(), "serve");

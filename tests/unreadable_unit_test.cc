@@ -138,7 +138,9 @@ class UnreadableUnit : public ::testing::Test {
     outcomes.push_back(VerdictOf(Check(files, kDisk)));
     {
       const auto disk = Disk::Open(files, kDisk);
-      outcomes.push_back(WordFor(disk && (*disk)->Extents({0, (*disk)->size_bytes()}, 1000)));
+      const uint64_t size = disk ? (*disk)->size_bytes() : 0;
+      const auto extents = disk ? (*disk)->Extents({0, size}, 1000) : std::unexpected(disk.error());
+      outcomes.push_back(WordFor(extents && extents->back().range.end() == size));
     }
     outcomes.push_back(WordFor(CanDump(files)));
     outcomes.push_back(WholeDisk(files));

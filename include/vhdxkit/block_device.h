@@ -82,7 +82,8 @@ class BlockDevice {
 
   /// Lists the extents of the range from its start on, in order, without gaps, with adjacent equal
   /// ones merged: those of the whole range, or exactly max_extents of them (to continue, call it
-  /// again after the end of the last). max_extents must be at least 1. Reads only metadata. A range
+  /// again after the end of the last). The list may end earlier, before a part that cannot be
+  /// listed; the next call then fails. max_extents must be at least 1. Reads only metadata. A range
   /// that is not empty yields at least one extent. Errors: those of Read.
   virtual Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) = 0;
 

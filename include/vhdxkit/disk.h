@@ -100,8 +100,15 @@ class Disk final : public BlockDevice {
   Result<void> WriteZeroes(DiskRange range) override;
   Result<void> Trim(DiskRange range) override;
   Result<void> Flush() override;
-  /// If the disk is being written, the result may be out of date when it is returned.
+  /// The list ends before a block that cannot be resolved (its entry is broken, or cannot be read);
+  /// the call fails if that is the first. If the disk is being written, the result may be out of
+  /// date when it is returned.
   Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) override;
+  /// Fails with kCorrupt, rule bat.entry.overlap or bat.bitmap.overlap, if two blocks of one image
+  /// of the chain have their data in the same space of the file: one of them then reads as the
+  /// other. Reads all BATs; for whoever is about to read the whole disk. Of a disk that is being
+  /// written the image itself is left out: its writer sees to that. Errors: kIo.
+  Result<void> RefuseSharedSpace();
   /// The range must consist of whole logical sectors, else kUnsupported.
   Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) override;
   bool Uses(const FileIdentity& file) const override;

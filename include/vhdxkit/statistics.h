@@ -40,8 +40,9 @@ Result<BlockStatistics> CountBlocks(FileSystem& files, const std::string& path,
                                     const OperationControl& control = {});
 
 /// The smallest size to which the disk could be shrunk, in bytes: the end of the last partition,
-/// plus 33 sectors for the backup of a GPT. Empty if it is unknown. Errors: those of
-/// BlockDevice::Read.
+/// plus 33 sectors for the backup of a GPT. Empty if it is unknown: no partitions; a file system,
+/// an LVM volume, LUKS or BitLocker on the whole disk, even beside a table of partitions; a
+/// protective MBR without a GPT at the disk's own sector size. Errors: those of BlockDevice::Read.
 Result<std::optional<uint64_t>> MinimumSize(BlockDevice& disk);
 
 }  // namespace vhdx

@@ -213,7 +213,10 @@ Result<std::vector<Extent>> Disk::Chain::Extents(DiskRange range, size_t max_ext
   uint64_t position = range.disk_offset;
   while (position < range.end()) {
     auto piece = Resolve(position, range.end() - position, find_blocks);
-    if (!piece) return std::unexpected(std::move(piece.error()));
+    if (!piece) {
+      if (!extents.empty()) break;  // what is known is worth having
+      return std::unexpected(std::move(piece.error()));
+    }
     Extent next{.range = {position, piece->length_bytes},
                 .kind = piece->kind,
                 .present = piece->kind != ExtentKind::kHole,

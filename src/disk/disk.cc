@@ -7,6 +7,7 @@
 #include "bytes/border.h"
 #include "disk/chain.h"
 #include "disk/open_disk.h"
+#include "image/claimed_space.h"
 
 namespace vhdx {
 namespace {
@@ -115,6 +116,17 @@ Result<void> Disk::Flush() try {
 
 Result<void> Disk::Close() try {
   return writable() ? chain_->layer(0).writer()->Close() : Result<void>{};
+} catch (...) {
+  return CaughtException();
+}
+
+Result<void> Disk::RefuseSharedSpace() try {
+  for (size_t depth = writable() ? 1 : 0; depth < chain_->size(); ++depth) {
+    Image& image = chain_->layer(depth);
+    auto shared = vhdx::RefuseSharedSpace(image.file(), image.block_map().rules());
+    if (!shared) return shared;
+  }
+  return {};
 } catch (...) {
   return CaughtException();
 }

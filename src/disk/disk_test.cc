@@ -114,8 +114,26 @@ TEST_F(DiskOf, BrokenEntry_FailsItsRequestsAndNoOthers) {
   EXPECT_EQ(OutcomeOf(disk->Read(2 * kMiB, buffer)), "bat.entry.state@" + std::to_string(bat + 8));
   EXPECT_EQ(OutcomeOf(disk->Read(4 * kMiB, buffer)),
             "bat.entry.beyond-eof@" + std::to_string(bat + 16));
-  EXPECT_EQ(OutcomeOf(disk->Extents({0, 6 * kMiB}, 100)),
+  const auto before = disk->Extents({0, 6 * kMiB}, 100);
+  ASSERT_EQ(OutcomeOf(before), "ok");
+  EXPECT_EQ(before->back().range.end(), 2 * kMiB) << "the list goes past the broken block";
+  EXPECT_EQ(OutcomeOf(disk->Extents({2 * kMiB, 4 * kMiB}, 100)),
             "bat.entry.state@" + std::to_string(bat + 8));
+}
+
+// A single read does not look for it; whoever reads the whole disk asks.
+TEST_F(DiskOf, BlocksInOnePlace_AreRefusedByName) {
+  base_.blocks = {FullBlock(0, 16 * kMiB), FullBlock(1), FullBlock(3, 16 * kMiB)};
+  Put("/a.vhdx", base_);
+  auto disk = Open("/a.vhdx");
+  ReadFrom(*disk, {6 * kMiB, kMiB});
+  const auto shared = disk->RefuseSharedSpace();
+  ASSERT_FALSE(shared);
+  EXPECT_EQ(shared.error().rule, "bat.entry.overlap");
+  EXPECT_NE(shared.error().found.find("block 3 "), std::string::npos) << shared.error().found;
+  EXPECT_NE(shared.error().found.find("block 0 "), std::string::npos) << shared.error().found;
+  Put("/b.vhdx", testing::DynamicImage());
+  EXPECT_EQ(OutcomeOf(Open("/b.vhdx")->RefuseSharedSpace()), "ok");
 }
 
 TEST_F(DiskOf, Child_TakesWhatItHasAndTheRestFromItsParent) {

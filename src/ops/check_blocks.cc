@@ -11,60 +11,13 @@
 #include "format/layout.h"
 #include "format/rules.h"
 #include "image/bat_scan.h"
+#include "image/claimed_space.h"
 #include "image/space_map.h"
 
 namespace vhdx {
 namespace {
 
 using format::PayloadState;
-
-// The part of the file that an entry speaks for, and how firmly.
-struct Holding {
-  enum class Kind : uint8_t { kNothing, kBlock, kAnchor };
-  Kind kind = Kind::kNothing;
-  FileRange range;
-};
-
-Holding HoldingOf(const BatRules& bat_rules, const ScannedEntry& scanned) {
-  const uint64_t offset = scanned.entry.file_offset();
-  if (scanned.slot.kind == BatSlot::Kind::kBitmap) {
-    const bool holds =
-        bat_rules.has_parent() && scanned.entry.bitmap_state() == format::kBitmapPresent;
-    if (!holds) return {};
-    return {Holding::Kind::kBlock, {offset, format::kSectorBitmapBlockSize}};
-  }
-  const FileRange range{offset, bat_rules.geometry().block_size()};
-  switch (scanned.entry.state()) {
-    case PayloadState::kFullyPresent:
-    case PayloadState::kPartiallyPresent:
-      return {Holding::Kind::kBlock, range};
-    case PayloadState::kUndefined:
-    case PayloadState::kUnmapped:
-    case PayloadState::kOldUnmapped:
-      if (offset != 0) return {Holding::Kind::kAnchor, range};
-      break;
-    case PayloadState::kNotPresent:
-    case PayloadState::kZero:
-    case PayloadState::kReserved:
-      break;
-  }
-  return {};
-}
-
-// Rules of one entry that say that its place in the file is wrong.
-bool PlaceIsWrong(const std::vector<const Rule*>& broken) {
-  return std::ranges::any_of(broken, [](const Rule* rule) {
-    return rule == &rules::kBatOffset || rule == &rules::kBatBeyondEof ||
-           rule == &rules::kBatOverlap || rule == &rules::kBatAnchorOverlap ||
-           rule == &rules::kBatAnchorBeyondEof || rule == &rules::kBitmapRange ||
-           rule == &rules::kBitmapOverlap;
-  });
-}
-
-bool Intersect(FileRange a, FileRange b) {
-  return a.file_offset < b.file_offset + b.length_bytes &&
-         b.file_offset < a.file_offset + a.length_bytes;
-}
 
 // A part of the file that more than one entry claims.
 struct Conflict {
@@ -135,17 +88,16 @@ class BlockChecker {
   Result<void> CheckEntry(const ScannedEntry& scanned) {
     const auto broken = bat_rules_.BrokenRules(scanned.slot, scanned.entry);
     for (const Rule* rule : broken) Report(*rule, scanned);
-    const Holding holding = HoldingOf(bat_rules_, scanned);
-    if (holding.kind == Holding::Kind::kAnchor) has_anchors_ = true;
-    if (holding.kind != Holding::Kind::kBlock) return {};
-    if (!PlaceIsWrong(broken) && !space_.Claim(holding.range)) AddConflict(holding.range);
+    const Claim claim = ClaimOf(bat_rules_, scanned);
+    if (claim.kind == Claim::Kind::kAnchor) has_anchors_ = true;
+    if (claim.kind != Claim::Kind::kData) return {};
+    if (!IsPlacedWrong(broken) && !space_.Claim(claim.range)) AddConflict(claim.range);
     // A block that the end of the file cuts off: the part that is there is no free space.
-    if (holding.range.file_offset < bat_rules_.file_size()) {
-      cut_block_end_ =
-          std::max(cut_block_end_, holding.range.file_offset + holding.range.length_bytes);
+    if (claim.range.file_offset < bat_rules_.file_size()) {
+      cut_block_end_ = std::max(cut_block_end_, claim.range.file_offset + claim.range.length_bytes);
     }
     if (scanned.slot.kind != BatSlot::Kind::kPayload) return {};
-    CountPresent(holding.range);
+    CountPresent(claim.range);
     if (scanned.entry.state() == PayloadState::kPartiallyPresent && bat_rules_.has_parent()) {
       return CheckHasBitmap(scanned);
     }
@@ -176,10 +128,10 @@ class BlockChecker {
   }
 
   Result<void> CheckAnchor(const ScannedEntry& scanned) {
-    const Holding holding = HoldingOf(bat_rules_, scanned);
-    if (holding.kind != Holding::Kind::kAnchor) return {};
+    const Claim claim = ClaimOf(bat_rules_, scanned);
+    if (claim.kind != Claim::Kind::kAnchor) return {};
     const auto broken = bat_rules_.BrokenRules(scanned.slot, scanned.entry);
-    if (!PlaceIsWrong(broken) && !space_.Claim(holding.range)) {
+    if (!IsPlacedWrong(broken) && !space_.Claim(claim.range)) {
       Report(rules::kBatAnchorOverlap, scanned);
     }
     return {};
@@ -195,19 +147,19 @@ class BlockChecker {
   }
 
   Result<void> FindClaimants(const ScannedEntry& scanned) {
-    const Holding holding = HoldingOf(bat_rules_, scanned);
-    if (open_conflicts_ == 0 || holding.kind != Holding::Kind::kBlock) return {};
+    const Claim claim = ClaimOf(bat_rules_, scanned);
+    if (open_conflicts_ == 0 || claim.kind != Claim::Kind::kData) return {};
     // No range is longer than a block, so only those that start less than one before can reach in.
-    const uint64_t start = holding.range.file_offset;
+    const uint64_t start = claim.range.file_offset;
     const uint64_t reach =
         std::max<uint64_t>(bat_rules_.geometry().block_size(), format::kSectorBitmapBlockSize);
     auto conflict = std::ranges::lower_bound(conflicts_, start < reach ? 0 : start - reach, {},
                                              [](const Conflict& c) { return c.range.file_offset; });
     constexpr size_t kNamed = 4;
     for (; conflict != conflicts_.end() &&
-           conflict->range.file_offset < start + holding.range.length_bytes;
+           conflict->range.file_offset < start + claim.range.length_bytes;
          ++conflict) {
-      if (Intersect(conflict->range, holding.range) && conflict->claimants.size() < kNamed) {
+      if (Intersect(conflict->range, claim.range) && conflict->claimants.size() < kNamed) {
         conflict->claimants.push_back(scanned);
         if (conflict->claimants.size() == kNamed) --open_conflicts_;
       }

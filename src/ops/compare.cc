@@ -14,6 +14,7 @@
 #include "bytes/zeros.h"
 #include "ops/extent_walk.h"
 #include "ops/progress_meter.h"
+#include "ops/shared_space.h"
 #include "ops/workers.h"
 
 namespace vhdx {
@@ -244,6 +245,11 @@ Result<CompareReport> Compare(BlockDevice& a, BlockDevice& b, const CompareOptio
   Result<CompareReport> report = CompareReport{};
   // Without a wish for all differences, the answer is known before anything is read.
   if (!sizes_forbid || options.all_differences) {
+    for (BlockDevice* const device : {&a, &b}) {
+      if (auto shared = RefuseSharedSpace(*device); !shared) {
+        return std::unexpected(std::move(shared.error()));
+      }
+    }
     report = Comparison(a, b, options, control).Run();
     if (!report) return report;
   }

@@ -16,6 +16,7 @@
 #include "testing/fault_file.h"
 #include "testing/host_folder.h"
 #include "testing/image_builder.h"
+#include "testing/memory_file.h"
 #include "testing/memory_file_system.h"
 #include "testing/outcome.h"
 
@@ -183,6 +184,22 @@ TEST_F(ConvertIn, AnyCallThatFails_LeavesNothing) {
     EXPECT_EQ(Names(), names) << "call " << nth;
   }
   EXPECT_GT(failures, 15U);
+}
+
+TEST_F(ConvertIn, BlocksInOnePlace_EndEveryWalkOverTheDisk) {
+  testing::ImageSpec spec = testing::DynamicImage();
+  spec.blocks = {testing::FullBlock(0, 16 * kMiB), testing::FullBlock(1, 16 * kMiB)};
+  ASSERT_TRUE(testing::BuildAt(spec, files_, "/vm/bad.vhdx"));
+  auto disk = Open("/vm/bad.vhdx");
+  const auto rule = [](const auto& result) { return result ? "" : result.error().rule; };
+  EXPECT_EQ(rule(ConvertToVhdx(files_, *disk, kTarget, {}, {})), "bat.entry.overlap");
+  EXPECT_EQ(rule(ConvertToRaw(files_, *disk, "/vm/new.raw", {})), "bat.entry.overlap");
+  EXPECT_EQ(rule(Compare(*disk, *disk, {})), "bat.entry.overlap");
+  EXPECT_EQ(rule(MeasureVhdx(*disk, {})), "bat.entry.overlap");
+  testing::MemoryFile stream;
+  EXPECT_EQ(rule(StreamContents(*disk, stream)), "bat.entry.overlap");
+  EXPECT_EQ(rule(VisitContents(*disk, [](uint64_t, ByteSpan) { return Result<void>{}; })),
+            "bat.entry.overlap");
 }
 
 // A disk on which block 2 is trimmed, and its space taken by block 9, between the moment at which

@@ -12,6 +12,7 @@
 #include "bytes/border.h"
 #include "bytes/mutex.h"
 #include "ops/progress_meter.h"
+#include "ops/shared_space.h"
 #include "ops/workers.h"
 #include "ops/zero_runs.h"
 
@@ -220,6 +221,9 @@ Result<CopyReport> CopyContents(BlockDevice& source, BlockDevice& target,
                     " bytes, and the source " + std::to_string(source.size_bytes()),
                 target.name());
   }
+  if (auto shared = RefuseSharedSpace(source); !shared) {
+    return std::unexpected(std::move(shared.error()));
+  }
   return Copier(source, target, options, control).Run(ThreadsFor(options.threads));
 } catch (...) {
   return CaughtException();
@@ -227,6 +231,9 @@ Result<CopyReport> CopyContents(BlockDevice& source, BlockDevice& target,
 
 Result<CopyReport> StreamContents(BlockDevice& source, File& stream,
                                   const OperationControl& control) try {
+  if (auto shared = RefuseSharedSpace(source); !shared) {
+    return std::unexpected(std::move(shared.error()));
+  }
   ProgressMeter meter(control, source.size_bytes());
   const AlignedBuffer buffer(kMiB);
   CopyReport report;

@@ -13,6 +13,7 @@
 #include "ops/extent_walk.h"
 #include "ops/new_image_options.h"
 #include "ops/progress_meter.h"
+#include "ops/shared_space.h"
 
 namespace vhdx {
 namespace {
@@ -117,6 +118,9 @@ Result<MeasureReport> MeasureVhdx(BlockDevice& source, const CreateOptions& imag
   report.fully_allocated_bytes = length_with(geometry.payload_block_count());
   report.required_bytes = report.fully_allocated_bytes;
   if (image.subformat == Subformat::kFixed) return report;
+  if (auto shared = RefuseSharedSpace(source); !shared) {
+    return std::unexpected(std::move(shared.error()));
+  }
   auto blocks = BlockCounter(source, geometry, control).Count();
   if (!blocks) return std::unexpected(std::move(blocks.error()));
   report.required_bytes = length_with(*blocks);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "bytes/arithmetic.h"
@@ -144,6 +145,43 @@ std::optional<uint64_t> EndOfMbr(const std::array<MbrPartition, 4>& partitions,
   return end;
 }
 
+// Signatures of file systems and the like that take a whole disk, without partitions.
+struct WholeDiskSignature {
+  uint64_t disk_offset;
+  std::string_view bytes;
+};
+constexpr WholeDiskSignature kWholeDiskSignatures[] = {
+    {1024 + 56, "\x53\xEF"},    // ext2, ext3, ext4
+    {0, "XFSB"},                // XFS
+    {65536 + 64, "_BHRfS_M"},   // Btrfs
+    {3, "NTFS    "},            // NTFS
+    {3, "EXFAT   "},            // exFAT
+    {54, "FAT"},                // FAT12, FAT16
+    {82, "FAT32"},              // FAT32
+    {3, "-FVE-FS-"},            // BitLocker
+    {0, "LUKS\xBA\xBE"},        // LUKS
+    {512, "LABELONE"},          // LVM
+    {4096 - 10, "SWAPSPACE2"},  // Linux swap
+};
+
+Result<bool> HasSignatureAt(BlockDevice& disk, uint64_t disk_offset, std::string_view signature) {
+  if (!FitsInside(disk_offset, signature.size(), disk.size_bytes())) return false;
+  std::array<std::byte, 8 + 2> bytes{};
+  const auto found = std::span(bytes).first(signature.size());
+  if (auto read = disk.Read(disk_offset, found); !read) {
+    return std::unexpected(std::move(read.error()));
+  }
+  return std::ranges::equal(found, std::as_bytes(std::span(signature)));
+}
+
+Result<bool> IsOneFileSystem(BlockDevice& disk) {
+  for (const WholeDiskSignature& signature : kWholeDiskSignatures) {
+    auto found = HasSignatureAt(disk, signature.disk_offset, signature.bytes);
+    if (!found || *found) return found;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<BlockStatistics> CountBlocks(FileSystem& files, const std::string& path,
@@ -178,9 +216,18 @@ Result<std::optional<uint64_t>> MinimumSize(BlockDevice& disk) try {
       LoadFrom<std::array<MbrPartition, 4>>(bytes.subspan(kMbrPartitionsOffset));
   const bool protective = std::ranges::any_of(
       partitions, [](const MbrPartition& partition) { return partition.type == kProtectiveMbr; });
+  // A table of partitions beside a file system on the whole disk, as WSL's disks may have it, is
+  // left over from an earlier use, or the other way round.
+  auto whole = IsOneFileSystem(disk);
+  if (!whole) return std::unexpected(std::move(whole.error()));
+  if (*whole) return std::nullopt;
   const auto gpt = LoadFrom<GptHeader>(bytes.subspan(sector_size));
   constexpr std::array<char, 8> kGptSignature = {'E', 'F', 'I', ' ', 'P', 'A', 'R', 'T'};
-  if (protective && gpt.signature == kGptSignature) return EndOfGpt(disk, gpt);
+  if (gpt.signature == kGptSignature) {
+    return protective ? EndOfGpt(disk, gpt) : std::optional<uint64_t>();
+  }
+  // The GPT is missing, or was written for sectors of another size.
+  if (protective) return std::nullopt;
   return EndOfMbr(partitions, disk);
 } catch (...) {
   return CaughtException();

@@ -5,6 +5,8 @@
 #include <array>
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "bytes/arithmetic.h"
 #include "bytes/endian.h"
@@ -71,6 +73,36 @@ TEST_F(PartitionedDisk, GuidTable_EndsWithItsBackup) {
   Put(1024 + 128 + 32, le64(2048));
   Put(1024 + 128 + 40, le64(10239));
   EXPECT_EQ(Minimum(), (10240 + 33) * 512);
+}
+
+TEST_F(PartitionedDisk, ProtectiveTableWithoutAGuidTable_IsUnknown) {
+  PutPartition(0, 0, 0xEE, 1, 20480);
+  EXPECT_EQ(Minimum(), std::nullopt);
+  // One for sectors of 4096 bytes, on a disk that has 512.
+  Put(4096, std::array{'E', 'F', 'I', ' ', 'P', 'A', 'R', 'T'});
+  EXPECT_EQ(Minimum(), std::nullopt);
+}
+
+// A disk of WSL has its file system on the whole disk, and may have the table of an earlier life.
+TEST_F(PartitionedDisk, FileSystemOnTheWholeDisk_IsUnknown) {
+  struct Signature {
+    uint64_t offset;
+    std::string bytes;
+  };
+  const std::vector<Signature> signatures = {
+      {1080, "\x53\xEF"},  {0, "XFSB"},       {65600, "_BHRfS_M"}, {3, "NTFS    "},
+      {3, "EXFAT   "},     {54, "FAT16   "},  {82, "FAT32   "},    {3, "-FVE-FS-"},
+      {0, "LUKS\xBA\xBE"}, {512, "LABELONE"}, {4086, "SWAPSPACE2"}};
+  for (const Signature& signature : signatures) {
+    SCOPED_TRACE(signature.bytes);
+    contents_ = std::make_shared<testing::MemoryContents>();
+    contents_->Resize(64 * kMiB);
+    Put(510, le16(0xAA55));
+    PutPartition(0, 0x80, 0x83, 2048, 2048);
+    EXPECT_EQ(Minimum(), 4096 * 512);
+    contents_->Write(signature.offset, std::as_bytes(std::span(signature.bytes)));
+    EXPECT_EQ(Minimum(), std::nullopt);
+  }
 }
 
 }  // namespace

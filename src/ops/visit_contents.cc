@@ -7,6 +7,7 @@
 #include "bytes/border.h"
 #include "ops/extent_walk.h"
 #include "ops/progress_meter.h"
+#include "ops/shared_space.h"
 #include "ops/zero_runs.h"
 
 namespace vhdx {
@@ -77,6 +78,7 @@ Result<void> VisitContents(
     BlockDevice& source,
     const std::function<Result<void>(uint64_t disk_offset, ByteSpan bytes)>& visit,
     const OperationControl& control) try {
+  if (auto shared = RefuseSharedSpace(source); !shared) return shared;
   return Visitor(source, visit, control).Run();
 } catch (...) {
   return CaughtException();

@@ -1,0 +1,41 @@
+// Which part of the file a BAT entry claims, and whether two of them claim the same.
+
+#ifndef VHDXKIT_IMAGE_CLAIMED_SPACE_H_
+#define VHDXKIT_IMAGE_CLAIMED_SPACE_H_
+
+#include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
+
+#include <cstdint>
+#include <span>
+
+#include "format/findings.h"
+#include "image/bat_rules.h"
+#include "image/bat_scan.h"
+
+namespace vhdx {
+
+/// The part of the file that an entry claims. kData: it has data there. kAnchor: an unmapped or
+/// undefined block that keeps its space; it gives way to data.
+struct Claim {
+  enum class Kind : uint8_t { kNone, kData, kAnchor };
+  Kind kind = Kind::kNone;
+  FileRange range;
+};
+
+Claim ClaimOf(const BatRules& bat_rules, const ScannedEntry& scanned);
+
+/// Whether one of the rules that an entry breaks says that its place in the file is wrong.
+bool IsPlacedWrong(std::span<const Rule* const> broken);
+
+bool Intersect(FileRange a, FileRange b);
+
+/// Fails with kCorrupt, and both entries in Error::found, if two entries have data in the same
+/// space: then at least one of the blocks has bytes of the other. `file` is read through (the
+/// replayed one). Entries whose place is wrong in itself are left out: reading their block fails
+/// anyway. Memory: one bit for each MiB of the file. Errors: kIo.
+Result<void> RefuseSharedSpace(File& file, const BatRules& bat_rules);
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IMAGE_CLAIMED_SPACE_H_
