@@ -168,8 +168,12 @@ class DiskTrial {
       position = extent.range.end();
     }
     Expect(position <= range.end(), "extents end with the range");
-    Expect(position == range.end() || extents.size() == kExtentsAtOnce,
-           "extents cover the range, or are as many as were asked for");
+    // Or they end before something broken.
+    if (position < range.end() && extents.size() < kExtentsAtOnce) {
+      const auto rest = disk_.Extents({position, range.end() - position}, 1);
+      Expect(!rest, "extents cover the range, or are as many as were asked for");
+      ExpectHonest(rest.error());
+    }
     return position;
   }
 
@@ -204,7 +208,8 @@ class DiskTrial {
   void TryRange(DiskRange range) {
     const auto bytes = ReadTwice(range);
     const auto extents = disk_.Extents(range, kMaxRead);
-    Expect(bytes.has_value() == extents.has_value(), "a range can be read if it has extents");
+    const bool covered = extents && extents->back().range.end() == range.end();
+    Expect(bytes.has_value() == covered, "a range can be read if it has extents");
     if (!bytes) ExpectHonest(bytes.error());
   }
 
@@ -260,8 +265,12 @@ void TryImages(MemoryFileSystem& files) {
         report->verdict == CheckVerdict::kClean || report->verdict == CheckVerdict::kWarnings;
     Expect(!sound || disk.has_value(), "what a check finds sound opens");
     if (sound) {
-      const auto extents = (*disk)->Extents({0, (*disk)->size_bytes()}, kMaxVisits);
-      Expect(extents.has_value(), "no block of a sound disk is broken");
+      const uint64_t size = (*disk)->size_bytes();
+      const auto extents = (*disk)->Extents({0, size}, kMaxVisits);
+      Expect(extents && (extents->size() == kMaxVisits || extents->back().range.end() == size),
+             "no block of a sound disk is broken");
+      Expect((*disk)->RefuseSharedSpace().has_value(),
+             "no blocks of a sound disk are in one place");
     }
     Expect(inspection || report->verdict >= CheckVerdict::kCorrupt,
            "what cannot be opened is not sound");
