@@ -232,7 +232,9 @@ const std::map<std::string_view, std::string_view> kRulesOfTheHost = {
     {"region.unreadable", "an I/O error of the host: unreadable_unit_test"},
     {"log.unreadable", "an I/O error of the host: unreadable_unit_test"},
     {"bat.unreadable", "an I/O error of the host: unreadable_unit_test"},
-    {"log.ignored", "an option"},
+    {"log.ignored", "an option: disk_test"},
+    {"parent.id-ignored", "an option: disk_test"},
+    {"parent.ambiguous", "two files beside the image: disk_test"},
 };
 
 TEST(BrokenCases, EveryRuleHasOne) {

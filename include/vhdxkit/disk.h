@@ -47,7 +47,17 @@ struct OpenOptions {
   DiskAccess access = DiskAccess::kReadOnly;
   std::vector<std::string> parent_folders =
       {};  ///< searched for parents, in addition to each image's own directory
-  bool allow_any_parent = false;   ///< accept a parent in any directory
+  bool allow_any_parent = false;  ///< accept a parent in any directory
+  /// The parents themselves, whatever the locators say: the first is the parent of the image that
+  /// is opened, the second the parent of that, and so on. Their identity is still checked. Only for
+  /// reading.
+  std::vector<std::string> parents = {};
+  /// Accept a parent whose DataWriteGuid differs from what its child names; a finding says so. The
+  /// disk is then what its parent happens to hold. Only for reading.
+  bool ignore_parent_id = false;
+  /// Do not replay logs, and read the images as if their logs were empty; a finding says what may
+  /// be out of date. Only for reading.
+  bool ignore_log = false;
   uint32_t max_chain_depth = 256;  ///< maximum number of images in a chain, including the first
   LockPolicy lock = LockPolicy::kLock;
   /// Open every file of the chain with O_DIRECT: metadata and payload, reads and writes bypass the
@@ -69,11 +79,14 @@ struct ParentState {
   Identity identity = Identity::kMissing;
   std::string resolved = {};  ///< its path, if one was found
   std::vector<ParentAttempt> attempts = {};
+  /// Other files with the parent's identity, if it was found by identity alone.
+  std::vector<std::string> duplicates = {};
 };
 
 class Disk final : public BlockDevice {
  public:
-  /// Opens the image at `path` and its parents.
+  /// Opens the image at `path` and its parents. kInvalidArgument: for writing, with an option that
+  /// is for reading only.
   /// Errors: those of FileSystem::Open and File::Lock; kCorrupt with the rule; kNotFound with rule
   /// "parent.missing" (the sentence names the parent and says where it was looked for);
   /// kUnsupported. An image that breaks a rule which forbids writing (severity kReadOnly) is

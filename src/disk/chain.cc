@@ -11,6 +11,11 @@ namespace vhdx {
 
 Result<std::unique_ptr<Disk::Chain>> Disk::Chain::Open(FileSystem& files, const std::string& path,
                                                        const OpenOptions& options) {
+  const bool overrides = !options.parents.empty() || options.ignore_parent_id || options.ignore_log;
+  if (overrides && options.access == DiskAccess::kReadWrite) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "a disk whose parents or log were overridden can only be read", path);
+  }
   std::vector<std::unique_ptr<Image>> layers;
   std::vector<FileIdentity> identities;
   Findings findings;
@@ -32,7 +37,7 @@ Result<std::unique_ptr<Disk::Chain>> Disk::Chain::Open(FileSystem& files, const 
                      "at most " + std::to_string(options.max_chain_depth));
     }
     Findings parent_findings;
-    image = OpenParent(files, *layers.back(), parent_options, parent_findings);
+    image = OpenParent(files, *layers.back(), layers.size() - 1, parent_options, parent_findings);
   }
   return std::unique_ptr<Chain>(new Chain(std::move(layers)));
 }

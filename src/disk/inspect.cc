@@ -17,16 +17,19 @@ Result<Inspection> Inspect(FileSystem& files, const std::string& path,
   inspection.image.findings = findings.kept();
   if (!inspection.image.parent_locator) return inspection;
 
+  const ParentLocatorInfo& locator = *inspection.image.parent_locator;
   auto search = ParentSearch::Start(files, (*image)->file(), options);
   if (!search) return std::unexpected(std::move(search.error()));
-  auto parent = search->Find(*inspection.image.parent_locator);
+  auto parent = options.parents.empty() ? search->Find(locator)
+                                        : search->Open(options.parents.front(), locator);
   if (!parent) return std::unexpected(std::move(parent.error()));
-  ParentState state{.attempts = search->attempts()};
+  ParentState state{.attempts = search->attempts(), .duplicates = search->duplicates()};
   if (*parent != nullptr) {
     state.identity = ParentState::Identity::kOk;
     state.resolved = (*parent)->name();
-  } else if (search->found_stranger()) {
+  } else if (search->stranger() != nullptr) {
     state.identity = ParentState::Identity::kMismatch;
+    if (options.ignore_parent_id) state.resolved = search->stranger()->name();
   }
   inspection.parent = std::move(state);
   return inspection;

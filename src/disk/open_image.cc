@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "bytes/formatting.h"
 #include "disk/parent_search.h"
 #include "format/rules.h"
 
@@ -28,19 +29,38 @@ Result<std::unique_ptr<Image>> OpenImage(std::unique_ptr<File> file, const OpenO
       findings.Add(rules::kHostNoLocks, {file->name(), 0});
     }
   }
-  return Image::Open(std::move(file), findings);
+  return Image::Open(std::move(file), findings,
+                     options.ignore_log ? LogUse::kIgnore : LogUse::kReplay);
 }
 
-Result<std::unique_ptr<Image>> OpenParent(FileSystem& files, Image& child,
-                                          const OpenOptions& options, Findings& findings) {
+Result<std::unique_ptr<File>> FindParent(FileSystem& files, Image& child, size_t depth,
+                                         const OpenOptions& options, Findings& findings) {
   const ParentLocatorInfo& locator = *child.info().parent_locator;
+  const bool is_named = depth < options.parents.size();
   auto search = ParentSearch::Start(files, child.file(), options);
   if (!search) return std::unexpected(std::move(search.error()));
-  auto file = search->Find(locator);
-  if (!file) return std::unexpected(std::move(file.error()));
-  if (*file == nullptr) {
+  auto file = is_named ? search->Open(options.parents[depth], locator) : search->Find(locator);
+  if (!file) return file;
+  if (*file != nullptr) {
+    if (!search->duplicates().empty()) {
+      findings.Add(rules::kParentAmbiguous, {(*file)->name(), 0},
+                   (*file)->name() + ", " + Join(search->duplicates(), ", "));
+    }
+    return file;
+  }
+  if (search->stranger() == nullptr || !options.ignore_parent_id) {
     return std::unexpected(ParentNotFound(child.info().filename, locator, *search));
   }
+  file = search->TakeStranger();
+  findings.Add(rules::kParentIdIgnored, {(*file)->name(), 0},
+               "DataWriteGuid " + search->stranger_guid().ToString(), WantedGuids(locator));
+  return file;
+}
+
+Result<std::unique_ptr<Image>> OpenParent(FileSystem& files, Image& child, size_t depth,
+                                          const OpenOptions& options, Findings& findings) {
+  auto file = FindParent(files, child, depth, options, findings);
+  if (!file) return std::unexpected(std::move(file.error()));
   auto parent = OpenImage(*std::move(file), options, findings);
   if (!parent) return parent;
   const uint32_t sector_size = child.geometry().logical_sector_size();

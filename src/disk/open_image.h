@@ -7,6 +7,7 @@
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -24,9 +25,14 @@ Result<std::unique_ptr<Image>> OpenImage(FileSystem& files, const std::string& p
 Result<std::unique_ptr<Image>> OpenImage(std::unique_ptr<File> file, const OpenOptions& options,
                                          Findings& findings);
 
-/// Finds and opens the parent of a differencing image, and checks that the two fit.
-/// Errors: parent.missing, parent.linkage, parent.sector-size; those of OpenImage.
-Result<std::unique_ptr<Image>> OpenParent(FileSystem& files, Image& child,
+/// Finds the file of the parent of a differencing image, which is `depth` images below the first of
+/// its chain. Errors: parent.missing, parent.linkage; those of FileSystem::Open.
+Result<std::unique_ptr<File>> FindParent(FileSystem& files, Image& child, size_t depth,
+                                         const OpenOptions& options, Findings& findings);
+
+/// The same, and opens it and checks that the two fit. Errors: those of FindParent and OpenImage;
+/// parent.sector-size.
+Result<std::unique_ptr<Image>> OpenParent(FileSystem& files, Image& child, size_t depth,
                                           const OpenOptions& options, Findings& findings);
 
 }  // namespace vhdx

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bytes/formatting.h"
 #include "disk/windows_path.h"
 #include "format/findings.h"
 #include "format/rules.h"
@@ -22,13 +23,13 @@ bool IsParent(const HeaderInfo& header, const ParentLocatorInfo& locator) {
          header.data_write_guid == locator.parent_linkage2;
 }
 
+}  // namespace
+
 std::string WantedGuids(const ParentLocatorInfo& locator) {
   std::string text = locator.parent_linkage.ToString();
   if (locator.parent_linkage2) text += " or " + locator.parent_linkage2->ToString();
   return text;
 }
-
-}  // namespace
 
 bool AllowedFolders::Allow(std::string_view real_path) const {
   return anywhere || std::ranges::any_of(folders, [&](const std::string& folder) {
@@ -115,7 +116,9 @@ std::unique_ptr<File> ParentSearch::FindByName(const std::vector<std::string>& n
   return nullptr;
 }
 
+// All files of that identity are looked for: which of them is meant nobody can tell.
 std::unique_ptr<File> ParentSearch::FindByIdentity(const ParentLocatorInfo& locator) {
+  std::unique_ptr<File> found;
   for (const std::string& folder : allowed_.folders) {
     // The folder of a device is /dev, where no images are.
     if (child_is_device_ && folder == allowed_.folders[0]) continue;
@@ -129,11 +132,29 @@ std::unique_ptr<File> ParentSearch::FindByIdentity(const ParentLocatorInfo& loca
       if (!file || (*file)->identity() == child_) continue;
       auto header = ReadCurrentHeader(**file);
       if (!header || !IsParent(*header, locator)) continue;
-      if (auto parent = TryFile(*real, locator)) return parent;
+      if (found == nullptr) {
+        found = TryFile(*real, locator);
+      } else if ((*file)->identity() != found->identity()) {
+        duplicates_.push_back(*real);
+      }
     }
-    Note(folder, "none of " + std::to_string(images) + " other image(s) in this folder has it");
+    if (found == nullptr) {
+      Note(folder, "none of " + std::to_string(images) + " other image(s) in this folder has it");
+    }
   }
-  return nullptr;
+  return found;
+}
+
+Result<std::unique_ptr<File>> ParentSearch::Open(const std::string& path,
+                                                 const ParentLocatorInfo& locator) {
+  auto file = files_->Open(path, {});
+  if (!file) return file;
+  if ((*file)->identity() == child_) {
+    return Fail(ErrorCode::kInvalidArgument, "an image cannot be its own parent", path);
+  }
+  auto header = ReadCurrentHeader(**file);
+  if (!header) return std::unexpected(std::move(header.error()));
+  return Judge(*std::move(file), *header, locator);
 }
 
 std::unique_ptr<File> ParentSearch::TryComponents(const std::string& folder,
@@ -176,6 +197,7 @@ const std::vector<std::string>& ParentSearch::NamesIn(const std::string& folder)
   const auto [entry, is_new] = names_.try_emplace(folder);
   if (is_new) {
     if (auto names = files_->List(folder, kMaxNamesInFolder)) entry->second = *std::move(names);
+    std::ranges::sort(entry->second);  // the same file is found on every host
   }
   return entry->second;
 }
@@ -184,8 +206,8 @@ std::unique_ptr<File> ParentSearch::TryFile(const std::string& real_path,
                                             const ParentLocatorInfo& locator) {
   if (!tried_.insert(real_path).second) return nullptr;
   const auto refuse_place = [&](const std::string& path) {
-    Note(path, "lies outside the folders where parents may be; allow it with --parent-dir " +
-                   FolderOf(path));
+    if (outside_.empty()) outside_ = path;
+    Note(path, "outside the folders where parents may be");
   };
   if (!allowed_.Allow(real_path)) {
     refuse_place(real_path);
@@ -193,7 +215,7 @@ std::unique_ptr<File> ParentSearch::TryFile(const std::string& real_path,
   }
   auto file = files_->Open(real_path, {});
   if (!file) {
-    Note(real_path, file.error().sentence);
+    NoteUnreadable(real_path, std::move(file.error()));
     return nullptr;
   }
   // What was opened may be another file than what was looked at a moment ago.
@@ -204,16 +226,34 @@ std::unique_ptr<File> ParentSearch::TryFile(const std::string& real_path,
   }
   auto header = ReadCurrentHeader(**file);
   if (!header) {
-    Note(real_path, header.error().sentence);
+    NoteUnreadable(real_path, std::move(header.error()));
     return nullptr;
   }
-  if (!IsParent(*header, locator)) {
-    found_stranger_ = true;
-    Note(real_path, "its DataWriteGuid is " + header->data_write_guid.ToString());
-    return nullptr;
+  // A locator that names the child itself says nothing, unless it means it: that is a loop.
+  if ((*file)->identity() == child_ && !IsParent(*header, locator)) return nullptr;
+  return Judge(*std::move(file), *header, locator);
+}
+
+std::unique_ptr<File> ParentSearch::Judge(std::unique_ptr<File> file, const HeaderInfo& header,
+                                          const ParentLocatorInfo& locator) {
+  const std::string path = file->name();
+  if (IsParent(header, locator)) {
+    Note(path, "");
+    return file;
   }
-  Note(real_path, "");
-  return *std::move(file);
+  Note(path, "its DataWriteGuid is " + header.data_write_guid.ToString());
+  if (stranger_ == nullptr) {
+    stranger_ = std::move(file);
+    stranger_guid_ = header.data_write_guid;
+  }
+  return nullptr;
+}
+
+void ParentSearch::NoteUnreadable(const std::string& path, Error error) {
+  Note(path, error.sentence);
+  if (unreadable_) return;
+  error.file = path;
+  unreadable_ = std::move(error);
 }
 
 void ParentSearch::Note(std::string path, std::string outcome) {
@@ -225,24 +265,42 @@ void ParentSearch::Note(std::string path, std::string outcome) {
 
 Error ParentNotFound(const std::string& child, const ParentLocatorInfo& locator,
                      const ParentSearch& search) {
-  const Rule& rule = search.found_stranger() ? rules::kParentLinkage : rules::kParentMissing;
+  const File* const stranger = search.stranger();
+  const Rule& rule = stranger != nullptr ? rules::kParentLinkage : rules::kParentMissing;
   const std::string name = !locator.relative_path.empty()         ? locator.relative_path
                            : !locator.absolute_win32_path.empty() ? locator.absolute_win32_path
                                                                   : locator.volume_path;
-  Error error{.code = search.found_stranger() ? ErrorCode::kCorrupt : ErrorCode::kNotFound,
+  Error error{.code = stranger != nullptr ? ErrorCode::kCorrupt : ErrorCode::kNotFound,
               .rule = std::string(rule.id),
               .file = child,
               .file_offset = {},
-              .found = {},
+              .found = "no such file",
               .expected = WantedGuids(locator)};
-  error.sentence = std::string(rule.meaning) + ": \"" + name + "\" with DataWriteGuid " +
-                   error.expected + "; looked for at";
-  for (const ParentAttempt& attempt : search.attempts()) {
-    error.sentence += (&attempt == search.attempts().data() ? " " : ", ") + attempt.path + " (" +
-                      attempt.outcome + ")";
+  const std::string parent = "the parent \"" + name + "\"";
+  if (stranger != nullptr) {
+    error.found = search.stranger_guid().ToString();
+    error.sentence = Format(
+        "{} is not the parent that this image was made on, or was changed: its DataWriteGuid is "
+        "{}, "
+        "not {}; --parent names another file, --ignore-parent-id reads it all the same",
+        stranger->name(), error.found, error.expected);
+  } else if (search.unreadable()) {
+    error.code = search.unreadable()->code;
+    error.sys_errno = search.unreadable()->sys_errno;
+    error.found = search.unreadable()->file;
+    error.sentence = Format("{} cannot be read: {}", parent, ToString(*search.unreadable()));
+  } else if (!search.outside().empty()) {
+    error.found = search.outside();
+    error.sentence =
+        Format("{} is {}, outside the folders where parents may be; allow it with --parent-dir {}",
+               parent, search.outside(), FolderOf(search.outside()));
+  } else {
+    error.sentence = Format(
+        "{} was not found in {}{}; name its folder with --parent-dir, or the file with --parent",
+        parent, search.folders().front(),
+        search.folders().size() > 1 ? " or the other folders" : "");
   }
-  error.sentence += "; " + std::string(rule.repair) + " [" + std::string(rule.id) + "]";
-  error.found = search.found_stranger() ? "another identity" : "no such file";
+  error.sentence += " [" + std::string(rule.id) + "]";
   return error;
 }
 

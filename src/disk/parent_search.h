@@ -40,10 +40,24 @@ class ParentSearch {
 
   /// The parent, or null: attempts() then says where it was looked for.
   Result<std::unique_ptr<File>> Find(const ParentLocatorInfo& locator);
+  /// The file at this path, wherever it is, if it is the parent; null for a stranger. Errors: those
+  /// of FileSystem::Open; kInvalidArgument for the child itself; header.*.
+  Result<std::unique_ptr<File>> Open(const std::string& path, const ParentLocatorInfo& locator);
 
   const std::vector<ParentAttempt>& attempts() const { return attempts_; }
-  /// Whether a file was found in the right place that has another identity.
-  bool found_stranger() const { return found_stranger_; }
+  /// Other files that have the identity of the one that was found, if that was not where it should
+  /// be.
+  const std::vector<std::string>& duplicates() const { return duplicates_; }
+  /// The first file that was found in a right place and has another identity, or null.
+  const File* stranger() const { return stranger_.get(); }
+  std::unique_ptr<File> TakeStranger() { return std::move(stranger_); }
+  const Guid& stranger_guid() const { return stranger_guid_; }
+  /// The first file in a right place that could not be read, and why.
+  const std::optional<Error>& unreadable() const { return unreadable_; }
+  /// The first file in a right place that the allowed folders do not hold, or empty.
+  const std::string& outside() const { return outside_; }
+  /// The folders that were searched; the child's own first.
+  const std::vector<std::string>& folders() const { return allowed_.folders; }
 
  private:
   ParentSearch(FileSystem& files, AllowedFolders allowed, const File& child);
@@ -57,6 +71,10 @@ class ParentSearch {
   std::unique_ptr<File> TryComponents(const std::string& folder,
                                       const std::vector<std::string>& components,
                                       const ParentLocatorInfo& locator);
+  /// Of a file that was opened in a right place: the parent, or null.
+  std::unique_ptr<File> Judge(std::unique_ptr<File> file, const HeaderInfo& header,
+                              const ParentLocatorInfo& locator);
+  void NoteUnreadable(const std::string& path, Error error);
   std::unique_ptr<File> TryFile(const std::string& real_path, const ParentLocatorInfo& locator);
   std::optional<std::string> ResolveName(const std::string& folder, const std::string& name);
   const std::vector<std::string>& NamesIn(const std::string& folder);
@@ -69,12 +87,18 @@ class ParentSearch {
   std::map<std::string, std::vector<std::string>> names_;  // by folder
   std::set<std::string> tried_;                            // real paths
   std::vector<ParentAttempt> attempts_;
-  bool found_stranger_ = false;
+  std::vector<std::string> duplicates_;
+  std::unique_ptr<File> stranger_;
+  Guid stranger_guid_;
+  std::optional<Error> unreadable_;
+  std::string outside_;
 };
 
-/// The error for a parent that was not found: which, by name and by GUID, where it was looked for,
-/// and which folder to allow if it was refused only for where it lies. `child` is the child's file
-/// name.
+/// "GUID" or "GUID or GUID": the DataWriteGuids that the parent may have.
+std::string WantedGuids(const ParentLocatorInfo& locator);
+
+/// The error for a parent that was not found: one short sentence that says which and why, and what
+/// to do. `child` is the child's file name.
 Error ParentNotFound(const std::string& child, const ParentLocatorInfo& locator,
                      const ParentSearch& search);
 

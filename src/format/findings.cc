@@ -8,8 +8,11 @@
 namespace vhdx {
 
 Finding MakeFinding(const Rule& rule, const Place& place, std::string found, std::string expected) {
-  std::string sentence =
-      std::string(rule.meaning) + " (at offset " + std::to_string(place.file_offset) + ")";
+  std::string sentence(rule.meaning);
+  // Nothing but the signature is at the start of a file: what is found there is about all of it.
+  if (place.file_offset != 0) {
+    sentence += " (at offset " + std::to_string(place.file_offset) + ")";
+  }
   if (!found.empty()) sentence += ": found " + found;
   if (!expected.empty()) sentence += (found.empty() ? ": expected " : ", expected ") + expected;
   if (!rule.repair.empty()) sentence += "; " + std::string(rule.repair);

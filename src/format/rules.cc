@@ -80,6 +80,8 @@ constexpr std::array kAll = {
     &kParentMissing,
     &kParentLinkage,
     &kParentSectorSize,
+    &kParentIdIgnored,
+    &kParentAmbiguous,
     &kParentLoop,
     &kParentDepth,
     &kBatUnreadable,

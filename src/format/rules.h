@@ -246,6 +246,15 @@ inline constexpr Rule kParentLinkage{"parent.linkage", Severity::kRefuse,
 inline constexpr Rule kParentSectorSize{"parent.sector-size", Severity::kRefuse,
                                         "The parent has another logical sector size",
                                         "[MS-VHDX] 2.6.2.4", ""};
+inline constexpr Rule kParentIdIgnored{
+    "parent.id-ignored", Severity::kTolerate,
+    "The identity of the parent differs and was ignored, as requested; what is read may be wrong",
+    "ours: a way to read a broken chain", ""};
+inline constexpr Rule kParentAmbiguous{
+    "parent.ambiguous", Severity::kTolerate,
+    "Several files have the identity of the parent, none of them where it should be; the first by "
+    "name is used",
+    "ours: a copy may have been changed", "name the right one with --parent"};
 inline constexpr Rule kParentLoop{"parent.loop", Severity::kRefuse,
                                   "The chain of parents comes back to a file that is already in it",
                                   "ours: such a chain has no end", ""};

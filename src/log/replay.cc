@@ -116,7 +116,8 @@ Result<void> ReportIgnoredLog(File& file, const HeaderInfo& header, Findings& fi
   } else if (stale.empty()) {
     found = "no valid entry says what it would change";
   } else {
-    found = std::to_string(stale.size()) + " ranges that start at file offsets";
+    found = std::to_string(stale.size()) +
+            (stale.size() == 1 ? " range, at the file offset" : " ranges, at the file offsets");
     for (const uint64_t offset : stale | std::views::take(kListed)) {
       found += " " + std::to_string(offset);
     }

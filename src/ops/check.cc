@@ -114,8 +114,9 @@ Result<CheckReport> Check(FileSystem& files, const std::string& path, const Open
   std::unique_ptr<Image> child;
   for (;;) {
     Findings findings;
-    auto image = child == nullptr ? OpenImage(files, path, options, findings)
-                                  : OpenParent(files, *child, options, findings);
+    auto image = child == nullptr
+                     ? OpenImage(files, path, options, findings)
+                     : OpenParent(files, *child, identities.size() - 1, options, findings);
     if (!image) {
       if (!findings.Add(image.error())) return std::unexpected(std::move(image.error()));
       reporter.Add(findings);

@@ -280,7 +280,7 @@ TEST_F(CreateIn, ImpossibleOptions_AreRefusedInWords) {
   const auto refuse = [this](const CreateOptions& options, const std::string& words) {
     ExpectRefused(options, ErrorCode::kInvalidArgument, words);
   };
-  refuse({}, "no bytes");
+  refuse({}, "must not be zero");
   refuse({.size_bytes = 1000}, "1024");
   refuse({.size_bytes = 4096 + 512, .logical_sector_size = 4096}, "8192");
   refuse({.size_bytes = 64 * kTiB + 512}, "64 TiB");

@@ -31,13 +31,12 @@ Result<uint32_t> SectorSizeFor(std::string_view which, uint32_t wanted, uint32_t
 
 Result<void> CheckSize(uint64_t size_bytes, uint32_t sector_size) {
   const std::string size = std::to_string(size_bytes);
-  if (size_bytes == 0)
-    return Refuse("a disk of no bytes cannot be made; say its size, such as 40G");
+  if (size_bytes == 0) return Refuse("the size of a disk must not be zero");
   if (size_bytes > format::kMaxVirtualDiskSize) {
-    return Refuse("a VHDX has at most 64 TiB, and " + size + " bytes are more; say 64T or less");
+    return Refuse("a size of " + size + " bytes is more than a VHDX can have, 64 TiB");
   }
   if (!IsAligned(size_bytes, sector_size)) {
-    return Refuse("a size of " + size + " bytes is no multiple of the sector of " +
+    return Refuse("a size of " + size + " bytes is not a multiple of the sector size, " +
                   std::to_string(sector_size) + "; the next one is " +
                   std::to_string(AlignUp(size_bytes, sector_size)));
   }
@@ -65,14 +64,14 @@ Result<uint32_t> BlockSizeFor(Subformat subformat, uint64_t block_size_bytes) {
     return static_cast<uint32_t>(size);
   }
   return Refuse("a block size of " + std::to_string(size) +
-                " bytes is no power of two from 1 MiB to 256 MiB; say 2M or 32M, for example");
+                " bytes is not a power of two from 1 MiB to 256 MiB");
 }
 
 Result<uint64_t> LogLengthFor(uint64_t log_size_bytes) {
   const uint64_t size = log_size_bytes == 0 ? kDefaultLogLength : log_size_bytes;
   if (IsAligned(size, format::kAlignment) && size <= format::kMaxLogLength) return size;
   return Refuse("a log size of " + std::to_string(size) +
-                " bytes is no multiple of 1 MiB up to 1 GiB; say 8M, for example");
+                " bytes is not a multiple of 1 MiB up to 1 GiB");
 }
 
 Result<DiskParameters> ParametersFor(const CreateOptions& options,

@@ -13,7 +13,8 @@ Result<std::unique_ptr<File>> LockTarget(
     return file;
   }
   if (is_source((*file)->identity())) {
-    return Fail(ErrorCode::kInvalidArgument, "the target is (part of) the source", path);
+    return Fail(ErrorCode::kInvalidArgument,
+                "the target is the source itself, or one of its parents", path);
   }
   // Whoever uses the file would lose it.
   if (auto locked = (*file)->Lock(LockMode::kExclusive);
