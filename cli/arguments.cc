@@ -34,7 +34,7 @@ void AddSizeTaker(CLI::App& app, const std::string& names, const std::string& he
                   const std::function<std::string(uint64_t size_bytes)>& take) {
   AddValue(app, names, "SIZE", help, [take](const std::string& text) -> std::string {
     const auto size = ParseSize(text);
-    if (!size) return "is no size; sizes are bytes, or a number with k, M, G or T, such as 64k";
+    if (!size) return "is not a size: use bytes, or a number with k, M, G or T, such as 64k";
     return take(*size);
   });
 }
@@ -95,10 +95,14 @@ void AddOptionalText(CLI::App& app, const std::string& names, const std::string&
 void AddPath(CLI::App& app, const std::string& names, std::string& target,
              const std::string& help) {
   AddValue(app, names, kFileType, help, [&target](const std::string& text) -> std::string {
-    if (text.empty()) return "is no path";
     target = text;
     return {};
   });
+}
+
+void AddRepeatedPath(CLI::App& app, const std::string& names, std::vector<std::string>& targets,
+                     const std::string& help) {
+  app.add_option(names, targets, help)->type_name(kFileType)->allow_extra_args(false);
 }
 
 void AddGuid(CLI::App& app, const std::string& names, std::optional<Guid>& target,
@@ -106,7 +110,7 @@ void AddGuid(CLI::App& app, const std::string& names, std::optional<Guid>& targe
   AddValue(app, names, "GUID", help, [&target](const std::string& text) -> std::string {
     target = Guid::Parse(text);
     if (!target || target->IsZero()) {
-      return "is no GUID; one looks like 01234567-89ab-4cde-8f01-23456789abcd";
+      return "is not a GUID; one looks like 01234567-89ab-4cde-8f01-23456789abcd";
     }
     return {};
   });
@@ -121,8 +125,8 @@ void AddCount(CLI::App& app, const std::string& names, uint64_t& target, CountLi
     const bool is_number = failure == std::errc() && parsed == end;
     if (!is_number || count < limits.least || count > limits.most) {
       return limits.most == UINT64_MAX
-                 ? Format("is no number from {} on", limits.least)
-                 : Format("is no number from {} to {}", limits.least, limits.most);
+                 ? Format("is not a number of at least {}", limits.least)
+                 : Format("is not a number from {} to {}", limits.least, limits.most);
     }
     target = count;
     return {};

@@ -54,6 +54,9 @@ void AddOptionalText(CLI::App& app, const std::string& names, const std::string&
 
 /// A path that need not be there.
 void AddPath(CLI::App& app, const std::string& names, std::string& target, const std::string& help);
+/// The same, any number of times.
+void AddRepeatedPath(CLI::App& app, const std::string& names, std::vector<std::string>& targets,
+                     const std::string& help);
 
 void AddGuid(CLI::App& app, const std::string& names, std::optional<Guid>& target,
              const std::string& help);

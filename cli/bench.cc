@@ -158,8 +158,9 @@ Command AddBench(CLI::App& root) {
            "with --write: a flush after so many writes; if not said, only at the end");
   AddCount(app, "--count", options.count, {.least = 1}, "requests in all; 100000 if not said");
   AddSize(
-      app, "--block", options.block_bytes, [](uint64_t size) { return size != 0; },
-      "is no length of a request", "bytes a request; 4k if not said");
+      app, "--block", options.block_bytes,
+      [](uint64_t size) { return size != 0 && size <= (uint64_t{1} << 30); },
+      "is not a size from 1 byte to 1G", "size of a request (default: 4k)");
   AddSize(
       app, "--step", options.step_bytes, [](uint64_t size) { return size != 0; },
       "would ask for the same bytes each time",

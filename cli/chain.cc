@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -28,7 +29,8 @@ Result<ExitStatus> RunChain(const Invocation& invocation, const ChainArguments& 
   if (invocation.options.json) {
     invocation.out.Write(ToDocument(TreeToJson(*nodes)));
   } else if (nodes->empty()) {
-    invocation.messages.Note("", "there is no *.vhdx or *.avhdx");
+    invocation.messages.Note(Join(arguments.paths, ", "),
+                             "no *.vhdx or *.avhdx in it; folders below were not searched");
   } else {
     invocation.out.Write(TreeToText(*nodes));
   }
@@ -36,7 +38,14 @@ Result<ExitStatus> RunChain(const Invocation& invocation, const ChainArguments& 
   const bool all_read = std::ranges::none_of(*nodes, [&](const ImageNode& node) {
     return node.error && std::ranges::find(arguments.paths, node.path) != arguments.paths.end();
   });
-  return all_read ? ExitStatus::kDone : ExitStatus::kFailed;
+  if (all_read) return ExitStatus::kDone;
+  for (const ImageNode& node : *nodes) {
+    const bool named = std::ranges::find(arguments.paths, node.path) != arguments.paths.end();
+    if (node.error && named) {
+      return std::unexpected(ExplainWrongFormat(invocation.files, *node.error));
+    }
+  }
+  return ExitStatus::kFailed;
 }
 
 }  // namespace

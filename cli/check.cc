@@ -61,8 +61,10 @@ void NameOtherFormats(const Invocation& invocation, CheckReport& report) {
 Result<ExitStatus> RunCheck(const Invocation& invocation, const CheckArguments& arguments) {
   WarnOfForceShare(invocation, arguments.path, arguments.read);
   auto report = CheckImage(invocation, arguments);
-  if (!report) return std::unexpected(std::move(report.error()));
-  WarnOfMissingLocks(invocation, report->findings);
+  if (!report) {
+    return std::unexpected(ExplainWrongFormat(invocation.files, std::move(report.error())));
+  }
+  WarnOfMissingLocks(invocation, report->findings);  // the others are shown anyway
   NameOtherFormats(invocation, *report);
   if (invocation.options.json) {
     invocation.out.Write(ToDocument(CheckToJson(*report)));
@@ -85,6 +87,7 @@ Command AddCheck(CLI::App& root) {
   AddFlag(app, "-v,--verbose", arguments->verbose,
           "show notes too: what is normal, but worth knowing");
   AddForceShare(app, arguments->read);
+  AddOverrides(app, arguments->read);
   return {&app,
           [arguments](const Invocation& invocation) { return RunCheck(invocation, *arguments); }};
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bytes/formatting.h"
+#include "cli/argument_check.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/help.h"
@@ -31,6 +32,10 @@ class CommandLine {
  public:
   CommandLine();
 
+  std::optional<ArgumentMistake> FindMistake(const std::vector<std::string>& arguments) const {
+    return FindArgumentMistake(root_, arguments);
+  }
+
   void Parse(const std::vector<std::string>& arguments) {
     // CLI11 takes them from the back.
     root_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -42,7 +47,7 @@ class CommandLine {
   }
   SharedOptions shared_options() const {
     SharedOptions options = options_;
-    options.progress = ProgressModes().at(progress_);
+    options.progress = shows_bar_ ? ProgressMode::kBar : ProgressModes().at(progress_);
     return options;
   }
   /// The help of what was called.
@@ -55,11 +60,11 @@ class CommandLine {
  private:
   void AddSharedOptions();
   std::string SentenceFor(const CLI::ParseError& mistake) const;
-  std::string UnknownCommand() const;
 
   CLI::App root_{"Makes, reads and writes Hyper-V virtual disks (VHDX)."};
   SharedOptions options_;
   std::string progress_ = "auto";
+  bool shows_bar_ = false;
   std::vector<Command> commands_;
 };
 
@@ -67,8 +72,9 @@ CommandLine::CommandLine() {
   root_.name("vhdx");
   root_.require_subcommand(1);
   root_.fallthrough();
-  root_.set_help_flag("-h,--help", "tells how to use it");
-  root_.set_version_flag("--version", std::string("vhdx ") + VHDXKIT_VERSION, "tells the version");
+  root_.set_help_flag("-h,--help", "show this help");
+  root_.set_version_flag("-V,--version", std::string("vhdx ") + VHDXKIT_VERSION,
+                         "show the version");
   AddSharedOptions();
   commands_ = {AddCreate(root_),  AddInfo(root_),      AddCheck(root_),   AddMap(root_),
                AddDump(root_),    AddConvert(root_),   AddCompare(root_), AddMeasure(root_),
@@ -81,6 +87,7 @@ void CommandLine::AddSharedOptions() {
   AddFlag(root_, "-q,--quiet", options_.quiet, "prints less: no notes, and no summaries");
   AddChoice(root_, "--progress", progress_, {"auto", "bar", "json", "none"},
             "how progress is shown on standard error; auto: a bar on a terminal");
+  AddFlag(root_, "-p", shows_bar_, "the same as --progress=bar");
   root_
       .add_option("--parent-dir", options_.parent_folders,
                   "another folder in or below which parents may lie; repeatable")
@@ -90,43 +97,14 @@ void CommandLine::AddSharedOptions() {
           "parents may lie anywhere: follows every path that an image names");
 }
 
-// The number of letters to change, put in, take out or swap.
-size_t EditDistance(const std::string& a, const std::string& b) {
-  std::vector<std::vector<size_t>> distance(a.size() + 1, std::vector<size_t>(b.size() + 1));
-  for (size_t i = 0; i <= a.size(); ++i) distance[i][0] = i;
-  for (size_t j = 0; j <= b.size(); ++j) distance[0][j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = distance[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-      distance[i][j] = std::min({change, distance[i - 1][j] + 1, distance[i][j - 1] + 1});
-      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-      if (swapped) distance[i][j] = std::min(distance[i][j], distance[i - 2][j - 2] + 1);
-    }
-  }
-  return distance[a.size()][b.size()];
-}
-
-std::string CommandLine::UnknownCommand() const {
-  constexpr size_t kAlike = 2;
-  const std::vector<std::string> remaining = root_.remaining();
-  const auto word = std::ranges::find_if_not(
-      remaining, [](const std::string& text) { return text.starts_with('-'); });
-  if (word == remaining.end()) return "the command is missing";
-  std::string sentence = Format("there is no command \"{}\"", Printable(*word));
-  const auto like = [&](const Command& command) {
-    return EditDistance(*word, command.app->get_name());
-  };
-  const auto nearest = std::ranges::min_element(commands_, {}, like);
-  if (like(*nearest) <= kAlike) {
-    sentence += Format(", did you mean `{}`?", nearest->app->get_name());
-  }
-  return sentence;
+std::string HintFor(const std::string& command) {
+  return command.empty() ? "see `vhdx --help`" : Format("see `vhdx {} --help`", command);
 }
 
 std::string CommandLine::SentenceFor(const CLI::ParseError& mistake) const {
   const std::string text = mistake.what();
   const std::string before_colon = text.substr(0, text.find(':'));
-  if (root_.get_subcommands().empty()) return UnknownCommand();
+  if (root_.get_subcommands().empty()) return "the command is missing";
   if (mistake.get_name() == "RequiredError") {
     return text.substr(0, text.find(' ')) + " is missing";
   }
@@ -138,7 +116,7 @@ std::string CommandLine::SentenceFor(const CLI::ParseError& mistake) const {
     const bool has_option = words.starts_with('-') || option != 0;
     const std::string word =
         has_option ? words.substr(option, words.find(' ', option) - option) : words;
-    return Format("{} \"{}\"", has_option ? "there is no option" : "too many arguments, from",
+    return Format("{} \"{}\"", has_option ? "unknown option" : "too many arguments, from",
                   Printable(word));
   }
   return Printable(text);
@@ -151,8 +129,7 @@ std::pair<std::string, std::string> CommandLine::ExplainMistake(
   const std::string command = used.empty() ? "" : used.front()->get_name();
   std::string sentence = SentenceFor(mistake);
   if (!command.empty()) sentence = command + ": " + sentence;
-  return {std::move(sentence),
-          command.empty() ? "see `vhdx --help`" : Format("see `vhdx {} --help`", command)};
+  return {std::move(sentence), HintFor(command)};
 }
 
 bool AsksForJson(const std::vector<std::string>& arguments) {
@@ -205,9 +182,15 @@ ExitStatus PrintText(const std::string& text, const Surroundings& surroundings) 
 
 }  // namespace
 
-ExitStatus RunCommandLine(const std::vector<std::string>& arguments,
-                          const Surroundings& surroundings) {
+ExitStatus RunCommandLine(const std::vector<std::string>& words, const Surroundings& surroundings) {
+  const std::vector<std::string> arguments = TranslateHelp(words);
   CommandLine command_line;
+  if (const auto mistake = command_line.FindMistake(arguments)) {
+    const std::string command = mistake->command.empty() ? "" : mistake->command + ": ";
+    Messages(surroundings.error_fd, {.json = AsksForJson(arguments)})
+        .ReportUsage(command + mistake->sentence, HintFor(mistake->command));
+    return ExitStatus::kUsage;
+  }
   try {
     command_line.Parse(arguments);
   } catch (const CLI::CallForHelp&) {

@@ -22,8 +22,7 @@ struct Surroundings {
 };
 
 /// `arguments` are those behind the command's own name.
-ExitStatus RunCommandLine(const std::vector<std::string>& arguments,
-                          const Surroundings& surroundings);
+ExitStatus RunCommandLine(const std::vector<std::string>& words, const Surroundings& surroundings);
 
 }  // namespace vhdx::cli
 

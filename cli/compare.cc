@@ -96,9 +96,11 @@ Command AddCompare(CLI::App& root) {
   AddFlag(app, "--strict", arguments->strict, "the sizes must be the same too");
   ReadOptions& read = arguments->a.read;
   AddForceShare(app, read);
+  AddOverrides(app, read);
   return {&app,
           [arguments](const Invocation& invocation) {
             arguments->b.read = arguments->a.read;
+            arguments->b.read.parents.clear();  // those of A
             return RunCompare(invocation, *arguments);
           },
           ExitStatus::kNotCompared};

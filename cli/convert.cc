@@ -50,7 +50,8 @@ struct ConversionOutcome {
 Result<ConvertReport> StreamOut(const Invocation& invocation, const ConvertArguments& arguments,
                                 StandardOutputFile& stream, BlockDevice& source) {
   if (source.Uses(stream.identity())) {
-    return Fail(ErrorCode::kInvalidArgument, "standard output is (part of) the source",
+    return Fail(ErrorCode::kInvalidArgument,
+                "standard output is the source itself, or one of its parents",
                 arguments.source.path);
   }
   Progress progress(invocation.options.progress, invocation.error_fd);
@@ -199,14 +200,14 @@ Result<std::string_view> DecideTargetFormat(const Invocation& invocation,
     if ((*format)->kind == ImageFormat::Kind::kVhdx) return kVhdx;
     return Fail(
         ErrorCode::kUnsupported,
-        Format("this is {}, which is not written here; -O raw writes over it", (*format)->title),
+        Format("this is {}, which vhdx cannot write; -O raw overwrites it", (*format)->title),
         arguments.target);
   }
   for (const std::string_view name : {".vhd", ".qcow2", ".qcow", ".vmdk", ".vdi", ".qed"}) {
     if (!arguments.target.ends_with(name)) continue;
     return Fail(ErrorCode::kInvalidArgument,
-                Format("the name says {}, which is not written here; -O says what is to be "
-                       "written under it",
+                Format("cannot write {}; use -O raw or -O vhdx to choose the format whatever the "
+                       "name",
                        name.substr(1)),
                 arguments.target);
   }
@@ -218,10 +219,10 @@ Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view ta
     return Fail(ErrorCode::kInvalidArgument, std::move(sentence), TargetName(arguments));
   };
   if (target_format == kVhdx && arguments.to_standard_output()) {
-    return refuse("a VHDX is not written front to back; name a file, or say -O raw");
+    return refuse("a VHDX cannot be written to standard output; name a file, or use -O raw");
   }
   if (arguments.to_standard_output() && arguments.from_standard_input()) {
-    return refuse("from standard input to standard output nothing is converted; use cat");
+    return refuse("cannot convert standard input to standard output; use cat");
   }
   if (arguments.from_standard_input() && arguments.image.reproducible) {
     return refuse(
@@ -263,7 +264,13 @@ Result<ExitStatus> RunFromStandardInput(const Invocation& invocation,
 
 Result<ExitStatus> RunConvert(const Invocation& invocation, const ConvertArguments& arguments) {
   auto target_format = DecideTargetFormat(invocation, arguments);
-  if (!target_format) return std::unexpected(std::move(target_format.error()));
+  if (!target_format) {
+    // A name that says a format is an argument; the contents of a file are not.
+    if (target_format.error().code == ErrorCode::kInvalidArgument) {
+      return invocation.Misused(target_format.error());
+    }
+    return std::unexpected(std::move(target_format.error()));
+  }
   if (auto checked = CheckFormats(arguments, *target_format); !checked) {
     return invocation.Misused(checked.error());
   }
@@ -316,6 +323,7 @@ Command AddConvert(CLI::App& root) {
   AddCount(app, "-j,--threads", arguments->threads, {.least = 1, .most = kMaxThreads},
            "this many threads copy");
   AddForceShare(app, arguments->source.read);
+  AddOverrides(app, arguments->source.read);
   return {.app = &app,
           .run = [arguments](
                      const Invocation& invocation) { return RunConvert(invocation, *arguments); },

@@ -33,22 +33,54 @@ struct CreateArguments {
   }
 };
 
+Result<void> CheckSize(const CreateArguments& arguments) {
+  constexpr uint64_t kMostBytes = uint64_t{64} << 40;
+  const uint64_t size = *arguments.size_bytes;
+  const auto refuse = [&](const std::string& sentence) {
+    return Fail(ErrorCode::kInvalidArgument, sentence, arguments.path);
+  };
+  // Zero means "take the parent's" in the library.
+  if (size == 0) return refuse("SIZE is 0: the size of a disk must not be zero");
+  if (size > kMostBytes) {
+    return refuse(Format("SIZE is {}, which is more than a VHDX can have, 64T", FormatSize(size)));
+  }
+  const uint64_t sector = arguments.image.padded_sector_size();
+  if (size % sector == 0) return {};
+  return refuse(
+      Format("SIZE is {} bytes, which is not a multiple of the sector size, {}; the next "
+             "multiple is {}",
+             size, sector, (size / sector + 1) * sector));
+}
+
 Result<void> CheckCreateArguments(const CreateArguments& arguments) {
   if (arguments.parent.empty() && !arguments.size_bytes) {
-    return Fail(ErrorCode::kInvalidArgument, "say how large the disk is to be, such as 40G",
+    return Fail(ErrorCode::kInvalidArgument, "SIZE is missing: how large the disk is, such as 40G",
                 arguments.path);
+  }
+  if (arguments.path == "-") {
+    return Fail(ErrorCode::kInvalidArgument,
+                "a VHDX cannot be written to standard output; a file of that name is ./-");
+  }
+  if (arguments.size_bytes) {
+    if (auto fine = CheckSize(arguments); !fine) return fine;
   }
   if (!arguments.parent.empty() && arguments.image.fixed) {
     return Fail(ErrorCode::kInvalidArgument,
                 "a disk with a parent cannot be fixed; leave out --fixed or --parent",
                 arguments.path);
   }
-  // Nought is a mistake here, and stands for "not said" in the library.
-  if (arguments.size_bytes && *arguments.size_bytes == 0) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "a disk of no bytes cannot be made; say its size, such as 40G", arguments.path);
-  }
   return {};
+}
+
+// A disk under the name of another format would be taken for one.
+void WarnOfName(const Invocation& invocation, const std::string& path) {
+  constexpr std::string_view kOthers[] = {".vhd", ".qcow2", ".vmdk", ".vdi", ".raw", ".img"};
+  for (const std::string_view extension : kOthers) {
+    if (!path.ends_with(extension)) continue;
+    invocation.messages.Warn(path, Format("the image is a VHDX, although its name ends in {}; "
+                                          "Hyper-V goes by the name",
+                                          extension));
+  }
 }
 
 // What a child has of its parent, in words. That the parent can be read is for Create to say.
@@ -71,12 +103,12 @@ Json ToJson(const CreateArguments& arguments, const CreateReport& report) {
 
 std::string ToText(const CreateArguments& arguments, const CreateReport& report) {
   std::string text =
-      Format("{}: a {} disk of {} in blocks of {}; the file has {}", Printable(arguments.path),
+      Format("created {}: {}, {}, {} blocks (file size {})", Printable(arguments.path),
              SubformatName(arguments.subformat()), FormatSize(report.size_bytes),
              FormatSize(report.block_size_bytes), FormatSize(report.file_size_bytes));
   if (!arguments.parent.empty()) {
-    text +=
-        Format("; {} is its parent and must not be written any more", Printable(arguments.parent));
+    text += Format("; its parent is {}, which must not be changed from now on",
+                   Printable(arguments.parent));
   }
   return text + "\n";
 }
@@ -92,7 +124,7 @@ void NoteParentElsewhere(const Invocation& invocation, const CreateArguments& ar
   if (!real_path) return;
   invocation.messages.Note(
       arguments.path,
-      Format("its parent lies in another folder; say --parent-dir {} wherever it is used",
+      Format("its parent is in another folder: use --parent-dir {} with every command",
              Printable(real_path->substr(0, real_path->rfind('/') + 1))));
 }
 
@@ -116,6 +148,7 @@ Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments
     return std::unexpected(ExplainWrongFormat(invocation.files, std::move(report.error())));
   }
   NoteParentElsewhere(invocation, arguments);
+  WarnOfName(invocation, arguments.path);
   const bool json = invocation.options.json;
   if (json || !invocation.options.quiet) {
     invocation.out.Write(json ? ToDocument(ToJson(arguments, *report))

@@ -20,6 +20,13 @@ constexpr std::string_view kWithoutLocks =
     "another program may write this file meanwhile, and what is read may be a mixture of old and "
     "new";
 
+// "nbd", "https", or empty for what is no URI.
+std::string_view SchemeOf(std::string_view path) {
+  const size_t end = path.find("://");
+  if (end == std::string_view::npos || end == 0 || path.find('/') < end) return "";
+  return path.substr(0, end);
+}
+
 // What a user can do with a file of that format; `or_else` is the last resort.
 std::string Advice(const ImageFormat& format, const std::string& path) {
   if (format.kind == ImageFormat::Kind::kPacked) return "unpack it first";
@@ -55,7 +62,7 @@ Result<std::string_view> FormatByContents(File& file, const SourceArguments& sou
   auto size = file.Size();
   if (!size) return std::unexpected(std::move(size.error()));
   if (*size == 0) {
-    return Fail(ErrorCode::kInvalidArgument, "the file is empty: it holds no disk", source.path);
+    return Fail(ErrorCode::kInvalidArgument, "the file is empty", source.path);
   }
   auto format = RecognizeFormat(file);
   if (!format) return std::unexpected(std::move(format.error()));
@@ -68,7 +75,7 @@ Result<std::string_view> FormatByContents(File& file, const SourceArguments& sou
 Result<std::string_view> DecideFormat(FileSystem& files, const SourceArguments& source) {
   if (!source.format.empty()) return source.format == kRaw ? kRaw : kVhdx;
   auto file = files.Open(source.path, {});
-  if (!file) return std::unexpected(std::move(file.error()));
+  if (!file) return std::unexpected(ExplainWrongFormat(files, std::move(file.error())));
   return FormatByContents(**file, source);
 }
 
@@ -84,7 +91,7 @@ Result<DiskSource> OpenVhdx(const Invocation& invocation, const SourceArguments&
     return std::unexpected(std::move(error));
   }
   for (size_t depth = 0; depth < (*disk)->chain_length(); ++depth) {
-    WarnOfMissingLocks(invocation, (*disk)->image(depth).findings);
+    WarnOfFindings(invocation, (*disk)->image(depth).findings);
   }
   if (source.access == DiskAccess::kReadWrite && !source.orphan_children) {
     if (auto fine = RefuseIfParent(invocation.files, source.path, open); !fine) {
@@ -129,8 +136,8 @@ void NotePadding(const Invocation& invocation, const std::string& path, uint64_t
                  uint32_t sector_size) {
   const uint64_t rest = size_bytes % sector_size;
   if (rest == 0) return;
-  invocation.messages.Note(path, Format("its {} bytes are no multiple of a sector of {}; the "
-                                        "disk ends with {} bytes of zeros more",
+  invocation.messages.Note(path, Format("its size, {} bytes, is not a multiple of the sector size, "
+                                        "{}; it is padded with {} bytes of zeros",
                                         size_bytes, sector_size, sector_size - rest));
 }
 
@@ -154,6 +161,17 @@ void AddForceShare(CLI::App& app, ReadOptions& read) {
           "reads without locks, also what another program writes");
 }
 
+void AddOverrides(CLI::App& app, ReadOptions& read) {
+  AddRepeatedPath(
+      app, "--parent", read.parents,
+      "this file is the parent, wherever FILE says it is; once more: the parent of that "
+      "one");
+  AddFlag(app, "--ignore-parent-id", read.ignore_parent_id,
+          "accepts a parent whose identity differs, and shows both");
+  AddFlag(app, "--ignore-log", read.ignore_log,
+          "reads as if the log were empty, and says what may be out of date");
+}
+
 void WarnOfForceShare(const Invocation& invocation, const std::string& path,
                       const ReadOptions& read) {
   if (read.force_share) {
@@ -170,13 +188,44 @@ void WarnOfMissingLocks(const Invocation& invocation, const std::vector<Finding>
   }
 }
 
+void WarnOfFindings(const Invocation& invocation, const std::vector<Finding>& findings) {
+  WarnOfMissingLocks(invocation, findings);
+  constexpr std::string_view kToTell[] = {"log.ignored", "log.never-begun", "parent.id-ignored",
+                                          "parent.ambiguous"};
+  for (const Finding& finding : findings) {
+    if (std::ranges::find(kToTell, finding.rule->id) != std::end(kToTell)) {
+      invocation.messages.Warn(finding.file, finding.sentence);
+    }
+  }
+}
+
 Error ExplainWrongFormat(FileSystem& files, Error error) {
+  if (error.code == ErrorCode::kNotFound && error.file == "-") {
+    error.code = ErrorCode::kUnsupported;
+    error.sentence =
+        "an image cannot be read from standard input; save it to a file (a file named - is ./-)";
+    return error;
+  }
+  if (const std::string_view scheme = SchemeOf(error.file);
+      error.code == ErrorCode::kNotFound && !scheme.empty()) {
+    error.code = ErrorCode::kUnsupported;
+    error.sentence = Format(
+        "{} URIs are not supported yet; for a raw disk: `nbdcopy {} - | vhdx convert -f raw "
+        "- disk.vhdx`",
+        scheme, QuoteForShell(error.file));
+    return error;
+  }
   if (error.rule != kNoSignature) return error;
+  if (error.file.ends_with(".vhds")) {
+    error.code = ErrorCode::kUnsupported;
+    error.sentence = "this is a VHD Set; its disk is in the .avhdx file beside it [file.signature]";
+    return error;
+  }
   auto file = files.Open(error.file, {});
   if (!file) return error;
   const auto size = (*file)->Size();
   if (size && *size == 0) {
-    error.sentence = "the file is empty: it holds no disk [file.signature]";
+    error.sentence = "the file is empty [file.signature]";
     return error;
   }
   const auto format = RecognizeFormat(**file);

@@ -49,6 +49,9 @@ void AddFormat(CLI::App& app, const std::string& names, SourceArguments& source)
 /// Adds `-U, --force-share`.
 void AddForceShare(CLI::App& app, ReadOptions& read);
 
+/// Adds `--parent`, `--ignore-parent-id` and `--ignore-log`.
+void AddOverrides(CLI::App& app, ReadOptions& read);
+
 struct DiskSource {
   std::unique_ptr<BlockDevice> device;
   std::string_view format;  ///< "raw" or "vhdx"
@@ -73,6 +76,10 @@ void WarnOfForceShare(const Invocation& invocation, const std::string& path,
 
 /// Warns of each file system without locks that the findings tell of.
 void WarnOfMissingLocks(const Invocation& invocation, const std::vector<Finding>& findings);
+
+/// The same, and warns of what else the findings say and the user should know whatever the command
+/// does: a check that was overridden, a parent that is one of several.
+void WarnOfFindings(const Invocation& invocation, const std::vector<Finding>& findings);
 
 /// The error, and if it says that a file is no VHDX, what the file is instead.
 Error ExplainWrongFormat(FileSystem& files, Error error);

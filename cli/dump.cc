@@ -214,7 +214,7 @@ Result<ExitStatus> RunDump(const Invocation& invocation, const DumpArguments& ar
   if (!dump) {
     return std::unexpected(ExplainWrongFormat(invocation.files, std::move(dump.error())));
   }
-  WarnOfMissingLocks(invocation, (*dump)->info().findings);
+  WarnOfFindings(invocation, (*dump)->info().findings);
   auto printed = invocation.options.json ? JsonDumper(invocation, **dump).Print(arguments)
                                          : TextDumper(invocation, **dump).Print(arguments);
   if (!printed && invocation.out.ok()) return std::unexpected(std::move(printed.error()));
@@ -232,6 +232,7 @@ Command AddDump(CLI::App& root) {
   AddChoice(app, "PART", arguments->section, Sections(),
             "headers, regions, metadata, locator, log, bat or bitmap");
   AddForceShare(app, arguments->read);
+  AddOverrides(app, arguments->read);
   return {&app,
           [arguments](const Invocation& invocation) { return RunDump(invocation, *arguments); }};
 }

@@ -45,13 +45,16 @@ Result<void> AddBlockFigures(const Invocation& invocation, const OpenOptions& op
 }
 
 Result<ImageReport> ReportOn(const Invocation& invocation, const InfoArguments& arguments,
-                             const std::string& path) {
-  const OpenOptions open = invocation.open_options(arguments.read);
+                             const std::string& path, size_t depth) {
+  OpenOptions open = invocation.open_options(arguments.read);
+  // Those of the images before it in the chain are not its own.
+  const size_t before = std::min(depth, open.parents.size());
+  open.parents.erase(open.parents.begin(), open.parents.begin() + static_cast<ptrdiff_t>(before));
   auto inspection = Inspect(invocation.files, path, open);
   if (!inspection) {
     return std::unexpected(ExplainWrongFormat(invocation.files, std::move(inspection.error())));
   }
-  WarnOfMissingLocks(invocation, inspection->image.findings);
+  WarnOfFindings(invocation, inspection->image.findings);
   ImageReport report{.inspection = *std::move(inspection)};
   if (arguments.blocks) {
     if (auto added = AddBlockFigures(invocation, open, report); !added) {
@@ -69,7 +72,7 @@ Result<std::vector<ImageReport>> ReportOnChain(const Invocation& invocation,
   std::vector<std::string> parents;
   std::string path = arguments.path;
   while (!path.empty()) {
-    auto report = ReportOn(invocation, arguments, path);
+    auto report = ReportOn(invocation, arguments, path, reports.size());
     if (!report) return std::unexpected(std::move(report.error()));
     reports.push_back(*std::move(report));
     const auto& parent = reports.back().inspection.parent;
@@ -123,6 +126,7 @@ Command AddInfo(CLI::App& root) {
           "also counts its blocks and finds the size it could be cut to");
   AddFlag(app, "--chain", arguments->chain, "the same for each of its parents, the image first");
   AddForceShare(app, arguments->read);
+  AddOverrides(app, arguments->read);
   return {&app,
           [arguments](const Invocation& invocation) { return RunInfo(invocation, *arguments); }};
 }

@@ -31,6 +31,11 @@ struct SharedOptions {
 struct ReadOptions {
   bool force_share = false;  ///< `-U`
   bool direct = false;
+  std::vector<std::string> parents = {};  ///< `--parent`
+  bool ignore_parent_id = false;
+  bool ignore_log = false;
+
+  bool overrides() const { return !parents.empty() || ignore_parent_id || ignore_log; }
 };
 
 struct Invocation {
@@ -44,6 +49,9 @@ struct Invocation {
   OpenOptions open_options(const ReadOptions& read) const {
     return {.parent_folders = options.parent_folders,
             .allow_any_parent = options.allow_any_parent,
+            .parents = read.parents,
+            .ignore_parent_id = read.ignore_parent_id,
+            .ignore_log = read.ignore_log,
             .lock = read.force_share ? LockPolicy::kIgnore : LockPolicy::kLock,
             .direct = read.direct};
   }

@@ -50,7 +50,7 @@ TEST_F(Commands, ConvertRefusesOptionsThatMeanNothing) {
     EXPECT_NE(Run(words).err.find(options[0] + " is for a VHDX"), std::string::npos);
   }
   // Not a raw disk under a name that says otherwise, unless that is said.
-  EXPECT_EQ(Run({"convert", "/vm/base.vhdx", "/a.qcow2"}).status, 1);
+  EXPECT_EQ(Run({"convert", "/vm/base.vhdx", "/a.qcow2"}).status, 64);
   EXPECT_EQ(Run({"convert", "-O", "raw", "/vm/base.vhdx", "/a.qcow2"}).status, 0);
   EXPECT_EQ(Run({"convert", "-O", "vhdx", "/vm/base.vhdx", "-"}).status, 64);
   EXPECT_EQ(Run({"convert", "-", "-"}).status, 64);
@@ -63,7 +63,7 @@ TEST_F(Commands, NoCreateKeepsAnImageOfAnotherFormat) {
   files_.AddFile("/small.raw", std::vector<std::byte>(512));
   const Outcome refused = Run({"convert", "-n", "/small.raw", "/x.qcow2"});
   EXPECT_EQ(refused.status, 1);
-  EXPECT_NE(refused.err.find("-O raw writes over it"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("-O raw overwrites it"), std::string::npos) << refused.err;
   EXPECT_EQ(Run({"convert", "-n", "-O", "raw", "/small.raw", "/x.qcow2"}).status, 0);
 }
 
@@ -135,10 +135,10 @@ TEST_F(Commands, CreateSaysWhatIsWrong) {
     EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
     EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
   };
-  fails({"/a.vhdx"}, "say how large", 64);
-  fails({"/a.vhdx", "0"}, "no bytes", 64);
-  fails({"/a.vhdx", "1000"}, "/a.vhdx: a size of 1000 bytes is no multiple");
-  fails({"/a.vhdx", "65T"}, "64T or less");
+  fails({"/a.vhdx"}, "SIZE is missing", 64);
+  fails({"/a.vhdx", "0"}, "must not be zero", 64);
+  fails({"/a.vhdx", "1000"}, "the next multiple is 1024", 64);
+  fails({"/a.vhdx", "65T"}, "more than a VHDX can have, 64T", 64);
   fails({"/a.vhdx", "1G", "--block-size", "3M"}, "power of two", 64);
   fails({"/a.vhdx", "1G", "--log-size", "0"}, "multiple of 1M", 64);
   fails({"/a.vhdx", "--parent", "/vm/base.vhdx", "--fixed"}, "cannot be fixed", 64);
@@ -182,10 +182,9 @@ TEST_F(Commands, OddRawSizesArePaddedAndSaid) {
   EXPECT_EQ(files_.Contents("/a.raw")->size(), 512u);
   // Said once, and of what becomes of it.
   const Outcome large = Run({"convert", "/disk", "/a.vhdx", "--logical-sector", "4096"});
-  EXPECT_EQ(
-      large.err,
-      "vhdx: note: /disk: its 7 bytes are no multiple of a sector of 4096; the disk ends with "
-      "4089 bytes of zeros more\n");
+  EXPECT_EQ(large.err,
+            "vhdx: note: /disk: its size, 7 bytes, is not a multiple of the sector size, 4096; "
+            "it is padded with 4089 bytes of zeros\n");
 }
 
 TEST_F(Commands, MissingSignatureIsNotTakenForRaw) {

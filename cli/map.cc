@@ -172,6 +172,7 @@ Command AddMap(CLI::App& root) {
   AddFile(app, "FILE", arguments->path, "a VHDX image, or a raw disk");
   AddFormat(app, "-f,--format", *arguments);
   AddForceShare(app, arguments->read);
+  AddOverrides(app, arguments->read);
   return {&app,
           [arguments](const Invocation& invocation) { return RunMap(invocation, *arguments); }};
 }

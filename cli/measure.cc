@@ -69,6 +69,7 @@ Command AddMeasure(CLI::App& root) {
   AddNewImageOptions(app, arguments->image);
   AddGuid(app, "--disk-id", arguments->image.disk_id, "the new disk's own id");
   AddForceShare(app, arguments->source.read);
+  AddOverrides(app, arguments->source.read);
   return {&app,
           [arguments](const Invocation& invocation) { return RunMeasure(invocation, *arguments); }};
 }

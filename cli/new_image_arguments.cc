@@ -52,9 +52,9 @@ uint32_t NewImageArguments::padded_sector_size() const {
 
 void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments) {
   AddSize(app, "--block-size", arguments.block_size, IsBlockSize,
-          "is no power of two from 1M to 256M",
+          "is not a power of two from 1M to 256M",
           "a power of two from 1M to 256M; if not said, 32M for a dynamic disk and 2M for others");
-  AddSize(app, "--log-size", arguments.log_size, IsLogSize, "is no multiple of 1M up to 1G",
+  AddSize(app, "--log-size", arguments.log_size, IsLogSize, "is not a multiple of 1M up to 1G",
           "a multiple of 1M up to 1G; 8M if not said");
   AddChoice(app, "--physical-sector", arguments.physical_sector, {"512", "4096"},
             "what the disk says of its physical sectors");

@@ -27,9 +27,9 @@ struct ServeArguments {
   bool read_only = false;
   bool orphan_children = false;
   bool no_lock = false;
-  bool force_share = false;
+  ReadOptions read;
 
-  bool without_locks() const { return no_lock || force_share; }
+  bool without_locks() const { return no_lock || read.force_share; }
   const std::string& served_path() const { return snapshot.empty() ? path : snapshot; }
 };
 
@@ -43,18 +43,23 @@ std::vector<std::string> PluginParameters(const Invocation& invocation,
   if (invocation.options.allow_any_parent) parameters.emplace_back("allow-any-parent=true");
   if (arguments.orphan_children) parameters.emplace_back("orphan-children=true");
   if (arguments.without_locks()) parameters.emplace_back("no-lock=true");
+  for (const std::string& parent : arguments.read.parents) parameters.push_back("parent=" + parent);
+  if (arguments.read.ignore_parent_id) parameters.emplace_back("ignore-parent-id=true");
+  if (arguments.read.ignore_log) parameters.emplace_back("ignore-log=true");
   return parameters;
 }
 
 // Tries what the server is about to do, so that what is wrong is said as every command says it.
 Result<void> TryToOpen(const Invocation& invocation, const ServeArguments& arguments) {
   const std::string& path = arguments.served_path();
-  OpenOptions open = invocation.open_options({.force_share = arguments.without_locks()});
+  ReadOptions read = arguments.read;
+  read.force_share = arguments.without_locks();
+  OpenOptions open = invocation.open_options(read);
   open.access = arguments.read_only ? DiskAccess::kReadOnly : DiskAccess::kReadWrite;
   auto disk = Disk::Open(invocation.files, path, open);
   if (!disk) return std::unexpected(ExplainWrongFormat(invocation.files, std::move(disk.error())));
   for (size_t depth = 0; depth < (*disk)->chain_length(); ++depth) {
-    WarnOfMissingLocks(invocation, (*disk)->image(depth).findings);
+    WarnOfFindings(invocation, (*disk)->image(depth).findings);
   }
   if (arguments.read_only || arguments.orphan_children) return {};
   return RefuseIfParent(invocation.files, path, open);
@@ -72,8 +77,12 @@ Result<NbdServerOptions> ServerOptions(const Invocation& invocation,
   if (!arguments.snapshot.empty() && arguments.read_only) {
     return refuse("--snapshot-writes is for writing, and --read-only against it");
   }
-  if (arguments.force_share && !arguments.read_only) {
+  if (arguments.read.force_share && !arguments.read_only) {
     return refuse("--force-share is for reading: say --read-only too");
+  }
+  if (arguments.read.overrides() && !arguments.read_only) {
+    return refuse(
+        "--parent, --ignore-parent-id and --ignore-log are for reading: say --read-only too");
   }
   NbdServerOptions options{.plugin_parameters = PluginParameters(invocation, arguments),
                            .read_only = arguments.read_only,
@@ -82,7 +91,7 @@ Result<NbdServerOptions> ServerOptions(const Invocation& invocation,
   if (!arguments.listen) return options;
   options.tcp = TcpAddress::Parse(*arguments.listen);
   if (!options.tcp) {
-    return refuse(Format("\"{}\" is no address to listen at; one looks like 127.0.0.1:10809",
+    return refuse(Format("--listen: \"{}\" is not an address; one looks like 127.0.0.1:10809",
                          Printable(*arguments.listen)));
   }
   return options;
@@ -181,7 +190,8 @@ Command AddServe(CLI::App& root) {
   AddFlag(app, "--orphan-children", arguments->orphan_children,
           "writes even if FILE is the parent of other images, which cannot be read any more then");
   AddFlag(app, "--no-lock", arguments->no_lock, "without locks, where the file system has none");
-  AddFlag(app, "-U,--force-share", arguments->force_share,
+  AddOverrides(app, arguments->read);
+  AddFlag(app, "-U,--force-share", arguments->read.force_share,
           "with --read-only: without locks, also what another program writes");
   return {
       .app = &app,

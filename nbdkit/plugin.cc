@@ -159,15 +159,18 @@ Result<void> Configure(std::string_view key, const char* value) {
     served.open.lock = ignore ? vhdx::LockPolicy::kIgnore : vhdx::LockPolicy::kLock;
     return set;
   }
+  if (key == "ignore-parent-id") return SetFlag(served.open.ignore_parent_id, key, value);
+  if (key == "ignore-log") return SetFlag(served.open.ignore_log, key, value);
   if (key == "access") return SetAccess(value);
-  if (key != "file" && key != "parent-dir") {
+  if (key != "file" && key != "parent-dir" && key != "parent") {
     return Mistake("unknown parameter \"" + std::string(key) +
                    "\"; `nbdkit vhdx --help` lists the parameters");
   }
   auto path = AbsolutePath(value);
   if (!path) return std::unexpected(std::move(path.error()));
-  if (key == "parent-dir") {
-    served.open.parent_folders.push_back(*std::move(path));
+  if (key == "parent-dir" || key == "parent") {
+    (key == "parent" ? served.open.parents : served.open.parent_folders)
+        .push_back(*std::move(path));
     return {};
   }
   if (!served.path.empty()) return Mistake("file= was given twice; one process serves one disk");
@@ -319,6 +322,9 @@ nbdkit_plugin Describe() {
       "access=read|write        open and lock it at start (default: at the first connection)\n"
       "parent-dir=DIR           another folder in which parents may be; repeatable\n"
       "allow-any-parent=true    parents may be anywhere\n"
+      "parent=IMAGE             (with -r) this is the parent, wherever it is; repeatable\n"
+      "ignore-parent-id=true    (with -r) accept a parent whose identity differs\n"
+      "ignore-log=true          (with -r) read as if the log were empty\n"
       "orphan-children=true     write to it even if it is the parent of other images\n"
       "no-lock=true             where the file system has no locks, or others read it";
   plugin.config = Config;

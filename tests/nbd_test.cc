@@ -338,7 +338,7 @@ TEST_F(Nbd, ServeSaysWhatIsWrongBeforeItServes) {
     EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
   };
   fails({PathOf("gone.vhdx")}, "No such file", 1);
-  fails({PathOf("child.vhdx"), "--listen", "here:there"}, "no address", 64);
+  fails({PathOf("child.vhdx"), "--listen", "here:there"}, "is not an address", 64);
   fails({PathOf("child.vhdx"), "--listen", "10809", "--socket", "s"}, "exclude each other", 64);
   fails({PathOf("child.vhdx"), "--socket", PathOf("gone/s"), "--run", "true"}, "could not serve",
         1);
