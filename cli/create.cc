@@ -164,7 +164,7 @@ void AddTargetOptions(CLI::App& app, CreateArguments& arguments) {
   AddFlag(app, "--sync", arguments.sync, "makes the file durable before it gets its name");
 }
 
-Command CommandFor(CLI::App& app, std::shared_ptr<CreateArguments> arguments) {
+Command CommandFor(CLI::App& app, const std::shared_ptr<CreateArguments>& arguments) {
   return {.app = &app,
           .run = [arguments](
                      const Invocation& invocation) { return RunCreate(invocation, *arguments); },
