@@ -54,6 +54,8 @@ int ErrnoOf(const vhdx::Error& error) {
       return ENOSPC;
     case vhdx::ErrorCode::kNoMemory:
       return ENOMEM;
+    case vhdx::ErrorCode::kPoisoned:
+      return error.sys_errno == ENOSPC ? ENOSPC : EIO;  // a sync that found no space
     default:
       return EIO;
   }

@@ -29,9 +29,11 @@ std::unexpected<Error> DurableState::Poison(Error error) noexcept {
   return std::unexpected(std::move(error));
 }
 
-Result<void> DurableState::PoisonIfFailed(Result<void> result) {
-  if (!result) return Poison(std::move(result.error()));
-  return result;
+Result<void> DurableState::PoisonIfFailed(Result<void> written) {
+  if (!written && written.error().code != ErrorCode::kNoSpace) {
+    return Poison(std::move(written.error()));
+  }
+  return written;
 }
 
 Result<void> DurableState::Refusal() const {

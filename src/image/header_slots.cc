@@ -30,9 +30,10 @@ Result<void> HeaderSlots::UpdateOne(HeaderInfo values) {
   if (!header) return durability_.Poison(std::move(header.error()));
   const size_t other = 1 - slot_;
   const std::span<const std::byte> bytes = std::as_bytes(std::span(&*header, 1));
-  if (auto written = file_.WriteAt(format::kHeaderOffsets[other], bytes); !written) {
-    return durability_.Poison(std::move(written.error()));
-  }
+  // Without space the slot that is not current holds what it held, or part of this: the next update
+  // writes it again.
+  auto written = durability_.PoisonIfFailed(file_.WriteAt(format::kHeaderOffsets[other], bytes));
+  if (!written) return written;
   if (auto synced = durability_.Sync(); !synced) return synced;
   values.checksum = header->checksum;
   current_ = values;

@@ -223,6 +223,7 @@ Result<void> Journal::RunRound(uint64_t number) {
   if (snapshot->pages.empty()) {
     if (auto synced = Sync(); !synced) return synced;
   } else if (auto durable = MakeRoundDurable(*snapshot); !durable) {
+    PutBack(*snapshot);
     return durable;
   }
   for (const Publication::Freed& freed : snapshot->freed) {
@@ -300,28 +301,38 @@ log::FileLengths Journal::Lengths(const Snapshot& snapshot) const {
 }
 
 Result<void> Journal::StartLog(const Snapshot& snapshot) {
-  auto guid = NewGuid();
-  if (!guid) return durability_.Poison(std::move(guid.error()));
-  if (auto begun = log_.Begin(*guid, Lengths(snapshot)); !begun) {
-    return durability_.Poison(std::move(begun.error()));
+  // No header may name the old log any more when its first entry is overwritten.
+  if (is_retiring_) {
+    if (auto retired = RetireLog(); !retired) return retired;
   }
-  ++counters_.log_entries;
-  counters_.log_bytes += log_.last_entry_bytes();
-  // The entry is durable before a header names its log: else a crash in between would leave a log
-  // without a valid entry.
-  if (auto synced = Sync(); !synced) return synced;
+  if (!begun_log_) {
+    auto guid = NewGuid();
+    if (!guid) return durability_.Poison(std::move(guid.error()));
+    auto begun = durability_.PoisonIfFailed(log_.Begin(*guid, Lengths(snapshot)));
+    if (!begun) return begun;
+    ++counters_.log_entries;
+    counters_.log_bytes += log_.last_entry_bytes();
+    // The entry is durable before a header names its log: else a crash in between would leave a
+    // log without a valid entry.
+    if (auto synced = Sync(); !synced) return synced;
+    begun_log_ = *guid;
+  }
   HeaderInfo header = headers_.current();
-  header.log_guid = *guid;
+  header.log_guid = *begun_log_;
   if (auto updated = headers_.Update(header); !updated) return updated;
   logging_ = true;
   return {};
 }
 
 Result<void> Journal::RetireLog() {
+  // From here on nothing is added to it, even if only one header forgets it.
+  logging_ = false;
+  begun_log_.reset();
+  is_retiring_ = true;
   HeaderInfo header = headers_.current();
   header.log_guid = {};
   if (auto updated = headers_.Update(header); !updated) return updated;
-  logging_ = false;
+  is_retiring_ = false;
   return {};
 }
 
@@ -345,9 +356,9 @@ Result<void> Journal::LogPages(Snapshot& snapshot) {
     if (!log_.HasRoomFor(count)) {
       if (auto restarted = RestartLog(snapshot, logged); !restarted) return restarted;
     }
-    if (auto appended = log_.Append(pages.subspan(logged, count), Lengths(snapshot)); !appended) {
-      return durability_.Poison(std::move(appended.error()));
-    }
+    auto appended =
+        durability_.PoisonIfFailed(log_.Append(pages.subspan(logged, count), Lengths(snapshot)));
+    if (!appended) return appended;
     ++counters_.log_entries;
     counters_.pages_logged += count;
     counters_.log_bytes += log_.last_entry_bytes();
@@ -355,6 +366,7 @@ Result<void> Journal::LogPages(Snapshot& snapshot) {
       in_log_only_.insert_or_assign(page.file_offset, page.bytes);
     }
     logged += count;
+    snapshot.logged = logged;
   }
   return {};
 }
@@ -363,8 +375,8 @@ Result<void> Journal::LogPages(Snapshot& snapshot) {
 Result<void> Journal::WriteInPlace() {
   if (auto whole = durability_.Check(); !whole) return whole;
   for (const auto& [file_offset, bytes] : in_log_only_) {
-    auto written = file_.WriteAt(file_offset, ByteSpan(bytes));
-    if (!written) return durability_.Poison(std::move(written.error()));
+    auto written = durability_.PoisonIfFailed(file_.WriteAt(file_offset, ByteSpan(bytes)));
+    if (!written) return written;
     // A page that was changed meanwhile, and perhaps back again, is the next round's.
     const MutexLock lock(publish_mutex_);
     if (!dirty_bitmap_pages_.contains(file_offset)) {
@@ -421,6 +433,28 @@ Result<Journal::Snapshot> Journal::TakeSnapshot() {
   snapshot.payload_first = std::exchange(payload_first_, false);
   snapshot.last_file_offset = space_->end();
   return snapshot;
+}
+
+// Pages that are in the log stay there: a crash could have ended the round behind them as well.
+void Journal::PutBack(Snapshot& snapshot) {
+  unsynced_ = true;
+  const MutexLock lock(publish_mutex_);
+  for (log::Page& page : std::span(snapshot.pages).subspan(snapshot.logged)) {
+    const uint64_t bat = block_map_.rules().bat_offset();
+    const uint64_t bat_end =
+        BatPageOffset(block_map_.rules().entry_count() / format::kBatEntriesPerPage) +
+        format::kLogSectorSize;
+    if (page.file_offset < format::kHeaderSectionSize) {
+      table_repairs_.push_back(page);
+    } else if (page.file_offset >= bat && page.file_offset < bat_end) {
+      dirty_bat_pages_.insert((page.file_offset - bat) / format::kLogSectorSize);
+    } else {
+      dirty_bitmap_pages_.insert(page.file_offset);
+    }
+  }
+  freed_.insert(freed_.end(), snapshot.freed.begin(), snapshot.freed.end());
+  payload_first_ = payload_first_ || snapshot.payload_first;
+  dirty_pages_ = dirty_bat_pages_.size() + dirty_bitmap_pages_.size();
 }
 
 // A wrong entry must not reach the disk, whatever defect made it.

@@ -122,6 +122,7 @@ class Journal {
     std::vector<Publication::Freed> freed;
     uint64_t last_file_offset = 0;
     bool payload_first = false;
+    size_t logged = 0;  // how many of the pages are in the log
   };
 
   // Leading: one thread at a time syncs, logs and writes in place.
@@ -145,6 +146,9 @@ class Journal {
   Result<void> RunRound(uint64_t number);
   Result<void> MakeRoundDurable(Snapshot& snapshot);
   Result<Snapshot> TakeSnapshot();
+  /// After a round that found no space: what it did not log is the next round's.
+  void PutBack(Snapshot& snapshot) VHDX_EXCLUDES(publish_mutex_);
+  bool GiveBackSpace(const SpaceMap& claims);
   Result<void> CheckBatPage(uint64_t page_index) VHDX_REQUIRES(publish_mutex_);
   Result<void> CheckBitmapPage(uint64_t file_offset) VHDX_REQUIRES(publish_mutex_);
   Result<void> TakeHostSpace(FileRange pages) VHDX_EXCLUDES(host_space_mutex_);
@@ -199,6 +203,10 @@ class Journal {
   // A fixed disk keeps space for every block (docs/format.md, section 11.1).
   uint64_t least_length_ = 0;
   bool logging_ = false;  // both headers name a log of this session
+  // Between two headers there may be no space. A log whose first entry is durable, and that is not
+  // named by both yet; and a log that at most one of them still names.
+  std::optional<Guid> begun_log_;
+  bool is_retiring_ = false;
   // What the entries of this log say of pages that are not in place yet, by file offset.
   std::map<uint64_t, log::PageBytes> in_log_only_;
   std::vector<log::Page> table_repairs_;  // of the region table that is not the good one

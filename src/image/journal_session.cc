@@ -121,7 +121,11 @@ Result<void> Journal::StartSession() {
   header.data_write_guid = *data_write_guid;
   // Without a log to replay it names none, or one that was never begun.
   if (overlay_ == nullptr) header.log_guid = {};
-  if (auto updated = headers_.Update(header); !updated) return updated;
+  auto updated = headers_.Update(header);
+  if (!updated && updated.error().code == ErrorCode::kNoSpace && GiveBackSpace(*claims)) {
+    updated = headers_.Update(header);
+  }
+  if (!updated) return updated;
   if (overlay_ != nullptr) {
     if (auto recovered = Recover(); !recovered) return recovered;
   }
@@ -172,10 +176,22 @@ Result<void> Journal::Recover() {
   if (auto synced = Sync(); !synced) return synced;
   if (auto retired = RetireLog(); !retired) return retired;
   overlay_->Dissolve();
-  if (auto allocated = log_.Allocate(); !allocated) {
-    return durability_.Poison(std::move(allocated.error()));
+  return durability_.PoisonIfFailed(log_.Allocate());
+}
+
+// Where writing anything takes new space (copy-on-write file systems, files that share their
+// blocks) a full host lets no session begin, although the file may hold space that nothing refers
+// to. To give it back changes no byte with a meaning. With a log to replay the length of the file
+// means something. Returns whether anything was given back.
+bool Journal::GiveBackSpace(const SpaceMap& claims) {
+  if (overlay_ != nullptr) return false;
+  const uint64_t end = std::max(claims.End(), least_length_);
+  bool gave = durability_.length() > end && CutFile(end).has_value();
+  if (info_.parameters.subformat() == Subformat::kFixed) return gave;
+  for (const FileRange& range : claims.Unclaimed(std::min(end, durability_.length()))) {
+    gave = file_.PunchHole(range).has_value() || gave;
   }
-  return {};
+  return gave;
 }
 
 // Behind the last structure there may be anything, of blocks that a crash took back; what the file

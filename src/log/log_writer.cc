@@ -106,6 +106,9 @@ Result<void> LogWriter::WriteEntry(std::span<const Page> pages, FileLengths leng
   header.checksum = Crc32c(entry);
   StoreTo(entry, header);
   if (auto written = file_.WriteAt(log_.file_offset + head_, ByteSpan(entry)); !written) {
+    // The next entry has its place and its number.
+    --sequence_number_;
+    pending_.pop_back();
     return written;
   }
   head_ += entry.size();
