@@ -135,8 +135,7 @@ void AddPlaces(std::vector<BrokenCase>& cases) {
   }
   ImageSpec across = WithEntry(Entry(6, end));
   across.file_size = end + kMiB - 1;
-  cases.push_back(Unreadable("block across the end", across, AtBlock(rules::kBatBeyondEof),
-                             {At(rules::kSpaceTail, end)}));
+  cases.push_back(Unreadable("block across the end", across, AtBlock(rules::kBatBeyondEof)));
   for (const auto& [what, offset] : {std::pair<std::string, uint64_t>{"the log", kMiB},
                                      {"the metadata", 2 * kMiB},
                                      {"the BAT", 3 * kMiB}}) {
@@ -180,8 +179,7 @@ void AddCutShort(std::vector<BrokenCase>& cases) {
   }
   spec.file_size = needed - 1;
   BrokenCase shorter = Opens("bat/last block cut too short", spec,
-                             {At(rules::kBatBeyondEof, layout.PayloadEntryOffset(3)),
-                              At(rules::kSpaceTail, layout.block_offsets.at(3))});
+                             {At(rules::kBatBeyondEof, layout.PayloadEntryOffset(3))});
   shorter.unreadable = {{.block = 3, .outcome = shorter.findings[0]}};
   cases.push_back(shorter);
 }
