@@ -62,18 +62,11 @@ int ErrnoOf(const vhdx::Error& error) {
 }
 
 // Each thing that is wrong is logged once: a client that works its way through a bad block asks
-// thousands of times.
+// thousands of times. When there were many, one of each kind is still logged.
 class ErrorLog {
  public:
-  void Add(const std::string& sentence) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (logged_.size() >= kMostSentences || !logged_.insert(sentence).second) {
-        ++not_logged_;
-        return;
-      }
-    }
-    nbdkit_error("%s", sentence.c_str());
+  void Add(const vhdx::Error& error, const std::string& sentence) {
+    if (IsNew(error, sentence)) nbdkit_error("%s", sentence.c_str());
   }
 
   void Finish() {
@@ -85,8 +78,20 @@ class ErrorLog {
 
  private:
   static constexpr size_t kMostSentences = 100;
-  std::mutex mutex_;  // guards what follows
-  std::unordered_set<std::string> logged_;
+
+  bool IsNew(const vhdx::Error& error, const std::string& sentence) {
+    const std::string kind = std::string(vhdx::ErrorCodeName(error.code)) + error.rule;
+    const std::lock_guard lock(mutex_);
+    const bool of_new_kind = kinds_.insert(kind).second;
+    const bool has_room = of_new_kind || logged_.size() < kMostSentences;
+    if (has_room && logged_.insert(sentence).second) return true;
+    ++not_logged_;
+    return false;
+  }
+
+  std::mutex mutex_;                        // guards what follows
+  std::unordered_set<std::string> kinds_;   // codes with rules: there are few
+  std::unordered_set<std::string> logged_;  // sentences
   uint64_t not_logged_ = 0;
 };
 
@@ -97,7 +102,7 @@ void Report(const vhdx::Error& error) {
   if (error.code == vhdx::ErrorCode::kBusy && !error.found.empty()) {
     sentence += "; serve the child, or use -r; orphan-children=true writes to it all the same";
   }
-  error_log.Add(sentence);
+  error_log.Add(error, sentence);
   nbdkit_set_error(ErrnoOf(error));
 }
 
@@ -290,6 +295,10 @@ Result<void> AddExtent(vhdx::DiskRange range, uint32_t type, nbdkit_extents* ans
 Result<void> AddExtents(Disk& disk, vhdx::DiskRange range, size_t most, nbdkit_extents* answers) {
   const auto extents = disk.Extents(range, most);
   if (!extents) {
+    const vhdx::ErrorCode code = extents.error().code;
+    if (code != vhdx::ErrorCode::kCorrupt && code != vhdx::ErrorCode::kIo) {
+      return std::unexpected(extents.error());
+    }
     // A block that cannot be resolved is called allocated: only reading it fails. The client asks
     // again for what follows.
     const uint64_t block = SmallestBlock(disk);

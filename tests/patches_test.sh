@@ -7,7 +7,7 @@ status=0
 count=0
 for patch in tests/mutations/*.patch fuzz/planted_bug.patch; do
   count=$((count + 1))
-  if ! patch --dry-run --silent --force -p1 < "$patch"; then
+  if ! patch --dry-run --silent --force --fuzz=0 -p1 < "$patch"; then
     echo "patches_test: $patch does not apply"
     status=1
   fi

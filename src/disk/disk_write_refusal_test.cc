@@ -90,6 +90,43 @@ TEST_F(DiskWrite, HostWithoutSpaceForTheLogAfterReplay_IsToldAndTheDiskGoesOn) {
   EXPECT_EQ(ReadAgain({0, 4096}), Filled(4096, 3));
 }
 
+// The host is full and a header needs new space, but the file keeps some that nothing refers to.
+TEST_F(DiskWrite, SessionThatFindsNoSpace_GivesBackWhatNothingRefersTo) {
+  ImageSpec spec = DynamicImage();
+  spec.blocks = {FullBlock(0, 8 * kMiB)};
+  spec.file_size = 20 * kMiB;
+  Put(kPath, spec);
+  const auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem full(files_, plan);
+  auto disk = OpenDisk(full, kPath, {.access = DiskAccess::kReadWrite}, {});
+  ASSERT_TRUE(disk);
+  plan->Add({.call = testing::FileCall::kWrite, .code = ErrorCode::kNoSpace, .sys_errno = ENOSPC});
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(4096, 3))), "ok");
+  EXPECT_EQ(plan->fired(), 1U);
+  EXPECT_EQ(OutcomeOf((*disk)->Close()), "ok");
+  disk->reset();
+  ExpectClean();
+  EXPECT_EQ(ReadAgain({0, 4096}), Filled(4096, 3));
+}
+
+// Nor does a cut that finds no space end writing: the file keeps its length.
+TEST_F(DiskWrite, CutThatFindsNoSpace_IsToldAndTheDiskGoesOn) {
+  ImageSpec spec = DynamicImage();
+  spec.blocks = {FullBlock(0)};
+  spec.file_size = 20 * kMiB;
+  Put(kPath, spec);
+  const auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem full(files_, plan);
+  auto disk = OpenDisk(full, kPath, {.access = DiskAccess::kReadWrite}, {});
+  ASSERT_TRUE(disk);
+  plan->Add({.call = testing::FileCall::kResize, .code = ErrorCode::kNoSpace, .sys_errno = ENOSPC});
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(4096, 3))), "no-space");
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(4096, 3))), "ok");
+  EXPECT_EQ(OutcomeOf((*disk)->Close()), "ok");
+  disk->reset();
+  ExpectClean();
+}
+
 // The page of an entry, or of bits, that is a hole: a full host is told to the request that needs
 // it, while the disk can still go on, and not to the flush that brings the page in place.
 TEST_F(DiskWrite, HostWithoutSpaceForMetadata_IsToldToTheRequest) {

@@ -45,7 +45,7 @@ inline constexpr Rule kHeaderLogVersion{"header.log-version", Severity::kRefuse,
                                         "[MS-VHDX] 2.2.2", ""};
 inline constexpr Rule kHeaderLogRange{"header.log-range", Severity::kRefuse,
                                       "The log is not a multiple of 1 MiB at a multiple of 1 MiB "
-                                      "behind the header section and inside the file",
+                                      "after the header section and inside the file",
                                       "[MS-VHDX] 2.2.2", "take an older copy of the file"};
 inline constexpr Rule kHeaderLogLimit{"header.log-limit", Severity::kRefuse,
                                       "The log is larger than this program takes (1 GiB)",
@@ -131,7 +131,7 @@ inline constexpr Rule kRegionDuplicate{"region.duplicate", Severity::kRefuse,
                                        "Two regions have the same GUID", "[MS-VHDX] 2.2.3.2", ""};
 inline constexpr Rule kRegionRange{"region.range", Severity::kRefuse,
                                    "A region is empty, or is not a multiple of 1 MiB at a multiple "
-                                   "of 1 MiB behind the header section",
+                                   "of 1 MiB after the header section",
                                    "[MS-VHDX] 2.2.3.2", ""};
 inline constexpr Rule kRegionOverlap{"region.overlap", Severity::kRefuse, "Two regions overlap",
                                      "[MS-VHDX] 2.2.3.2", ""};
@@ -196,16 +196,16 @@ inline constexpr Rule kMetadataItemLength{"metadata.item-length", Severity::kRef
 inline constexpr Rule kMetadataItemFlags{"metadata.item-flags", Severity::kTolerate,
                                          "A known metadata item has the wrong flags",
                                          "[MS-VHDX] 2.6.2", ""};
-inline constexpr Rule kMetadataBlockSize{"metadata.block-size", Severity::kRefuse,
-                                         "The block size is no power of two from 1 MiB to 256 MiB",
-                                         "[MS-VHDX] 2.6.2.1", ""};
+inline constexpr Rule kMetadataBlockSize{
+    "metadata.block-size", Severity::kRefuse,
+    "The block size is not a power of two from 1 MiB to 256 MiB", "[MS-VHDX] 2.6.2.1", ""};
 inline constexpr Rule kMetadataFileParameters{"metadata.file-parameters", Severity::kReadOnly,
                                               "Reserved bits of the File Parameters item are set",
                                               "[MS-VHDX] 2.6.2.1", ""};
-inline constexpr Rule kMetadataDiskSize{
-    "metadata.disk-size", Severity::kRefuse,
-    "The virtual disk size is zero, larger than 64 TiB, or no multiple of the logical sector size",
-    "[MS-VHDX] 2.6.2.2", ""};
+inline constexpr Rule kMetadataDiskSize{"metadata.disk-size", Severity::kRefuse,
+                                        "The virtual disk size is zero, larger than 64 TiB, or not "
+                                        "a multiple of the logical sector size",
+                                        "[MS-VHDX] 2.6.2.2", ""};
 inline constexpr Rule kMetadataSectorSize{"metadata.sector-size", Severity::kRefuse,
                                           "A sector size is neither 512 nor 4096",
                                           "[MS-VHDX] 2.6.2.4, 2.6.2.5", ""};
@@ -225,14 +225,15 @@ inline constexpr Rule kLocatorReserved{"locator.reserved", Severity::kTolerate,
                                        "[MS-VHDX] 2.6.2.6.1", ""};
 inline constexpr Rule kLocatorString{"locator.string", Severity::kRefuse,
                                      "A key or value of the parent locator is empty, has an odd "
-                                     "length, leaves the item, or is no text",
+                                     "length, reaches past the item, or is not text",
                                      "[MS-VHDX] 2.6.2.6.2", ""};
 inline constexpr Rule kLocatorDuplicateKey{"locator.duplicate-key", Severity::kRefuse,
                                            "The parent locator has a key twice",
                                            "[MS-VHDX] 2.6.2.6.2", ""};
 inline constexpr Rule kLocatorLinkage{
     "locator.linkage", Severity::kRefuse,
-    "The parent locator has no parent_linkage, or one that is no GUID", "[MS-VHDX] 2.6.2.6.3", ""};
+    "The parent locator has no parent_linkage, or one that is not a GUID", "[MS-VHDX] 2.6.2.6.3",
+    ""};
 inline constexpr Rule kLocatorPath{"locator.path", Severity::kRefuse,
                                    "The parent locator names no path", "[MS-VHDX] 2.6.2.6.3", ""};
 inline constexpr Rule kParentMissing{"parent.missing", Severity::kRefuse,

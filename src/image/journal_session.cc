@@ -198,7 +198,7 @@ bool Journal::GiveBackSpace(const SpaceMap& claims) {
 // is extended by reads as zeros.
 Result<void> Journal::CutFile(uint64_t end) {
   if (file_.capabilities().block_device || durability_.length() == end) return {};
-  if (auto cut = file_.Resize(end); !cut) return durability_.Poison(std::move(cut.error()));
+  if (auto cut = durability_.PoisonIfFailed(file_.Resize(end)); !cut) return cut;
   durability_.NoteLength(end);
   return {};
 }

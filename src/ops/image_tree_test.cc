@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "testing/image_builder.h"
@@ -36,14 +37,14 @@ struct Family {
   }
 };
 
-const ImageNode& Find(const std::vector<ImageNode>& nodes, const std::string& name) {
+const ImageNode& Find(const std::vector<ImageNode>& nodes, std::string_view name) {
   const auto node = std::ranges::find_if(
-      nodes, [&](const ImageNode& other) { return other.path.ends_with("/" + name); });
+      nodes, [&](const ImageNode& other) { return other.path.ends_with("/" + std::string(name)); });
   EXPECT_NE(node, nodes.end()) << name;
   return *node;
 }
 
-std::string ParentOf(const std::vector<ImageNode>& nodes, const std::string& name) {
+std::string ParentOf(const std::vector<ImageNode>& nodes, std::string_view name) {
   const ImageNode& node = Find(nodes, name);
   return node.parent ? nodes[*node.parent].path : "none";
 }
