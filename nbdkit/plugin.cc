@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -33,10 +34,10 @@ constexpr uint32_t kLargestRequest = 64U << 20;  // nbdkit's own limit
 constexpr uint32_t kPreferredRequest = 4096;
 
 // nbdkit's callbacks carry no context before the first connection, so this has no other place.
-vhdx::nbd::ServedDisk& Served() {
-  static vhdx::nbd::ServedDisk served(vhdx::nbd::Files());
-  return served;
-}
+// Made by Load, the first call, and gone after Unload, the last.
+std::unique_ptr<vhdx::nbd::ServedDisk> served_disk;
+
+vhdx::nbd::ServedDisk& Served() { return *served_disk; }
 
 // -- Errors --
 
@@ -100,7 +101,7 @@ ErrorLog error_log;
 void Report(const vhdx::Error& error) {
   std::string sentence = vhdx::ToString(error);
   if (error.code == vhdx::ErrorCode::kBusy && !error.found.empty()) {
-    sentence += "; serve the child, or use -r; orphan-children=true writes to it all the same";
+    sentence += "; serve the child, or use -r; orphan-children=true writes anyway";
   }
   error_log.Add(error, sentence);
   nbdkit_set_error(ErrnoOf(error));
@@ -196,11 +197,23 @@ int ConfigComplete() {
   });
 }
 
-// A host that limits the length of files is to be told as one that is full, and not to end us.
-void Load() { std::signal(SIGXFSZ, SIG_IGN); }
+void Load() {
+  // Where the host limits the length of files a write is to fail, and not to end the process.
+  std::signal(SIGXFSZ, SIG_IGN);
+  served_disk = std::make_unique<vhdx::nbd::ServedDisk>(vhdx::nbd::Files());
+}
 
 int GetReady() {
-  return Answer([] { return Served().Prepare(); });
+  return Answer([]() -> Result<void> {
+    if (auto ready = Served().Prepare(); !ready) return ready;
+    if (const auto& reason = Served().read_only_reason()) {
+      // Not an error, which is what nbdkit would call it.
+      std::fprintf(stderr,
+                   "nbdkit: vhdx: %s; serving it read-only (orphan-children=true allows writing)\n",
+                   vhdx::ToString(*reason).c_str());
+    }
+    return {};
+  });
 }
 
 bool close_failed = false;
@@ -213,6 +226,7 @@ void Cleanup() {
 // The last call. nbdkit would end with 0 now, and a script or a service manager would believe that
 // everything is in the file.
 void Unload() {
+  served_disk.reset();
   if (!close_failed) return;
   std::fflush(nullptr);
   ::_exit(EXIT_FAILURE);

@@ -28,11 +28,17 @@ Result<void> ServedDisk::Prepare() {
   reading.access = DiskAccess::kReadOnly;
   auto disk = Disk::Open(files_, path, reading);
   if (!disk) return std::unexpected(std::move(disk.error()));
+  if (orphan_children) return {};
+  // Whether a connection wants to write is not known yet. Refusing all that do would look to a
+  // client like a server without an export.
+  auto free = RefuseIfParent(files_, path, open);
+  if (!free && free.error().code == ErrorCode::kBusy) read_only_reason_ = std::move(free.error());
   return {};
 }
 
 Result<Disk*> ServedDisk::Connect(bool read_only) {
   const std::lock_guard lock(mutex_);
+  read_only = read_only || read_only_reason_.has_value();
   const bool is_writable = disk_ != nullptr && disk_->writable();
   const bool may_reopen = !access && connections_ == 0;
   if (disk_ == nullptr || (!read_only && !is_writable && may_reopen)) {

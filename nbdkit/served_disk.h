@@ -26,9 +26,13 @@ class ServedDisk {
   /// How to open the disk at start; not set: the first connection decides.
   std::optional<DiskAccess> access;
 
-  /// Opens and locks the disk if `access` is set; otherwise tries whether it can be read, so that
-  /// what is wrong is said before anybody connects. Errors: those of Connect.
+  /// Opens and locks the disk if `access` is set; otherwise only tries to read it, so that errors
+  /// are reported before anybody connects. Errors: those of Connect.
   Result<void> Prepare();
+
+  /// Why every connection is read-only although `access` is not set: the image has children. Set by
+  /// Prepare.
+  const std::optional<Error>& read_only_reason() const { return read_only_reason_; }
 
   /// One more connection. The first opens the disk, unless Prepare has. One that may write finds it
   /// read-only if others that may not are there already; if they have gone, it is opened again.
@@ -43,6 +47,7 @@ class ServedDisk {
   Result<void> Reopen(DiskAccess how);
 
   FileSystem& files_;
+  std::optional<Error> read_only_reason_;
   std::mutex mutex_;  // guards what follows
   std::unique_ptr<Disk> disk_;
   size_t connections_ = 0;

@@ -121,9 +121,10 @@ Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
   if (children->size() > kNamed) {
     names += " and " + std::to_string(children->size() - kNamed) + " more";
   }
-  auto refusal = Fail(
-      ErrorCode::kBusy,
-      "the image is the parent of " + names + ", which a change to it would make unreadable", path);
+  auto refusal = Fail(ErrorCode::kBusy,
+                      "the image is the parent of " + names + "; changing it would make " +
+                          (children->size() == 1 ? "that child" : "them") + " unreadable",
+                      path);
   refusal.error().found = std::move(names);
   return refusal;
 } catch (...) {
