@@ -137,6 +137,16 @@ TEST_F(Nbd, WhatTheDiskCanIsTold) {
   EXPECT_EQ(told("-r file=child.vhdx")["is_read_only"], true);
 }
 
+TEST_F(Nbd, ParentIsServedReadOnly) {
+  const CommandResult info = Serve("file=base.vhdx", "nbdinfo --json --no-content \"$uri\"");
+  EXPECT_EQ(info.exit_status, 0) << info.err;
+  EXPECT_EQ(Json::parse(info.out)["exports"][0]["is_read_only"], true);
+  EXPECT_NE(info.err.find("child.vhdx; changing it would make that child unreadable; serving it "
+                          "read-only"),
+            std::string::npos)
+      << info.err;
+}
+
 TEST_F(Nbd, MistakesAreSentences) {
   const auto fails = [&](const std::string& parameters, const std::string& words) {
     const CommandResult result = Serve(parameters, "nbdinfo \"$uri\"");
@@ -147,7 +157,7 @@ TEST_F(Nbd, MistakesAreSentences) {
   fails("file=child.vhdx parent-di=/", "unknown parameter \"parent-di\"");
   fails("file=child.vhdx no-lock=perhaps", "no-lock");
   fails("file=gone.vhdx", "No such file");
-  fails("file=base.vhdx", "is the parent of");
+  fails("file=base.vhdx access=write", "is the parent of");
 }
 
 TEST_F(Nbd, ParentIsFoundInTheFolderThatIsNamed) {
