@@ -48,6 +48,7 @@ std::vector<std::pair<std::string, uint64_t>> Named(const EngineCounters& counte
           {"allocations", counters.allocations},
           {"reused-blocks", counters.reused_blocks},
           {"freed-blocks", counters.freed_blocks},
+          {"punches", counters.punches},
           {"growth-steps", counters.growth_steps},
           {"stalls", counters.stalls}};
 }
@@ -95,8 +96,9 @@ std::string ToText(const BenchOutcome& outcome, const BenchOptions& options) {
       "  MiB a second       {:.1f}\n"
       "  latency            mean {}, median {}, 99 % within {}, longest {}\n",
       report.requests, options.kind == RequestKind::kRead ? "reads" : "writes",
-      FormatSize(options.block_bytes), options.random ? "at random" : "in sequence", options.depth,
-      Seconds(report.elapsed), PerSecond(report.requests, report.elapsed),
+      FormatSize(options.block_bytes), options.random ? "at random" : "in sequence",
+      std::min<uint64_t>(options.depth, report.requests), Seconds(report.elapsed),
+      PerSecond(report.requests, report.elapsed),
       PerSecond(report.bytes, report.elapsed) / kBytesPerMiB, FormatLatency(report.latency_mean),
       FormatLatency(report.latency_median), FormatLatency(report.latency_99),
       FormatLatency(report.latency_max));
@@ -105,6 +107,7 @@ std::string ToText(const BenchOutcome& outcome, const BenchOptions& options) {
   }
   if (!outcome.counters) return text;
   for (auto [name, count] : Named(*outcome.counters)) {
+    if (count == 0) continue;
     std::ranges::replace(name, '-', ' ');
     text += Format("  {:<17}  {}\n", name, count);
   }

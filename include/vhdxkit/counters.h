@@ -21,6 +21,7 @@ struct EngineCounters {
   uint64_t allocations = 0;    ///< payload and sector bitmap blocks allocated
   uint64_t reused_blocks = 0;  ///< allocations in space that was used before
   uint64_t freed_blocks = 0;   ///< blocks whose space was freed
+  uint64_t punches = 0;        ///< calls that gave freed space back to the host
   uint64_t growth_steps = 0;   ///< times that the file was extended
   uint64_t stalls = 0;         ///< times that a request waited for another request
 };

@@ -8,6 +8,7 @@
 #include <future>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bytes/arithmetic.h"
@@ -160,6 +161,38 @@ TEST_F(DiskWrite, TrimOfABlock_FreesItsSpaceForTheNext) {
   EXPECT_EQ(ReadAgain({0, 4096}), Filled(4096, 0));
 }
 
+TEST_F(DiskWrite, TrimOfManyBlocks_PunchesOnceARun) {
+  constexpr uint64_t kBlocks = 100;
+  ImageSpec spec = DynamicImage({.disk_size = 2 * kBlocks * kMiB, .block_size = 2 * kMiB});
+  spec.blocks = testing::FullBlocks(kBlocks);
+  // Two have changed places: that makes three runs of each half.
+  std::swap(spec.blocks[3], spec.blocks[70]);
+  Put(kPath, spec);
+  const auto in_file = files_.Contents(kPath)->Bytes().size();
+  auto disk = Open();
+  EXPECT_EQ(OutcomeOf(disk->Write(50 * 2 * kMiB, Filled(512, 1))), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+  const size_t before = record_->Count(testing::FileCall::kPunchHole);
+  EXPECT_EQ(OutcomeOf(disk->Trim({0, 50 * 2 * kMiB})), "ok");
+  EXPECT_EQ(OutcomeOf(disk->WriteZeroes({51 * 2 * kMiB, 49 * 2 * kMiB})), "ok");
+  EXPECT_EQ(record_->Count(testing::FileCall::kPunchHole), before + 6);
+  EXPECT_EQ(disk->counters().punches, 6U);
+  EXPECT_EQ(disk->counters().freed_blocks, kBlocks - 1);
+  EXPECT_EQ(Read(*disk, {0, 50 * 2 * kMiB}), Filled(50 * 2 * kMiB, 0));
+  EXPECT_EQ(Read(*disk, {50 * 2 * kMiB, 512}), Filled(512, 1));
+  // What has been given back is used again, and nobody pads it: it reads as zeros.
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+  for (uint64_t block = 0; block < 50; ++block) {
+    EXPECT_EQ(OutcomeOf(disk->Write(block * 2 * kMiB + 512, Filled(512, 2))), "ok");
+  }
+  EXPECT_EQ(disk->counters().reused_blocks, 50U);
+  EXPECT_EQ(disk->counters().padding_bytes, 0U);
+  EXPECT_EQ(Read(*disk, {20 * 2 * kMiB, 512}), Filled(512, 0));
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  EXPECT_LE(files_.Contents(kPath)->Bytes().size(), in_file);
+  ExpectClean();
+}
+
 // Space between blocks may hold anything; a bitmap that comes to stand there holds only what it
 // says.
 TEST_F(DiskWrite, BitmapInUsedSpace_HasNoOldBits) {
@@ -271,11 +304,12 @@ TEST_F(DiskWrite, PartsOfSectors_AreWrittenByReadingTheRest) {
   EXPECT_EQ(bytes[14000], std::byte{0});
 }
 
-// A file that waits, once, before it writes at one offset.
+// A file that waits, once, before it writes at one offset, or before it punches a hole.
 class PausingFile final : public testing::ForwardingFile {
  public:
   struct Pause {
     uint64_t file_offset = 0;
+    bool at_punch = false;
     std::promise<void> reached;
     std::promise<void> go_on;
   };
@@ -286,13 +320,21 @@ class PausingFile final : public testing::ForwardingFile {
   Result<void> WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) override {
     if (pause_.file_offset != 0 && file_offset == pause_.file_offset) {
       pause_.file_offset = 0;
-      pause_.reached.set_value();
-      pause_.go_on.get_future().wait();
+      Wait();
     }
     return ForwardingFile::WriteAt(file_offset, buffers);
   }
+  Result<void> PunchHole(FileRange range) override {
+    if (std::exchange(pause_.at_punch, false)) Wait();
+    return ForwardingFile::PunchHole(range);
+  }
 
  private:
+  void Wait() {
+    pause_.reached.set_value();
+    pause_.go_on.get_future().wait();
+  }
+
   Pause& pause_;
 };
 
@@ -310,6 +352,36 @@ class PausingFileSystem final : public testing::ForwardingFileSystem {
  private:
   PausingFile::Pause& pause_;
 };
+
+// The entries are durable already when the space comes back: a flush that has no page to log makes
+// the hole durable.
+TEST_F(DiskWrite, SpaceFreedAfterItsRound_IsFreeAfterTheNext) {
+  ImageSpec spec = DynamicImage({.disk_size = 8 * kMiB, .block_size = 2 * kMiB});
+  spec.blocks = testing::FullBlocks(4);
+  Put(kPath, spec);
+  PausingFile::Pause pause;
+  PausingFileSystem files(files_, pause);
+  auto disk = Disk::Open(files, kPath, {.access = DiskAccess::kReadWrite});
+  ASSERT_TRUE(disk);
+  EXPECT_EQ(OutcomeOf((*disk)->Write(6 * kMiB, Filled(512, 1))), "ok");
+  pause.at_punch = true;
+  std::thread trim([&] { EXPECT_EQ(OutcomeOf((*disk)->Trim({0, 4 * kMiB})), "ok"); });
+  pause.reached.get_future().wait();
+  EXPECT_EQ(OutcomeOf((*disk)->Flush()), "ok");  // the entries of both blocks
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(512, 3))), "ok");
+  EXPECT_EQ((*disk)->counters().reused_blocks, 0U);
+  pause.go_on.set_value();
+  trim.join();
+  EXPECT_EQ(OutcomeOf((*disk)->Flush()), "ok");
+  EXPECT_EQ(OutcomeOf((*disk)->Write(2 * kMiB, Filled(512, 4))), "ok");
+  EXPECT_EQ((*disk)->counters().reused_blocks, 1U);
+  EXPECT_EQ(OutcomeOf((*disk)->Close()), "ok");
+  disk->reset();
+  EXPECT_EQ(ReadAgain({0, 512}), Filled(512, 3));
+  EXPECT_EQ(ReadAgain({2 * kMiB, 512}), Filled(512, 4));
+  EXPECT_EQ(ReadAgain({2 * kMiB + 512, 512}), Filled(512, 0));
+  ExpectClean();
+}
 
 // Bits that stand in the file for a block that has no place mean nothing, and are cleared when it
 // gets one. Here they are set again at once, while the page as it was comes in place: it must not

@@ -15,6 +15,9 @@ namespace {
 using format::BatEntry;
 using format::PayloadState;
 
+// Blocks whose space is punched together: more would have to wait for it longer.
+constexpr uint64_t kMostFreed = 4096;
+
 bool HasData(BatEntry entry) {
   return entry.state() == PayloadState::kFullyPresent ||
          entry.state() == PayloadState::kPartiallyPresent;
@@ -73,6 +76,7 @@ void ImageWriter::CountInto(EngineCounters& counters) const {
   journal_.CountInto(counters);
   counters.payload_bytes += payload_bytes_;
   counters.padding_bytes += padding_bytes_;
+  counters.punches += punches_;
 }
 
 bool ImageWriter::IsWhole(const Part& part) const {
@@ -87,18 +91,33 @@ Result<void> ImageWriter::Change(DiskRange range, const Contents& contents) {
   assert(IsAligned(range.disk_offset | range.length_bytes, geometry_.logical_sector_size()));
   if (range.length_bytes == 0) return journal_.Check();
   if (auto started = journal_.Start(); !started) return started;
+  FreedSpace freed;
+  if (contents.zeros() && !keeps_blocks_) {
+    freed.reserve(std::min(range.length_bytes / geometry_.block_size() + 1, kMostFreed));
+  }
+  auto changed = ChangeParts(range, contents, freed);
+  auto gave = GiveBack(freed);
+  return changed ? gave : changed;
+}
+
+Result<void> ImageWriter::ChangeParts(DiskRange range, const Contents& contents,
+                                      FreedSpace& freed) {
   for (uint64_t done = 0; done < range.length_bytes;) {
     const uint64_t at = range.disk_offset + done;
     Part part{.block = geometry_.BlockOf(at), .within = geometry_.OffsetInBlock(at), .done = done};
     part.length_bytes = std::min(range.length_bytes - done, geometry_.block_size() - part.within);
-    if (auto changed = ChangePart(part, contents); !changed) return changed;
+    if (auto changed = ChangePart(part, contents, freed); !changed) return changed;
+    if (freed.size() == kMostFreed) {
+      if (auto gave = GiveBack(freed); !gave) return gave;
+    }
     if (auto relieved = journal_.Relieve(); !relieved) return relieved;
     done += part.length_bytes;
   }
   return {};
 }
 
-Result<void> ImageWriter::ChangePart(const Part& part, const Contents& contents) {
+Result<void> ImageWriter::ChangePart(const Part& part, const Contents& contents,
+                                     FreedSpace& freed) {
   const uint64_t index = geometry_.PayloadIndex(part.block);
   const bool takes_place = contents.zeros() && IsWhole(part) && !keeps_blocks_;
   for (;;) {
@@ -112,7 +131,7 @@ Result<void> ImageWriter::ChangePart(const Part& part, const Contents& contents)
     const ExclusiveLock lock(LockOf(part.block));
     auto entry = block_map_.Entry(index);
     if (!entry) return std::unexpected(std::move(entry.error()));
-    if (takes_place) return TakePlace(part, contents, *entry);
+    if (takes_place) return TakePlace(part, contents, *entry, freed);
     // Somebody may have been faster.
     if (!HasData(*entry)) return GivePlace(part, contents, *entry);
   }
@@ -186,9 +205,12 @@ Result<void> ImageWriter::GivePlace(const Part& part, const Contents& contents, 
     }
     // An unmapped block may have kept its old space.
     if (entry.file_offset() != 0) {
-      publication.freed = {.range = {entry.file_offset(), geometry_.block_size()}};
+      publication.freed = {entry.file_offset(), geometry_.block_size()};
     }
     done = journal_.Publish(publication);
+    if (done && publication.freed) {
+      return journal_.Free({&*publication.freed, 1}, Space::Contents::kDirty);
+    }
   }
   if (!done) journal_.Abandon(*piece);
   return done;
@@ -232,7 +254,8 @@ Result<void> ImageWriter::EnsureBitmap(uint64_t chunk) {
 
 // -- Blocks that lose their place --
 
-Result<void> ImageWriter::TakePlace(const Part& part, const Contents& contents, BatEntry entry) {
+Result<void> ImageWriter::TakePlace(const Part& part, const Contents& contents, BatEntry entry,
+                                    FreedSpace& freed) {
   // A child must say that it reads as zeros: the parent's bytes are not to come back. For the guest
   // of a base disk it is all the same, and the state tells other programs what was asked for.
   const bool trims = contents.kind == Contents::Kind::kTrim;
@@ -243,17 +266,40 @@ Result<void> ImageWriter::TakePlace(const Part& part, const Contents& contents, 
   Publication publication{
       .entry = Publication::Entry{geometry_.PayloadIndex(part.block), BatEntry(state, 0)}};
   if (entry.file_offset() != 0) {
-    publication.freed = {.range = {entry.file_offset(), geometry_.block_size()}};
-    // Before the publication: once that is durable the space may be another's.
-    auto punched = file_.PunchHole(publication.freed->range);
-    journal_.NoteWrite();
-    if (punched) {
-      publication.freed->contents = Space::Contents::kZero;
-    } else if (punched.error().code != ErrorCode::kUnsupported) {
-      return punched;
+    publication.freed = {entry.file_offset(), geometry_.block_size()};
+  }
+  auto published = journal_.Publish(publication);
+  if (published && publication.freed) freed.push_back(*publication.freed);
+  return published;
+}
+
+// Nothing points at it any more, and nobody else gets it before it is free.
+Result<void> ImageWriter::GiveBack(FreedSpace& freed) {
+  if (freed.empty()) return {};
+  std::ranges::sort(freed, {}, &FileRange::file_offset);
+  size_t runs = 0;
+  for (const FileRange& range : freed) {
+    if (runs > 0 &&
+        freed[runs - 1].file_offset + freed[runs - 1].length_bytes == range.file_offset) {
+      freed[runs - 1].length_bytes += range.length_bytes;
+    } else {
+      freed[runs++] = range;
     }
   }
-  return journal_.Publish(publication);
+  freed.resize(runs);
+  Result<void> result;
+  for (const FileRange& run : freed) {
+    auto punched = file_.PunchHole(run);
+    punches_.fetch_add(1, std::memory_order_relaxed);
+    if (!punched && punched.error().code != ErrorCode::kUnsupported && result) {
+      result = std::unexpected(punched.error());
+    }
+    auto given =
+        journal_.Free({&run, 1}, punched ? Space::Contents::kZero : Space::Contents::kDirty);
+    if (!given) return given;
+  }
+  freed.clear();
+  return result;
 }
 
 // -- Bytes --
@@ -272,6 +318,7 @@ Result<void> ImageWriter::Put(const Part& part, const Contents& contents, uint64
     case Contents::Kind::kTrim:
       if (keeps_blocks_) break;
       auto punched = file_.PunchHole(range);
+      punches_.fetch_add(1, std::memory_order_relaxed);
       if (punched || punched.error().code != ErrorCode::kUnsupported) return punched;
       break;
   }

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "bytes/mutex.h"
 #include "image/journal.h"
@@ -77,13 +78,20 @@ class ImageWriter {
     bool zeros() const { return kind == Kind::kZeroes || kind == Kind::kTrim; }
   };
 
+  // Space that blocks have lost: punched when enough has come together, in as few calls as it
+  // takes.
+  using FreedSpace = std::vector<FileRange>;
+
   Result<void> Change(DiskRange range, const Contents& contents);
-  Result<void> ChangePart(const Part& part, const Contents& contents);
+  Result<void> ChangeParts(DiskRange range, const Contents& contents, FreedSpace& freed);
+  Result<void> ChangePart(const Part& part, const Contents& contents, FreedSpace& freed);
   Result<void> ChangeInPlace(const Part& part, const Contents& contents, format::BatEntry entry);
   Result<void> GivePlace(const Part& part, const Contents& contents, format::BatEntry entry);
   Result<void> FillNewPlace(const Part& part, const Contents& contents, const Space::Piece& piece,
                             bool partial);
-  Result<void> TakePlace(const Part& part, const Contents& contents, format::BatEntry entry);
+  Result<void> TakePlace(const Part& part, const Contents& contents, format::BatEntry entry,
+                         FreedSpace& freed);
+  Result<void> GiveBack(FreedSpace& freed);
   Result<void> PublishBits(const Part& part, format::BatEntry entry);
   Result<void> EnsureBitmap(uint64_t chunk);
   Result<void> Put(const Part& part, const Contents& contents, uint64_t file_offset);
@@ -105,6 +113,7 @@ class ImageWriter {
   Mutex bitmap_mutex_;  // held by whoever gives a sector bitmap its place
   std::atomic<uint64_t> payload_bytes_ = 0;
   std::atomic<uint64_t> padding_bytes_ = 0;
+  std::atomic<uint64_t> punches_ = 0;
 };
 
 }  // namespace vhdx

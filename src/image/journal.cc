@@ -131,7 +131,10 @@ Result<void> Journal::PublishAll(const Publication& publication) {
 Result<void> Journal::PublishLocked(const Publication& publication,
                                     const std::optional<SectorBitmaps::LoadedPages>& pages) {
   if (auto whole = durability_.Check(); !whole) return whole;
-  if (publication.freed) claims_->Release(publication.freed->range);
+  if (publication.freed) {
+    claims_->Release(*publication.freed);
+    ++counters_.freed;
+  }
   if (publication.placed) {
     claims_->Grow(durability_.length());
     if (!claims_->Claim(*publication.placed)) {
@@ -149,14 +152,19 @@ Result<void> Journal::PublishLocked(const Publication& publication,
     block_map_.SetEntry(publication.entry->index, publication.entry->value);
     dirty_bat_pages_.insert(publication.entry->index / format::kBatEntriesPerPage);
   }
-  if (publication.freed) {
-    freed_.push_back(*publication.freed);
-    ++counters_.freed;
-  }
   payload_first_ = payload_first_ || publication.payload_first;
   dirty_pages_ = dirty_bat_pages_.size() + dirty_bitmap_pages_.size();
   NoteWrite();
   return {};
+}
+
+Result<void> Journal::Free(std::span<const FileRange> ranges, Space::Contents contents) {
+  return PoisonIfThrown([&]() -> Result<void> {
+    const MutexLock lock(publish_mutex_);
+    for (const FileRange& range : ranges) freed_.push_back({range, contents});
+    NoteWrite();
+    return {};
+  });
 }
 
 // Before the first change of a page: once that is in the log, the page has to come in place, and a
@@ -226,7 +234,7 @@ Result<void> Journal::RunRound(uint64_t number) {
     PutBack(*snapshot);
     return durable;
   }
-  for (const Publication::Freed& freed : snapshot->freed) {
+  for (const FreedRange& freed : snapshot->freed) {
     space_->Release(freed.range, freed.contents);
   }
   {
@@ -405,6 +413,8 @@ Result<Guid> Journal::NewGuid() {
 Result<Journal::Snapshot> Journal::TakeSnapshot() {
   Snapshot snapshot;
   const MutexLock lock(publish_mutex_);
+  // What freed it was published before, and is in an earlier round or in this one.
+  snapshot.freed = std::exchange(freed_, {});
   if (dirty_bat_pages_.empty() && dirty_bitmap_pages_.empty() && table_repairs_.empty()) {
     return snapshot;
   }
@@ -429,7 +439,6 @@ Result<Journal::Snapshot> Journal::TakeSnapshot() {
   dirty_bitmap_pages_.clear();
   dirty_bat_pages_.clear();
   dirty_pages_ = 0;
-  snapshot.freed = std::exchange(freed_, {});
   snapshot.payload_first = std::exchange(payload_first_, false);
   snapshot.last_file_offset = space_->end();
   return snapshot;

@@ -31,6 +31,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -61,14 +62,11 @@ struct Publication {
     DiskRange range;
     SectorBitmaps::OtherBits others = SectorBitmaps::OtherBits::kKeep;
   };
-  struct Freed {
-    FileRange range;
-    Space::Contents contents = Space::Contents::kDirty;  ///< kZero: a hole was punched already
-  };
   std::optional<Entry> entry = {};
   std::optional<Bits> bits = {};
   std::optional<FileRange> placed = {};  ///< what the entry now points at
-  std::optional<Freed> freed = {};       ///< what it pointed at before
+  /// What it pointed at before. Nobody else gets it until the caller has called Journal::Free.
+  std::optional<FileRange> freed = {};
   /// Old bytes could show if the entry became durable before what was written.
   bool payload_first = false;
 };
@@ -101,6 +99,11 @@ class Journal {
   /// page that is a hole); kPoisoned; kInternal, which poisons.
   Result<void> Publish(const Publication& publication);
 
+  /// Space that publications have freed, of one block or several; kZero: a hole was punched in it
+  /// since. It is used again when those publications, and the hole, are durable. Errors: kNoMemory,
+  /// which poisons.
+  Result<void> Free(std::span<const FileRange> ranges, Space::Contents contents);
+
   /// Bytes of the file were changed, perhaps in vain: the next flush has something to do.
   void NoteWrite();
 
@@ -117,9 +120,13 @@ class Journal {
   void CountInto(EngineCounters& counters) const;
 
  private:
+  struct FreedRange {
+    FileRange range;
+    Space::Contents contents = Space::Contents::kDirty;
+  };
   struct Snapshot {
     std::vector<log::Page> pages;  // in the order in which they are logged
-    std::vector<Publication::Freed> freed;
+    std::vector<FreedRange> freed;
     uint64_t last_file_offset = 0;
     bool payload_first = false;
     size_t logged = 0;  // how many of the pages are in the log
@@ -188,7 +195,7 @@ class Journal {
   Mutex publish_mutex_;
   std::set<uint64_t> dirty_bat_pages_ VHDX_GUARDED_BY(publish_mutex_);     // by page index
   std::set<uint64_t> dirty_bitmap_pages_ VHDX_GUARDED_BY(publish_mutex_);  // by file offset
-  std::vector<Publication::Freed> freed_ VHDX_GUARDED_BY(publish_mutex_);
+  std::vector<FreedRange> freed_ VHDX_GUARDED_BY(publish_mutex_);
   bool payload_first_ VHDX_GUARDED_BY(publish_mutex_) = false;
   std::optional<SpaceMap> claims_ VHDX_GUARDED_BY(publish_mutex_);  // what entries point at
 
