@@ -1,11 +1,10 @@
 """The images and raw files that the rows work on: made once, synced, compared, kept in the work
 folder."""
 
-import os
 import subprocess
 from pathlib import Path
 
-from protocol import Failed, sync_file_system, warm_page_cache
+from protocol import Failed, sync_file_system
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -84,7 +83,3 @@ class Inputs:
             call(["cp", "--reflink=never", "--sparse=always", path, copy])
             sync_file_system(self.folder)
         return copy
-
-    def warm(self, *paths):
-        """Puts the data of the files into the page cache; holes are skipped."""
-        warm_page_cache(path for path in paths if os.path.getsize(path) < TIB)

@@ -1,6 +1,7 @@
 """How a figure is measured: rounds that alternate between the sides, and the ratio of medians.
 
-Inputs are there, synced and in the page cache before the first round. In each round every side runs
+Inputs are there, synced, and in the page cache in the state that the row names, before the first
+round. In each round every side runs
 once, one after the other, A B A B; before each, all targets are removed and the file system is
 synced. A run lasts at least `seconds`: what is shorter is repeated. Nobody syncs inside the timed
 part.
@@ -119,6 +120,40 @@ class FreshRateSide(RateSide):
         return run_once(self._argv)["rate"]
 
 
+class TrimSide(FreshRateSide):
+    """A trim of a whole VHDX; it has to give back contiguous blocks in one call."""
+
+    unit = "trims/s"
+
+    def _rate(self):
+        result = run_once(self._argv)
+        if result["punches"] != 1:
+            raise Failed(f"a trim of contiguous blocks made {result['punches']} calls, and not one")
+        return result["rate"]
+
+
+class PreparedRateSide:
+    """Another side, before every run of which something is prepared."""
+
+    less_is_better = False
+
+    def __init__(self, side, prepare):
+        self.name = side.name
+        self.unit = side.unit
+        self._side = side
+        self._prepare = prepare
+
+    def clean(self):
+        self._side.clean()
+
+    def warm_up(self, protocol):
+        self.run()
+
+    def run(self):
+        self._prepare()
+        return self._side.run()
+
+
 class QemuBenchSide(FreshRateSide):
     """qemu-img bench, which prints how long its requests took."""
 
@@ -173,22 +208,6 @@ class Measured:
 def sync_file_system(folder):
     """Syncs the file system that holds the folder (sync -f)."""
     subprocess.run(["sync", "-f", str(folder)], check=True)
-
-
-def warm_page_cache(paths):
-    for path in paths:
-        with open(path, "rb", buffering=0) as file:
-            while file.read(1 << 22):
-                pass
-
-
-def drop_from_page_cache(paths):
-    """Pages that were written lie in the cache in other pieces than pages that were read, which alone
-    can make a difference of a tenth: files that are only read are dropped, and read in alike."""
-    for path in paths:
-        with open(path, "rb", buffering=0) as file:
-            os.fsync(file.fileno())
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def alternate(sides, folder, protocol, say):

@@ -8,6 +8,9 @@
 //   --count N --step B   N requests, one every B bytes, and a flush at the end, which counts
 //   --flush-each         ... and one behind each request
 //   --direct             past the page cache
+//   --serving            cached as for a server (vhdx only)
+//   --trim               instead of requests: all of it is trimmed at once, and the rate is one a
+//   run
 //
 // Prints {"requests": N, "seconds": S, "rate": N/S}, and for vhdx what the engine counted.
 // bench/run alternates the two.
@@ -48,6 +51,7 @@ struct Target {
   uint64_t size_bytes = 0;
   Request request;
   std::function<bool()> flush;
+  std::function<bool()> trim;
   std::function<std::string()> counters = [] { return std::string(); };
 };
 
@@ -84,6 +88,8 @@ struct Arguments {
   bool write = false;
   bool flush_each = false;
   bool direct = false;
+  bool serving = false;
+  bool trim = false;
 };
 
 std::unique_ptr<std::byte[], decltype(&std::free)> NewBuffer() {
@@ -153,20 +159,34 @@ Score MeasureSteps(const Target& target, const Arguments& arguments) {
   return score;
 }
 
+Score MeasureTrim(const Target& target) {
+  const auto start = Clock::now();
+  const bool done = target.trim();
+  const std::chrono::duration<double> took = Clock::now() - start;
+  return {.requests = 1, .seconds = took.count(), .failed = !done};
+}
+
 Score Measure(const Target& target, const Arguments& arguments) {
+  if (arguments.trim) return MeasureTrim(target);
   if (arguments.count > 0) return MeasureSteps(target, arguments);
   (void)MeasureRandom(target, arguments.threads, kWarmUpSeconds);
   return MeasureRandom(target, arguments.threads, arguments.seconds);
 }
 
 Target OpenRaw(const Arguments& arguments) {
-  const int flags = (arguments.write ? O_RDWR : O_RDONLY) | (arguments.direct ? O_DIRECT : 0);
+  const bool writes = arguments.write || arguments.trim;
+  const int flags = (writes ? O_RDWR : O_RDONLY) | (arguments.direct ? O_DIRECT : 0);
   const int fd = ::open(arguments.path.c_str(), flags | O_CLOEXEC);
   const off_t size = fd < 0 ? -1 : ::lseek(fd, 0, SEEK_END);
   if (size < 0) return {};
-  Target target{.size_bytes = static_cast<uint64_t>(size), .request = {}, .flush = [fd] {
-                  return ::fdatasync(fd) == 0;
-                }};
+  Target target{.size_bytes = static_cast<uint64_t>(size),
+                .request = {},
+                .flush = [fd] { return ::fdatasync(fd) == 0; },
+                .trim =
+                    [fd, size] {
+                      return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, size) ==
+                             0;
+                    }};
   const auto whole = [](ssize_t moved) { return moved == static_cast<ssize_t>(kRequestBytes); };
   if (arguments.write) {
     target.request = [fd, whole](uint64_t offset, vhdx::MutableByteSpan buffer) {
@@ -182,15 +202,18 @@ Target OpenRaw(const Arguments& arguments) {
 
 std::string CountersOf(const vhdx::Disk& disk) {
   const vhdx::EngineCounters counters = disk.counters();
-  return vhdx::Format(R"(, "syncs": {}, "log-entries": {}, "allocations": {})", counters.syncs,
-                      counters.log_entries, counters.allocations);
+  return vhdx::Format(R"(, "syncs": {}, "log-entries": {}, "allocations": {}, "punches": {})",
+                      counters.syncs, counters.log_entries, counters.allocations, counters.punches);
 }
 
 Target OpenVhdx(const Arguments& arguments) {
   vhdx::HostFileSystem files;
-  const auto access = arguments.write ? vhdx::DiskAccess::kReadWrite : vhdx::DiskAccess::kReadOnly;
+  const bool writes = arguments.write || arguments.trim;
+  const auto opened_for = writes ? vhdx::DiskAccess::kReadWrite : vhdx::DiskAccess::kReadOnly;
+  const auto cache = arguments.serving ? vhdx::PageCache::kForServing : vhdx::PageCache::kAsHost;
   auto opened =
-      vhdx::Disk::Open(files, arguments.path, {.access = access, .direct = arguments.direct});
+      vhdx::Disk::Open(files, arguments.path,
+                       {.access = opened_for, .direct = arguments.direct, .page_cache = cache});
   if (!opened) {
     std::fprintf(stderr, "%s\n", vhdx::ToString(opened.error()).c_str());
     return {};
@@ -199,6 +222,7 @@ Target OpenVhdx(const Arguments& arguments) {
   Target target{.size_bytes = disk->size_bytes(),
                 .request = {},
                 .flush = [disk] { return disk->Flush().has_value(); },
+                .trim = [disk] { return disk->Trim({0, disk->size_bytes()}).has_value(); },
                 .counters = [disk] { return CountersOf(*disk); }};
   if (arguments.write) {
     target.request = [disk](uint64_t offset, vhdx::MutableByteSpan buffer) {
@@ -229,6 +253,10 @@ bool Parse(const std::vector<std::string_view>& words, Arguments& arguments) {
       arguments.flush_each = true;
     } else if (option == "--direct") {
       arguments.direct = true;
+    } else if (option == "--serving") {
+      arguments.serving = true;
+    } else if (option == "--trim") {
+      arguments.trim = true;
     } else if (i + 1 == words.size()) {
       return false;
     } else if (const std::string_view value = words[++i]; option == "--threads") {
@@ -250,8 +278,8 @@ int main(int argc, char** argv) {
   Arguments arguments;
   if (!Parse({argv + 1, argv + argc}, arguments)) {
     std::fprintf(stderr,
-                 "usage: %s (raw|vhdx) FILE [--write] [--threads N] [--direct]\n"
-                 "       [--seconds S | --count N --step BYTES [--flush-each]]\n",
+                 "usage: %s (raw|vhdx) FILE [--write] [--threads N] [--direct] [--serving]\n"
+                 "       [--seconds S | --count N --step BYTES [--flush-each] | --trim]\n",
                  argv[0]);
     return 64;
   }

@@ -4,15 +4,15 @@ A row is a function that takes a Bench and gives Lines; ROWS names them. To add 
 function and add it there; docs/performance.md says what bounds it.
 """
 
-import contextlib
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from inputs import GIB, MIB, TIB, call
 from mounts import Skipped, loop_mount
-from protocol import (CommandSide, FreshRateSide, QemuBenchSide, RateSide, alternate,
-                      drop_from_page_cache)
+from page_cache import make_cold, make_large, make_small
+from protocol import (CommandSide, FreshRateSide, PreparedRateSide, QemuBenchSide, RateSide, TrimSide,
+                      alternate)
 from servers import FioSide, served
 
 # Loop-mounted file systems: 4 GiB of data as VHDX, as raw, and as one target, with room to spare.
@@ -29,6 +29,7 @@ class Line:
 
     row: str
     what: str
+    cache: str = ""
     ours: Optional[float] = None
     theirs: Optional[float] = None
     unit: str = ""
@@ -77,7 +78,7 @@ class Bench:
 def faster(row, ours, theirs, at_least):
     """A line that promises to be `at_least` times as fast as a peer."""
     ratio = ours.times_better_than(theirs)
-    return Line(row, f"against {theirs.name}", ours.median, theirs.median, ours.unit, ratio,
+    return Line(row, f"against {theirs.name}", "", ours.median, theirs.median, ours.unit, ratio,
                 ours.against_itself(), f">= {at_least:g} x", ratio >= at_least,
                 samples_ours=tuple(s.value for s in ours.samples),
                 samples_theirs=tuple(s.value for s in theirs.samples))
@@ -85,14 +86,14 @@ def faster(row, ours, theirs, at_least):
 
 def less_cpu(row, ours, theirs, at_most):
     ratio = ours.cpu_median / theirs.cpu_median
-    return Line(row, f"CPU against {theirs.name}", ours.cpu_median, theirs.cpu_median, "CPU s", ratio,
+    return Line(row, f"CPU against {theirs.name}", "", ours.cpu_median, theirs.cpu_median, "CPU s", ratio,
                 None, f"<= {at_most:g} x", ratio <= at_most,
                 samples_ours=tuple(s.cpu_seconds for s in ours.samples),
                 samples_theirs=tuple(s.cpu_seconds for s in theirs.samples))
 
 
 def less_memory(row, ours, theirs, at_most_bytes):
-    return Line(row, "peak memory", ours.peak_rss_bytes / MIB, theirs.peak_rss_bytes / MIB, "MiB",
+    return Line(row, "peak memory", "", ours.peak_rss_bytes / MIB, theirs.peak_rss_bytes / MIB, "MiB",
                 ours.peak_rss_bytes / theirs.peak_rss_bytes, None, f"< {at_most_bytes // MIB} MiB",
                 ours.peak_rss_bytes < at_most_bytes)
 
@@ -104,9 +105,7 @@ def random_requests(threads, write):
         key = f"random-{'write' if write else 'read'}-{threads}"
         image = bench.inputs.image("full", RANDOM_SIZE, 2 * MIB, 100)
         image, raw = bench.inputs.copies(image, bench.inputs.raw_twin(image))
-        if not write:
-            drop_from_page_cache([image, raw])
-        bench.inputs.warm(image, raw)
+        (make_small if write else make_large)(image, raw)
         # What the program calls a second is one round: 0.4 s, beginning and end aside.
         options = ["--threads", threads, "--seconds", bench.protocol.seconds + 0.1]
         options += ["--write"] if write else []
@@ -118,6 +117,64 @@ def random_requests(threads, write):
         return [faster(key, ours, theirs, 0.9 if write else 0.95)]
 
     return row
+
+
+def converted_writes(threads):
+    """4 KiB overwrites of a disk that vhdx convert has just made, against a raw file that was just
+    written."""
+
+    def row(bench):
+        key = f"random-write-{threads}-converted"
+        raw = bench.inputs.raw_twin(bench.inputs.image("full", RANDOM_SIZE, 2 * MIB, 100))
+        folder = bench.inputs.subfolder("written")
+        image, large, small = (folder / name for name in ("new.vhdx", "2m.raw", "128k.raw"))
+        options = ["--seconds", bench.protocol.seconds + 0.1, "--write"]
+        call([bench.programs.vhdx, "convert", "-q", "--force", "-f", "raw", "-O", "vhdx",
+              "--block-size", "2M", raw, image])
+        for target, piece in ((large, "2M"), (small, "128K")):
+            call(["dd", f"if={raw}", f"of={target}", f"bs={piece}", "status=none"])
+        call(["sync", "-f", folder])
+        ours, in_large, in_small = bench.measure(
+            [RateSide("vhdx", [bench.programs.request, "vhdx", image, "--threads", threads, *options]),
+             RateSide("pwrite, raw file written by 2 MiB",
+                      [bench.programs.request, "raw", large, *options]),
+             RateSide("pwrite, raw file written by 128 KiB",
+                      [bench.programs.request, "raw", small, *options])],
+            bench.inputs.folder)
+        shutil.rmtree(folder)
+        return [faster(key, ours, in_large, 4), faster(key, ours, in_small, 0.9)]
+
+    return row
+
+
+def trim(bench):
+    """A trim of 20 GiB in contiguous blocks of 2 MiB, all allocated, and one fallocate of a raw file."""
+    key = "trim-20g"
+    size = 20 * GIB
+    folder = bench.inputs.folder
+    if shutil.disk_usage(folder).free < 2 * size + GIB:
+        raise Skipped("needs 41 GB of free space")
+    image, raw = folder / "trim.vhdx", folder / "trim.raw"
+
+    def allocate(mode, path):
+        """4 KiB into each 2 MiB, and the rest of the file by fallocate."""
+        call([bench.programs.request, mode, path, "--write", "--count", size // (2 * MIB), "--step",
+              2 * MIB])
+        call(["fallocate", "--length", path.stat().st_size, path])
+
+    def make_image():
+        bench.create(image, size, 2 * MIB)
+        allocate("vhdx", image)
+
+    def make_raw():
+        make_sparse(raw, size)
+        allocate("raw", raw)
+
+    ours, theirs = bench.measure(
+        [TrimSide("vhdx", [bench.programs.request, "vhdx", image, "--trim"], image, make_image),
+         FreshRateSide("fallocate, raw", [bench.programs.request, "raw", raw, "--trim"], raw, make_raw)],
+        folder)
+    return [faster(key, ours, theirs, 1 / 1.2)]
 
 
 def new_blocks(flush_each):
@@ -157,7 +214,7 @@ def convert_to_raw(bench):
     key = "convert-4g"
     image = bench.inputs.image("quarter-4g", 4 * GIB, 2 * MIB, 25)
     raw = bench.inputs.raw_twin(image)
-    bench.inputs.warm(image, raw)
+    make_large(image, raw)
     folder = bench.inputs.folder
     ours, copy, qemu = bench.measure(
         [bench.convert(image, folder / "ours.out"),
@@ -171,7 +228,7 @@ def convert_from_raw(bench):
     """Raw to VHDX: the same contents."""
     key = "convert-4g-to-vhdx"
     raw = bench.inputs.raw_twin(bench.inputs.image("quarter-4g", 4 * GIB, 2 * MIB, 25))
-    bench.inputs.warm(raw)
+    make_large(raw)
     folder = bench.inputs.folder
     new, new_qemu = folder / "ours.out", folder / "qemu.out"
     ours, copy, qemu = bench.measure(
@@ -195,7 +252,7 @@ def convert_reflink(kind):
             twin = bench.inputs.raw_twin(original)
             here = bench.inputs.in_folder(folder)
             image, raw = here.copy_of(original), here.copy_of(twin)
-            here.warm(image, raw)
+            make_large(image, raw)
             ours, copy = bench.measure(
                 [bench.convert(image, folder / "ours.out"),
                  bench.copy("--reflink=never", raw, folder / "cp.out")],
@@ -227,15 +284,27 @@ def info_of_huge(bench):
     return [faster(key, ours, qemu, 20), less_memory(key, ours, qemu, MAX_INFO_RSS)]
 
 
-@contextlib.contextmanager
-def three_servers(bench, image, qemu_image, raw):
-    """The URIs of our plugin, of qemu-nbd, and of nbdkit's file plugin."""
-    with served(lambda socket: ["nbdkit", "-f", "-U", socket, bench.programs.plugin,
-                                f"file={image}"]) as ours, \
-         served(lambda socket: ["qemu-nbd", "-f", "vhdx", "-t", "-e", 16, "-k", socket,
-                                qemu_image]) as qemu, \
-         served(lambda socket: ["nbdkit", "-f", "-U", socket, "file", raw]) as file_plugin:
-        yield ours, qemu, file_plugin
+def plugin(bench, image, *options):
+    """Our server, as what `served` takes."""
+    return lambda socket: ["nbdkit", "-f", "-U", socket, bench.programs.plugin, f"file={image}",
+                           *options]
+
+
+def qemu_nbd(image):
+    return lambda socket: ["qemu-nbd", "-f", "vhdx", "-t", "-e", 16, "-k", socket, image]
+
+
+def file_plugin(raw, *options):
+    return lambda socket: ["nbdkit", "-f", "-U", socket, "file", raw, *options]
+
+
+def nbd_files(bench, name, size, data_percent):
+    """An image for us, one for qemu-nbd and a raw file, with the same contents."""
+    original = bench.inputs.image(name, size, 2 * MIB, data_percent)
+    image, raw = bench.inputs.copies(original, bench.inputs.raw_twin(original))
+    # All write, and none into what another has.
+    qemu_image = bench.inputs.in_folder(bench.inputs.subfolder("for-qemu")).copy_of(original)
+    return image, qemu_image, raw
 
 
 def nbd_requests(write):
@@ -243,20 +312,57 @@ def nbd_requests(write):
 
     def row(bench):
         key = f"nbd-random-{'write' if write else 'read'}"
-        original = bench.inputs.image("full", RANDOM_SIZE, 2 * MIB, 100)
-        image, raw = bench.inputs.copies(original, bench.inputs.raw_twin(original))
-        # Both write, and neither into what the other has.
-        qemu_image = bench.inputs.in_folder(bench.inputs.subfolder("for-qemu")).copy_of(original)
-        bench.inputs.warm(image, raw, qemu_image)
-        with three_servers(bench, image, qemu_image, raw) as uris:
-            names = ("vhdx", "qemu-nbd", "nbdkit file")
-            ours, qemu, file_plugin = bench.measure(
-                [FioSide(name, uri, write, bench.protocol.seconds + 0.2)
-                 for name, uri in zip(names, uris)],
+        image, qemu_image, raw = nbd_files(bench, "full", RANDOM_SIZE, 100)
+        (make_small if write else make_large)(image, raw, qemu_image)
+        seconds = bench.protocol.seconds + 0.2
+        with served(plugin(bench, image)) as ours, served(qemu_nbd(qemu_image)) as qemu, \
+             served(file_plugin(raw)) as raw_file:
+            ours, qemu, raw_file = bench.measure(
+                [FioSide("vhdx", ours, "randwrite" if write else "randread", seconds),
+                 FioSide("qemu-nbd", qemu, "randwrite" if write else "randread", seconds),
+                 FioSide("nbdkit file", raw_file, "randwrite" if write else "randread", seconds)],
                 bench.inputs.folder)
-        at_least_qemu, at_least_file = (3, 0.8) if write else (1.1, 0.9)
-        return [faster(key, ours, qemu, at_least_qemu),
-                faster(key, ours, file_plugin, at_least_file)]
+        at_least_qemu, at_least_file = (1, 0.95) if write else (1.1, 0.9)
+        return [faster(key, ours, qemu, at_least_qemu), faster(key, ours, raw_file, at_least_file)]
+
+    return row
+
+
+def nbd_writes_after_copy(bench):
+    """The same writes, after nbdcopy has read all of the disk through the server itself."""
+    key = "nbd-random-write-copied"
+    image, qemu_image, raw = nbd_files(bench, "full", RANDOM_SIZE, 100)
+    raw_random = bench.inputs.in_folder(bench.inputs.subfolder("for-random")).copy_of(raw)
+    make_cold(image, qemu_image, raw, raw_random)
+    with served(plugin(bench, image)) as ours, served(qemu_nbd(qemu_image)) as qemu, \
+         served(file_plugin(raw)) as raw_file, \
+         served(file_plugin(raw_random, "fadvise=random")) as advised:
+        names = ("vhdx", "qemu-nbd", "nbdkit file", "nbdkit file fadvise=random")
+        uris = (ours, qemu, raw_file, advised)
+        for uri in uris:
+            call(["nbdcopy", uri, "null:"])
+        ours, qemu, raw_file, advised = bench.measure(
+            [FioSide(name, uri, "randwrite", bench.protocol.seconds + 0.2)
+             for name, uri in zip(names, uris)],
+            bench.inputs.folder)
+    return [faster(key, ours, qemu, 3), faster(key, ours, raw_file, 2), faster(key, ours, advised, 0.8)]
+
+
+def nbd_cold_reads(block, depth, size):
+    """fio reads in sequence what is not in the cache: with our own read-ahead, and the host's."""
+
+    def row(bench):
+        key = f"nbd-cold-read-{block}"
+        image, _, _ = nbd_files(bench, "full", RANDOM_SIZE, 100)
+        sides = []
+        with served(plugin(bench, image, "access=write", "no-lock=true")) as ours, \
+             served(plugin(bench, image, "page-cache=host", "no-lock=true")) as host:
+            for name, uri in (("vhdx", ours), ("the host's read-ahead", host)):
+                side = FioSide(name, uri, "read", 0, [f"--bs={block}", f"--iodepth={depth}",
+                                                      f"--size={size}"])
+                sides.append(PreparedRateSide(side, lambda: make_cold(image)))
+            ours, host = bench.measure(sides, bench.inputs.folder)
+        return [faster(key, ours, host, 0.85 if block == "1m" else 1)]
 
     return row
 
@@ -264,16 +370,16 @@ def nbd_requests(write):
 def nbd_copy(bench):
     """nbdcopy reads 4 GiB, a quarter of it data, over a Unix socket."""
     key = "nbd-copy-4g"
-    image = bench.inputs.image("quarter-4g", 4 * GIB, 2 * MIB, 25)
-    raw = bench.inputs.raw_twin(image)
-    qemu_image = bench.inputs.in_folder(bench.inputs.subfolder("for-qemu")).copy_of(image)
-    bench.inputs.warm(image, raw, qemu_image)
-    with three_servers(bench, image, qemu_image, raw) as uris:
+    image, qemu_image, raw = nbd_files(bench, "quarter-4g", 4 * GIB, 25)
+    make_large(image, raw, qemu_image)
+    with served(plugin(bench, image)) as ours, served(qemu_nbd(qemu_image)) as qemu, \
+         served(file_plugin(raw)) as raw_file:
         names = ("vhdx", "qemu-nbd", "nbdkit file")
-        ours, qemu, file_plugin = bench.measure(
-            [bench.command(name, ["nbdcopy", uri, "null:"]) for name, uri in zip(names, uris)],
+        ours, qemu, raw_file = bench.measure(
+            [bench.command(name, ["nbdcopy", uri, "null:"])
+             for name, uri in zip(names, (ours, qemu, raw_file))],
             bench.inputs.folder)
-    return [faster(key, ours, qemu, 1.1), faster(key, ours, file_plugin, 0.9)]
+    return [faster(key, ours, qemu, 1.1), faster(key, ours, raw_file, 0.9)]
 
 
 ROWS = {
@@ -281,6 +387,8 @@ ROWS = {
     "random-read-16": random_requests(16, write=False),
     "random-write-1": random_requests(1, write=True),
     "random-write-16": random_requests(16, write=True),
+    "random-write-1-converted": converted_writes(1),
+    "random-write-16-converted": converted_writes(16),
     "new-blocks": new_blocks(flush_each=False),
     "new-blocks-flush-each": new_blocks(flush_each=True),
     "convert-4g": convert_to_raw,
@@ -291,14 +399,46 @@ ROWS = {
     "info-64t": info_of_huge,
     "nbd-random-read": nbd_requests(write=False),
     "nbd-random-write": nbd_requests(write=True),
+    "nbd-random-write-copied": nbd_writes_after_copy,
+    "nbd-cold-read-4k": nbd_cold_reads("4k", 16, "64m"),
+    "nbd-cold-read-64k": nbd_cold_reads("64k", 16, "512m"),
+    "nbd-cold-read-1m": nbd_cold_reads("1m", 16, "512m"),
     "nbd-copy-4g": nbd_copy,
+    "trim-20g": trim,
+}
+
+# How the files of a row came into the host's page cache; see page_cache.py.
+CACHE = {
+    "random-read-1": "large",
+    "random-read-16": "large",
+    "random-write-1": "small",
+    "random-write-16": "small",
+    "random-write-1-converted": "just written",
+    "random-write-16-converted": "just written",
+    "new-blocks": "new files",
+    "new-blocks-flush-each": "new files",
+    "convert-4g": "large",
+    "convert-4g-to-vhdx": "large",
+    "convert-16g-xfs": "large",
+    "convert-16g-btrfs": "large",
+    "convert-empty-127g": "large",
+    "info-64t": "as made",
+    "nbd-random-read": "large",
+    "nbd-random-write": "small",
+    "nbd-random-write-copied": "read by the server",
+    "nbd-cold-read-4k": "cold",
+    "nbd-cold-read-64k": "cold",
+    "nbd-cold-read-1m": "cold",
+    "nbd-copy-4g": "large",
+    "trim-20g": "new files",
 }
 
 # Programs that a row cannot do without.
 NEEDS = {key: ["qemu-img"] for key in ROWS}
-NEEDS["nbd-random-read"] += ["qemu-nbd", "nbdkit", "fio"]
-NEEDS["nbd-random-write"] += ["qemu-nbd", "nbdkit", "fio"]
-NEEDS["nbd-copy-4g"] += ["qemu-nbd", "nbdkit", "nbdcopy"]
+for key in ROWS:
+    if key.startswith("nbd-"):
+        NEEDS[key] += ["qemu-nbd", "nbdkit", "fio", "nbdcopy"]
+NEEDS["trim-20g"] += ["fallocate"]
 
 
 def measure_row(key, bench):
@@ -307,6 +447,6 @@ def measure_row(key, bench):
         for tool in NEEDS[key]:
             if shutil.which(tool) is None:
                 raise Skipped(f"{tool} is not installed")
-        return ROWS[key](bench)
+        return [replace(line, cache=CACHE[key]) for line in ROWS[key](bench)]
     except Skipped as reason:
         return [Line(key, "", skipped=str(reason))]

@@ -35,14 +35,15 @@ def served(argv_for_socket):
 
 
 class FioSide(RateSide):
-    """fio's random requests of 4 KiB, 16 at once, to a server."""
+    """fio's requests to a server: of 4 KiB, 16 at once, for so long, unless `options` say otherwise."""
 
-    def __init__(self, name, uri, write, seconds):
+    def __init__(self, name, uri, mode, seconds, options=()):
+        """`mode` is fio's rw; without `seconds` it ends when all has been read or written once."""
+        timed = ["--time_based", f"--runtime={int(seconds * 1000)}ms"] if seconds else []
         super().__init__(name, [
-            "fio", "--name=requests", "--ioengine=nbd", f"--uri={uri}",
-            f"--rw={'randwrite' if write else 'randread'}", "--bs=4k", "--iodepth=16",
-            "--time_based", f"--runtime={int(seconds * 1000)}ms", "--output-format=json"])
-        self._kind = "write" if write else "read"
+            "fio", "--name=requests", "--ioengine=nbd", f"--uri={uri}", f"--rw={mode}", "--bs=4k",
+            "--iodepth=16", *timed, "--output-format=json", *options])
+        self._kind = "write" if mode.endswith("write") else "read"
 
     def run(self):
         with tempfile.TemporaryDirectory(prefix="fio-") as folder:

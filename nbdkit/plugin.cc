@@ -157,6 +157,15 @@ Result<void> SetAccess(std::string_view value) {
   return {};
 }
 
+Result<void> SetPageCache(std::string_view value) {
+  if (value != "serving" && value != "host") {
+    return Mistake("page-cache= takes serving or host, and not \"" + std::string(value) + "\"");
+  }
+  Served().open.page_cache =
+      value == "serving" ? vhdx::PageCache::kForServing : vhdx::PageCache::kAsHost;
+  return {};
+}
+
 Result<void> Configure(std::string_view key, const char* value) {
   vhdx::nbd::ServedDisk& served = Served();
   if (key == "orphan-children") return SetFlag(served.orphan_children, key, value);
@@ -170,6 +179,7 @@ Result<void> Configure(std::string_view key, const char* value) {
   if (key == "ignore-parent-id") return SetFlag(served.open.ignore_parent_id, key, value);
   if (key == "ignore-log") return SetFlag(served.open.ignore_log, key, value);
   if (key == "access") return SetAccess(value);
+  if (key == "page-cache") return SetPageCache(value);
   if (key != "file" && key != "parent-dir" && key != "parent") {
     return Mistake("unknown parameter \"" + std::string(key) +
                    "\"; `nbdkit vhdx --help` lists the parameters");
@@ -201,6 +211,7 @@ void Load() {
   // Where the host limits the length of files a write is to fail, and not to end the process.
   std::signal(SIGXFSZ, SIG_IGN);
   served_disk = std::make_unique<vhdx::nbd::ServedDisk>(vhdx::nbd::Files());
+  Served().open.page_cache = vhdx::PageCache::kForServing;
 }
 
 int GetReady() {
@@ -351,6 +362,8 @@ nbdkit_plugin Describe() {
       "ignore-parent-id=true    (with -r) accept a parent whose identity differs\n"
       "ignore-log=true          (with -r) read as if the log were empty\n"
       "orphan-children=true     write to it even if it is the parent of other images\n"
+      "page-cache=serving|host  cache for small writes and read ahead here, or leave it to the\n"
+      "                         host (default: serving)\n"
       "no-lock=true             where the file system has no locks, or others read it";
   plugin.config = Config;
   plugin.config_complete = ConfigComplete;

@@ -78,6 +78,8 @@ class ForwardingFile : public File {
   }
   Result<uint64_t> NextData(uint64_t file_offset) override { return base_->NextData(file_offset); }
   Result<uint64_t> NextHole(uint64_t file_offset) override { return base_->NextHole(file_offset); }
+  bool AdviseRandomAccess() override { return base_->AdviseRandomAccess(); }
+  void ReadAhead(FileRange range) override { base_->ReadAhead(range); }
   Result<void> Lock(LockMode mode) override { return base_->Lock(mode); }
   Result<void> FillRandom(MutableByteSpan bytes) override { return base_->FillRandom(bytes); }
   std::chrono::system_clock::time_point Now() override { return base_->Now(); }

@@ -43,6 +43,17 @@ enum class LockPolicy : uint8_t {
             ///< and new data, and writing may corrupt the file
 };
 
+/// How the image that is written uses the host's page cache.
+enum class PageCache : uint8_t {
+  kAsHost,  ///< as the host does by itself
+  /// For whoever serves a disk for a long time. On ext4, a file that was read or written in large
+  /// pieces is cached in folios of up to 2 MiB, and overwriting 4 KiB of one takes twelve times as
+  /// long as overwriting a page: the host is told that access is random, so that it caches pages
+  /// (what is in the cache already stays as it is), and the disk reads ahead of sequential readers
+  /// itself.
+  kForServing,
+};
+
 struct OpenOptions {
   DiskAccess access = DiskAccess::kReadOnly;
   std::vector<std::string> parent_folders =
@@ -63,6 +74,8 @@ struct OpenOptions {
   /// Open every file of the chain with O_DIRECT: metadata and payload, reads and writes bypass the
   /// host's page cache. Requests that are not aligned to FileCapabilities::io_alignment are copied.
   bool direct = false;
+  /// Only for writing; without effect on parents, and with `direct`.
+  PageCache page_cache = PageCache::kAsHost;
 };
 
 /// One place where a parent was looked for. For error messages.

@@ -117,6 +117,14 @@ class File {
   /// Errors: kIo.
   virtual Result<uint64_t> NextHole(uint64_t file_offset) = 0;
 
+  /// Says that reads of this file do not follow each other: the host then reads nothing ahead, and
+  /// what it caches, it caches in small pages, in which overwriting a few KiB costs little. Returns
+  /// false, and changes nothing, if that makes no difference on this file system.
+  virtual bool AdviseRandomAccess() { return false; }
+  /// Lets the host start reading a range into its page cache, and does not wait for it. Advice:
+  /// what fails is not reported.
+  virtual void ReadAhead(FileRange) {}
+
   /// Takes the lock without waiting; it is held until the File is destroyed. Errors: kBusy (the
   /// sentence names the holder if it is known); kUnsupported if the file system has no locks.
   virtual Result<void> Lock(LockMode mode) = 0;

@@ -81,6 +81,23 @@ Result<Disk::Chain::Piece> Disk::Chain::Resolve(uint64_t offset, uint64_t length
   }
 }
 
+// Parents are not written, and their host reads ahead as it does. A block that moves meanwhile is
+// read in vain.
+void Disk::Chain::StartReadAhead(DiskRange read) {
+  const DiskRange ahead = read_ahead_->Note(read);
+  Image& image = *layers_[0];
+  for (uint64_t at = ahead.disk_offset; at < ahead.end();) {
+    const uint64_t within = image.geometry().OffsetInBlock(at);
+    const uint64_t length =
+        std::min({ReadAhead::kPiece, ahead.end() - at, image.geometry().block_size() - within});
+    const auto block = image.block_map().PayloadBlock(image.geometry().BlockOf(at));
+    if (block && (block->kind == Block::Kind::kPresent || block->kind == Block::Kind::kPartial)) {
+      image.file().ReadAhead({block->file_offset + within, length});
+    }
+    at += length;
+  }
+}
+
 // Where the top image is being written, a block's place is not given to another while it is read.
 Result<void> Disk::Chain::ReadSlowly(uint64_t disk_offset, MutableByteSpan buffer) {
   ImageWriter* const writer = layers_[0]->writer();
@@ -149,12 +166,17 @@ Result<void> Disk::Chain::ReadData(const Piece& piece, MutableByteSpan buffer) {
 
 // -- Writing --
 
-Result<void> Disk::Chain::EnableWriting(const WriteLimits& limits) {
+Result<void> Disk::Chain::EnableWriting(const WriteLimits& limits, PageCache page_cache) {
   // What is built on must not be lost: whoever wrote a parent may never have synced it.
   for (size_t depth = 1; depth < layers_.size(); ++depth) {
     if (auto synced = layers_[depth]->file().Sync(); !synced) return synced;
   }
-  return layers_[0]->EnableWriting(limits);
+  if (auto enabled = layers_[0]->EnableWriting(limits); !enabled) return enabled;
+  // One never goes without the other: a cold sequential read would be twenty times slower.
+  if (page_cache == PageCache::kForServing && layers_[0]->file().AdviseRandomAccess()) {
+    read_ahead_ = std::make_unique<ReadAhead>(layers_[0]->geometry().virtual_disk_size());
+  }
+  return {};
 }
 
 Disk::Chain::Sectors Disk::Chain::Split(DiskRange range) const {
@@ -176,7 +198,7 @@ Result<void> Disk::Chain::WriteEdge(uint64_t disk_offset, ByteSpan bytes) {
                                            });
 }
 
-Result<void> Disk::Chain::Write(uint64_t disk_offset, ByteSpan bytes) {
+Result<void> Disk::Chain::WriteUnaligned(uint64_t disk_offset, ByteSpan bytes) {
   const Sectors sectors = Split({disk_offset, bytes.size()});
   const auto part = [&](DiskRange range) {
     return bytes.subspan(range.disk_offset - disk_offset, range.length_bytes);

@@ -14,7 +14,10 @@
 #include <string>
 #include <vector>
 
+#include "bytes/arithmetic.h"
+#include "disk/read_ahead.h"
 #include "image/image.h"
+#include "image/image_writer.h"
 #include "image/write_limits.h"
 
 namespace vhdx {
@@ -34,12 +37,14 @@ class Disk::Chain {
 
   /// Makes what is in the parents durable, and the top image ready to be written.
   /// Errors: those of Image::EnableWriting; kIo.
-  Result<void> EnableWriting(const WriteLimits& limits);
+  Result<void> EnableWriting(const WriteLimits& limits, PageCache page_cache);
 
   /// Most reads lie in one block that stands in the image itself. They are over in one look and one
   /// call of the file, here, where it costs no call of ours: behind a system call a processor that
   /// guards against speculation mispredicts every return.
   Result<void> Read(uint64_t disk_offset, MutableByteSpan buffer) {
+    if (read_ahead_ != nullptr) [[unlikely]]
+      StartReadAhead({disk_offset, buffer.size()});
     if (layers_[0]->writer() == nullptr) {
       const uint64_t place = PlaceIfInOneBlock(disk_offset, buffer.size());
       if (place != 0) return layers_[0]->file().ReadExactAt(place, buffer);
@@ -47,7 +52,12 @@ class Disk::Chain {
     return ReadSlowly(disk_offset, buffer);
   }
   // Any offset and length; the top image is writable. Errors: those of ImageWriter and of Read.
-  Result<void> Write(uint64_t disk_offset, ByteSpan bytes);
+  Result<void> Write(uint64_t disk_offset, ByteSpan bytes) {
+    if (IsAligned(disk_offset | bytes.size(), layers_[0]->geometry().logical_sector_size())) {
+      return layers_[0]->writer()->Write(disk_offset, bytes);
+    }
+    return WriteUnaligned(disk_offset, bytes);
+  }
   Result<void> Zero(DiskRange range, ZeroHow how);
   Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents);
 
@@ -76,6 +86,7 @@ class Disk::Chain {
     const uint64_t start = layers_[0]->block_map().OffsetIfPresent(geometry.BlockOf(disk_offset));
     return start == 0 ? 0 : start + within;
   }
+  void StartReadAhead(DiskRange read);
   Result<void> ReadSlowly(uint64_t disk_offset, MutableByteSpan buffer);
   /// As Read, with nothing said about who may write meanwhile.
   Result<void> ReadUnlocked(uint64_t disk_offset, MutableByteSpan buffer);
@@ -89,10 +100,12 @@ class Disk::Chain {
     DiskRange tail;
   };
   Sectors Split(DiskRange range) const;
+  Result<void> WriteUnaligned(uint64_t disk_offset, ByteSpan bytes);
   /// Writes a part of one sector.
   Result<void> WriteEdge(uint64_t disk_offset, ByteSpan bytes);
 
   std::vector<std::unique_ptr<Image>> layers_;
+  std::unique_ptr<ReadAhead> read_ahead_;  // null where the host reads ahead
 };
 
 }  // namespace vhdx

@@ -412,6 +412,97 @@ TEST_F(DiskWrite, PageOfBitsThatChangesThereAndBack_IsLoggedAgain) {
   EXPECT_EQ(ReadAgain({2 * kMiB, 1024}), Filled(1024, 9));
 }
 
+// A file that remembers what it was advised.
+class AdvisedFile final : public testing::ForwardingFile {
+ public:
+  struct Advice {
+    bool takes_advice = true;
+    int random = 0;
+    std::vector<FileRange> ahead = {};
+  };
+  AdvisedFile(std::unique_ptr<File> file, Advice& advice)
+      : ForwardingFile(std::move(file)), advice_(advice) {}
+  bool AdviseRandomAccess() override {
+    ++advice_.random;
+    return advice_.takes_advice;
+  }
+  void ReadAhead(FileRange range) override { advice_.ahead.push_back(range); }
+
+ private:
+  Advice& advice_;
+};
+
+class AdvisedFileSystem final : public testing::ForwardingFileSystem {
+ public:
+  AdvisedFileSystem(FileSystem& files, AdvisedFile::Advice& advice)
+      : ForwardingFileSystem(files), advice_(advice) {}
+  Result<std::unique_ptr<File>> Open(const std::string& path,
+                                     const OpenFileOptions& options) override {
+    auto file = ForwardingFileSystem::Open(path, options);
+    if (!file) return file;
+    return std::make_unique<AdvisedFile>(*std::move(file), advice_);
+  }
+
+ private:
+  AdvisedFile::Advice& advice_;
+};
+
+void ReadInSequence(Disk& disk) {
+  std::vector<std::byte> bytes(65536);
+  for (uint64_t at = 0; at < 8 * kMiB; at += bytes.size()) {
+    EXPECT_EQ(OutcomeOf(disk.Read(at, bytes)), "ok");
+  }
+}
+
+TEST_F(DiskWrite, DiskForServing_ReadsAheadOfWhatIsInTheFile) {
+  ImageSpec spec = DynamicImage({.disk_size = 8 * kMiB, .block_size = 2 * kMiB});
+  spec.blocks = {FullBlock(0), FullBlock(2)};
+  Put(kPath, spec);
+  AdvisedFile::Advice advice;
+  AdvisedFileSystem files(files_, advice);
+  auto disk = Disk::Open(files, kPath,
+                         {.access = DiskAccess::kReadWrite, .page_cache = PageCache::kForServing});
+  ASSERT_TRUE(disk);
+  EXPECT_EQ(advice.random, 1);
+  ReadInSequence(**disk);
+  uint64_t total = 0;
+  for (const FileRange& range : advice.ahead) {
+    EXPECT_LE(range.length_bytes, 128 * kKiB);
+    total += range.length_bytes;
+  }
+  // All but what was read before it was known to be a sequence; nothing of blocks that are not
+  // there.
+  EXPECT_GE(total, 4 * kMiB - 256 * kKiB);
+  EXPECT_LE(total, 4 * kMiB);
+}
+
+TEST_F(DiskWrite, HostThatTakesNoAdvice_ReadsAheadItself) {
+  Put(kPath, DynamicImage({.disk_size = 8 * kMiB}));
+  AdvisedFile::Advice advice{.takes_advice = false};
+  AdvisedFileSystem files(files_, advice);
+  auto disk = Disk::Open(files, kPath,
+                         {.access = DiskAccess::kReadWrite, .page_cache = PageCache::kForServing});
+  ASSERT_TRUE(disk);
+  ReadInSequence(**disk);
+  EXPECT_TRUE(advice.ahead.empty());
+}
+
+TEST_F(DiskWrite, PageCache_IsTheHostsUnlessAsked) {
+  ImageSpec spec = DynamicImage({.disk_size = 8 * kMiB, .block_size = 2 * kMiB});
+  spec.blocks = testing::FullBlocks(4);
+  Put(kPath, spec);
+  AdvisedFile::Advice advice;
+  AdvisedFileSystem files(files_, advice);
+  for (const OpenOptions& options : {OpenOptions{.access = DiskAccess::kReadWrite},
+                                     OpenOptions{.page_cache = PageCache::kForServing}}) {
+    auto disk = Disk::Open(files, kPath, options);
+    ASSERT_TRUE(disk);
+    ReadInSequence(**disk);
+  }
+  EXPECT_EQ(advice.random, 0);
+  EXPECT_TRUE(advice.ahead.empty());
+}
+
 TEST_F(DiskWrite, FixedDisk_KeepsItsBlocks) {
   Put(kPath, FixedImage({.disk_size = 8 * kMiB}));
   auto disk = Open();

@@ -15,8 +15,8 @@ namespace {
 using format::BatEntry;
 using format::PayloadState;
 
-// Blocks whose space is punched together: more would have to wait for it longer.
-constexpr uint64_t kMostFreed = 4096;
+// Blocks whose space is punched together, at most: 1 MiB of memory.
+constexpr uint64_t kMostFreed = 65536;
 
 bool HasData(BatEntry entry) {
   return entry.state() == PayloadState::kFullyPresent ||
@@ -35,10 +35,6 @@ ImageWriter::ImageWriter(const Journal::Parts& parts, const WriteLimits& limits,
       keeps_blocks_(parts.info.parameters.subformat() == Subformat::kFixed),
       journal_(parts, limits, file_length),
       locks_(std::make_unique<BlockLocks>()) {}
-
-Result<void> ImageWriter::Write(uint64_t disk_offset, ByteSpan bytes) {
-  return Change({disk_offset, bytes.size()}, {.bytes = bytes});
-}
 
 Result<void> ImageWriter::WriteWithin(
     uint64_t disk_offset, ByteSpan bytes,

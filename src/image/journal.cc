@@ -187,11 +187,6 @@ uint64_t Journal::BatPageOffset(uint64_t page_index) const {
   return block_map_.rules().bat_offset() + page_index * format::kLogSectorSize;
 }
 
-void Journal::NoteWrite() {
-  // Most writes find it set already, and then share the cache line.
-  if (!unsynced_.load()) unsynced_.store(true);
-}
-
 // -- Flushing --
 
 Result<void> Journal::Flush() {

@@ -88,6 +88,10 @@ class Journal {
   /// To be called before every change; the first call starts the session. Errors: kPoisoned;
   /// kCorrupt with the rule that forbids writing; kIo, kNoSpace.
   Result<void> Start();
+  /// Whether it has started, and nothing has failed: then Start would do nothing.
+  bool IsOpen() const {
+    return open_.load(std::memory_order_acquire) && durability_.Check().has_value();
+  }
 
   /// Space for a block. Errors: kNoSpace, kIo.
   Result<Space::Piece> Allocate(uint64_t length_bytes);
@@ -105,7 +109,10 @@ class Journal {
   Result<void> Free(std::span<const FileRange> ranges, Space::Contents contents);
 
   /// Bytes of the file were changed, perhaps in vain: the next flush has something to do.
-  void NoteWrite();
+  void NoteWrite() {
+    // Most writes find it set already, and then share the cache line.
+    if (!unsynced_.load()) unsynced_.store(true);
+  }
 
   Result<void> Flush();
   /// To be called between changes, with no lock held: runs a round if so much was published since

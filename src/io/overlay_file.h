@@ -78,6 +78,8 @@ class OverlayFile final : public File {
   Result<uint64_t> NextData(uint64_t file_offset) override;
   Result<uint64_t> NextHole(uint64_t file_offset) override;
 
+  bool AdviseRandomAccess() override { return base_->AdviseRandomAccess(); }
+  void ReadAhead(FileRange range) override { base_->ReadAhead(range); }
   Result<void> Lock(LockMode mode) override { return base_->Lock(mode); }
   Result<void> Sync() override { return base_->Sync(); }
   Result<void> FillRandom(MutableByteSpan bytes) override { return base_->FillRandom(bytes); }

@@ -25,6 +25,11 @@ namespace {
 // From here on allocating a range of its own costs less than it saves.
 constexpr size_t kLongWrite = 64 * kKiB;
 
+// Where the host caches in folios, a write makes folios of its own length. Measured on ext4 (Linux
+// 6.18), overwrites of 4 KiB afterwards: 30,000 a second after pieces of 2 MiB, 169,000 after
+// these. Shorter pieces make copying slower.
+constexpr size_t kFolioWrite = 128 * kKiB;
+
 /// As many of `buffers` as one system call takes.
 template <typename Span>
 std::span<iovec> FillBatch(std::array<iovec, IOV_MAX>& batch, std::span<const Span> buffers) {
@@ -107,6 +112,17 @@ Result<size_t> PosixFile::ReadMany(uint64_t file_offset, std::span<const Mutable
 
 Result<void> PosixFile::WriteOne(uint64_t file_offset, ByteSpan buffer) {
   if (buffer.size() >= kLongWrite) AllocateForWrite({file_offset, buffer.size()});
+  while (opened_.caches_in_folios && buffer.size() > kFolioWrite) {
+    // The folios begin at multiples of their length.
+    const size_t piece = kFolioWrite - file_offset % kFolioWrite;
+    if (auto written = WritePiece(file_offset, buffer.first(piece)); !written) return written;
+    file_offset += piece;
+    buffer = buffer.subspan(piece);
+  }
+  return WritePiece(file_offset, buffer);
+}
+
+Result<void> PosixFile::WritePiece(uint64_t file_offset, ByteSpan buffer) {
   iovec vector = VectorOf(buffer);
   const Transferred written =
       TransferWhole({&vector, 1}, file_offset, [this](std::span<iovec> left, uint64_t offset) {
@@ -120,7 +136,30 @@ Result<void> PosixFile::WriteOne(uint64_t file_offset, ByteSpan buffer) {
 Result<void> PosixFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) {
   if (!capabilities().writable) return FailedReadOnly();
   if (file_offset >= kBeyondEveryFile) return FailedAt(EFBIG, "write", {file_offset, 0});
+  if (buffers.size() == 1 && buffers[0].size() < kLongWrite) {
+    // Here, and not further down: each call deeper costs a hundredth of a small write.
+    const ByteSpan buffer = buffers[0];
+    const ssize_t written =
+        ::pwrite(fd(), buffer.data(), buffer.size(), static_cast<off_t>(file_offset));
+    if (written == static_cast<ssize_t>(buffer.size())) [[likely]]
+      return {};
+    const size_t done = written < 0 ? 0 : static_cast<size_t>(written);
+    if (written >= 0 || errno == EINTR) return WriteOne(file_offset + done, buffer.subspan(done));
+    return FailedAt(errno, "write", {file_offset, buffer.size()});
+  }
   return buffers.size() == 1 ? WriteOne(file_offset, buffers[0]) : WriteMany(file_offset, buffers);
+}
+
+// -- The page cache --
+
+bool PosixFile::AdviseRandomAccess() {
+  return opened_.caches_in_folios && ::posix_fadvise(fd(), 0, 0, POSIX_FADV_RANDOM) == 0;
+}
+
+void PosixFile::ReadAhead(FileRange range) {
+  if (range.file_offset >= kBeyondEveryFile || range.length_bytes >= kBeyondEveryFile) return;
+  (void)::posix_fadvise(fd(), static_cast<off_t>(range.file_offset),
+                        static_cast<off_t>(range.length_bytes), POSIX_FADV_WILLNEED);
 }
 
 Result<void> PosixFile::WriteMany(uint64_t file_offset, std::span<const ByteSpan> buffers) {

@@ -32,6 +32,9 @@ struct OpenedFile {
   uint64_t device_bytes = 0;  ///< length of a block device; unused for regular files
   /// The file is new and all of it is a hole, and its host allocates a long write page by page.
   bool allocates_by_page = false;
+  /// The host caches a long read or write in large folios, and an overwrite of a few KiB costs as
+  /// much as its folio is long.
+  bool caches_in_folios = false;
 };
 
 class PosixFile : public File {
@@ -62,6 +65,9 @@ class PosixFile : public File {
   Result<uint64_t> NextData(uint64_t file_offset) final;
   Result<uint64_t> NextHole(uint64_t file_offset) final;
 
+  bool AdviseRandomAccess() override;
+  void ReadAhead(FileRange range) override;
+
   Result<void> Lock(LockMode mode) final;
 
   Result<void> FillRandom(MutableByteSpan bytes) final;
@@ -80,6 +86,8 @@ class PosixFile : public File {
  private:
   Result<size_t> ReadMany(uint64_t file_offset, std::span<const MutableByteSpan> buffers);
   Result<void> WriteOne(uint64_t file_offset, ByteSpan buffer);
+  /// One write(2), or what it takes of them.
+  Result<void> WritePiece(uint64_t file_offset, ByteSpan buffer);
   Result<void> WriteMany(uint64_t file_offset, std::span<const ByteSpan> buffers);
   /// Allocates the range of a long write in one step, if the host would otherwise do so page by
   /// page, which takes longer. If that fails, the write reports the error.

@@ -64,12 +64,14 @@ TEST_F(PosixFileTest, MoreBuffersThanOneCallTakesKeepTheirOrder) {
 TEST_F(PosixFileTest, LongWritesReadBackHoweverTheHostAllocates) {
   const std::vector<std::byte> bytes = PatternBytes(2 * kMiB + 1);
   for (const bool by_page : {false, true}) {
+    // Written in pieces where the host caches in folios.
     PosixFile file({.descriptor = FileDescriptor(::open(PathOf(by_page ? "a" : "b").c_str(),
                                                         O_CREAT | O_RDWR | O_CLOEXEC, 0600)),
                     .name = "a",
                     .identity = {},
                     .capabilities = {.writable = true},
-                    .allocates_by_page = by_page});
+                    .allocates_by_page = by_page,
+                    .caches_in_folios = by_page});
     ASSERT_TRUE(file.WriteAt(kMiB + 3, ByteSpan(bytes)));
     ASSERT_TRUE(file.WriteAt(10 * kMiB, ByteSpan(bytes)));
     ASSERT_TRUE(file.WriteAt(kMiB + 3, ByteSpan(bytes)));  // in place
@@ -89,6 +91,21 @@ TEST_F(PosixFileTest, LongWriteNeedsNoHostThatCanAllocate) {
                   .capabilities = {.writable = true},
                   .allocates_by_page = true});
   EXPECT_TRUE(file.WriteAt(0, ByteSpan(PatternBytes(kMiB))));
+}
+
+TEST_F(PosixFileTest, RandomAccessIsAdvisedWhereItMakesADifference) {
+  for (const bool folios : {false, true}) {
+    PosixFile file({.descriptor = FileDescriptor(
+                        ::open(PathOf("a").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600)),
+                    .name = "a",
+                    .identity = {},
+                    .capabilities = {.writable = true},
+                    .caches_in_folios = folios});
+    EXPECT_EQ(file.AdviseRandomAccess(), folios);
+    file.ReadAhead({0, kMiB});  // advice, where nothing is
+    file.ReadAhead({UINT64_MAX, UINT64_MAX});
+    EXPECT_EQ(*file.Size(), 0U);
+  }
 }
 
 TEST_F(PosixFileTest, ReadsBehindTheEndAreShortHoweverFar) {

@@ -312,13 +312,14 @@ TEST_F(NbdkitPlugin, RequestPastTheEnd_IsInvalid) {
 
 TEST_F(NbdkitPlugin, Mistakes_AreNamedBeforeAnythingIsServed) {
   MakeDisk();
-  const std::array<std::pair<std::vector<std::pair<std::string, std::string>>, const char*>, 5>
+  const std::array<std::pair<std::vector<std::pair<std::string, std::string>>, const char*>, 6>
       mistakes = {{
           {{}, "file= is missing"},
           {{{"file", "/disk.vhdx"}, {"file", "/disk.vhdx"}}, "file= was given twice"},
           {{{"fil", "/disk.vhdx"}}, "unknown parameter \"fil\""},
           {{{"no-lock", "perhaps"}}, "no-lock= takes true or false"},
           {{{"access", "append"}}, "access= takes read or write"},
+          {{{"page-cache", "none"}}, "page-cache= takes serving or host"},
       }};
   for (const auto& [parameters, sentence] : mistakes) {
     EXPECT_EQ(Start(parameters), -1);
