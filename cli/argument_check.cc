@@ -29,7 +29,7 @@ constexpr ForeignOption kForeignOptions[] = {
     {"convert", "-t", "the cache of the host is used; --sync makes the result durable"},
     {"convert", "-S", "zeros are found in units of 4 KiB"},
     {"convert", "--salvage", "salvaging is not implemented yet"},
-    {"check", "-r", "repairing is not implemented yet"},
+    {"check", "--repair", "repairing is not implemented yet"},
     {"info", "--backing-chain", "the whole chain is shown by --chain"},
     {"bench", "-c", "the number of requests is --count"},
     {"bench", "-d", "the number of requests at once is --depth"},
@@ -40,7 +40,7 @@ constexpr ForeignOption kForeignOptions[] = {
     {"serve", "-r", "reading only is --read-only"},
     {"serve", "-p", "the port is part of --listen HOST:PORT"},
     {"serve", "-b", "the address is part of --listen HOST:PORT"},
-    {"", "--output", "for JSON say --json"},
+    {"", "--output", "for JSON, use --json"},
     {"", "--object", "there are no objects here"},
     {"", "--image-opts", "the image is named by its path"},
 };
@@ -117,7 +117,7 @@ class WordReader {
  private:
   // "-" is standard input, and "-5G" a number.
   static bool IsOption(std::string_view word) {
-    return word.size() > 1 && word[0] == '-' && (word[1] < '0' || word[1] > '9');
+    return word.size() > 1 && word[0] == '-' && (word[1] < '0' || word[1] > '9' || word == "-0");
   }
 
   const CLI::Option* Find(std::string_view name) const {
@@ -185,6 +185,24 @@ class WordReader {
   size_t positionals_ = 0;
 };
 
+// The address behind --listen may be left out: `serve --listen disk.vhdx`. What does not look like
+// an address is not taken for one.
+bool LooksLikeAddress(std::string_view word) {
+  const bool is_number = word.find_first_not_of("0123456789.") == std::string_view::npos;
+  return word == "*" || word == "localhost" || is_number ||
+         (word.find(':') != std::string_view::npos && word.find('/') == std::string_view::npos);
+}
+
+void SeparateListen(std::vector<std::string>& arguments) {
+  for (size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
+    if (arguments[i] != "--listen") continue;
+    const bool has_next = i + 1 < arguments.size() && !arguments[i + 1].starts_with('-');
+    if (has_next && !arguments[i + 1].empty() && !LooksLikeAddress(arguments[i + 1])) {
+      arguments[i] = "--listen=127.0.0.1";
+    }
+  }
+}
+
 }  // namespace
 
 std::optional<ArgumentMistake> FindArgumentMistake(const CLI::App& root,
@@ -192,7 +210,8 @@ std::optional<ArgumentMistake> FindArgumentMistake(const CLI::App& root,
   return WordReader(root).Read(arguments);
 }
 
-std::vector<std::string> TranslateHelp(std::vector<std::string> arguments) {
+std::vector<std::string> Translate(std::vector<std::string> arguments) {
+  SeparateListen(arguments);
   if (arguments.empty() || arguments.front() != "help") return arguments;
   arguments.erase(arguments.begin());
   arguments.emplace_back("--help");

@@ -24,8 +24,10 @@ struct ArgumentMistake {
 std::optional<ArgumentMistake> FindArgumentMistake(const CLI::App& root,
                                                    const std::vector<std::string>& arguments);
 
-/// `help COMMAND` is `COMMAND --help`, and `help` is `--help`.
-std::vector<std::string> TranslateHelp(std::vector<std::string> arguments);
+/// The words as the parser understands them: `help COMMAND` becomes `COMMAND --help`, and what
+/// follows
+/// `--listen` is its address only if it looks like one.
+std::vector<std::string> Translate(std::vector<std::string> arguments);
 
 }  // namespace vhdx::cli
 

@@ -49,11 +49,6 @@ void AddFile(CLI::App& app, const std::string& name, std::string& target, const 
   app.add_option(name, target, help)->type_name(kFileType)->required();
 }
 
-void AddFiles(CLI::App& app, const std::string& name, std::vector<std::string>& targets,
-              const std::string& help) {
-  app.add_option(name, targets, help)->type_name(kFileType)->required();
-}
-
 void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::string& help) {
   app.add_flag(names, target, help)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
@@ -75,9 +70,9 @@ void AddOptionalSize(CLI::App& app, const std::string& names, std::optional<uint
   });
 }
 
-void AddText(CLI::App& app, const std::string& names, std::string& target,
-             const std::string& help) {
-  AddValue(app, names, "TEXT", help, [&target](const std::string& text) -> std::string {
+void AddText(CLI::App& app, const std::string& names, std::string& target, const std::string& help,
+             const std::string& type) {
+  AddValue(app, names, type, help, [&target](const std::string& text) -> std::string {
     target = text;
     return {};
   });

@@ -30,10 +30,6 @@ CLI::App& AddCommand(CLI::App& root, const std::string& name, const std::string&
 /// A required positional argument: a file. `name` is what the help calls it, e.g. "SRC".
 void AddFile(CLI::App& app, const std::string& name, std::string& target, const std::string& help);
 
-/// The same, one or more of them.
-void AddFiles(CLI::App& app, const std::string& name, std::vector<std::string>& targets,
-              const std::string& help);
-
 void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::string& help);
 
 /// Bytes, with a unit: `--block 64k`. `is_right` tells which sizes can be, and `wrong` says what
@@ -45,8 +41,9 @@ void AddSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
 void AddOptionalSize(CLI::App& app, const std::string& names, std::optional<uint64_t>& target_bytes,
                      const std::string& help);
 
-/// Any text.
-void AddText(CLI::App& app, const std::string& names, std::string& target, const std::string& help);
+/// Any text. `type` is what the help calls it.
+void AddText(CLI::App& app, const std::string& names, std::string& target, const std::string& help,
+             const std::string& type = "TEXT");
 
 /// Text that may be left out behind the option; empty then.
 void AddOptionalText(CLI::App& app, const std::string& names, const std::string& type,

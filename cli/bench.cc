@@ -153,29 +153,32 @@ Result<ExitStatus> RunBench(const Invocation& invocation, const BenchArguments& 
 Command AddBench(CLI::App& root) {
   auto arguments = std::make_shared<BenchArguments>();
   BenchOptions& options = arguments->options;
-  CLI::App& app = AddCommand(root, "bench", "Measures how fast a disk can be read or overwritten.");
+  CLI::App& app = AddCommand(root, "bench", "Measure how fast a disk can be read or overwritten.");
   AddFile(app, "FILE", arguments->source.path, "a VHDX image, or a raw disk");
   AddFormat(app, "-f,--format", arguments->source);
-  AddFlag(app, "--write", arguments->write, "writes instead, over what the disk holds");
+  AddFlag(app, "--write", arguments->write,
+          "write instead of reading; this overwrites the contents of the disk");
   AddCount(app, "--flush-interval", options.flush_interval, {},
-           "with --write: a flush after so many writes; if not said, only at the end");
-  AddCount(app, "--count", options.count, {.least = 1}, "requests in all; 100000 if not said");
+           "with --write: flush after every N writes (default: only at the end)");
+  AddCount(app, "--count", options.count, {.least = 1},
+           "total number of requests (default: 100000)");
   AddSize(
       app, "--block", options.block_bytes,
       [](uint64_t size) { return size != 0 && size <= (uint64_t{1} << 30); },
       "is not a size from 1 byte to 1G", "size of a request (default: 4k)");
   AddSize(
       app, "--step", options.step_bytes, [](uint64_t size) { return size != 0; },
-      "would ask for the same bytes each time",
-      "from one request to the next; as --block if not said");
-  AddFlag(app, "--random", options.random, "anywhere on the disk instead");
+      "is not a size of at least 1 byte",
+      "distance from one request to the next (default: as --block)");
+  AddFlag(app, "--random", options.random, "requests at random offsets instead");
   AddCount(app, "--depth", arguments->depth, {.least = 1, .most = kMaxDepth},
-           "requests under way at once");
-  AddFlag(app, "--direct", arguments->source.read.direct, "past the host's page cache");
+           "number of requests in flight (default: 1)");
+  AddFlag(app, "--direct", arguments->source.read.direct,
+          "bypass the host's page cache (O_DIRECT)");
   AddFlag(app, "--orphan-children", arguments->source.orphan_children,
-          "with --write: also if FILE is the parent of other images");
+          "with --write: write even if FILE is the parent of other images");
   AddFlag(app, "--no-lock", arguments->no_lock,
-          "with --write: without locks, where the file system has none");
+          "with --write: do not lock, for file systems without locks");
   AddForceShare(app, arguments->source.read);
   for (const char* const of_writing : {"--flush-interval", "--orphan-children", "--no-lock"}) {
     AddNeed(app, of_writing, "--write");
@@ -185,7 +188,7 @@ Command AddBench(CLI::App& root) {
   return {
       .app = &app,
       .run = [arguments](const Invocation& invocation) { return RunBench(invocation, *arguments); },
-      .if_parent = "use a copy of it; --orphan-children writes to it all the same"};
+      .if_parent = "use a copy of it; --orphan-children writes anyway"};
 }
 
 }  // namespace vhdx::cli

@@ -3,7 +3,9 @@
 #include <vhdxkit/image_tree.h>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,40 +14,95 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
+#include "cli/file_list.h"
 #include "cli/image_tree_text.h"
+#include "cli/printable.h"
 
 namespace vhdx::cli {
 namespace {
 
 struct ChainArguments {
-  std::vector<std::string> paths;
+  FileListArguments list;
   ReadOptions read;
 };
 
-Result<ExitStatus> RunChain(const Invocation& invocation, const ChainArguments& arguments) {
-  auto nodes =
-      FindImageTree(invocation.files, arguments.paths, invocation.open_options(arguments.read));
-  if (!nodes) return std::unexpected(std::move(nodes.error()));
-  if (invocation.options.json) {
-    invocation.out.Write(ToDocument(TreeToJson(*nodes)));
-  } else if (nodes->empty()) {
-    invocation.messages.Note(Join(arguments.paths, ", "),
-                             "no *.vhdx or *.avhdx in it; folders below were not searched");
-  } else {
-    invocation.out.Write(TreeToText(*nodes));
+// Images and directories to look into, and the files beside the images. What cannot be listed is
+// reported and left out.
+struct Places {
+  std::vector<std::string> paths;
+  std::vector<SideFile> side_files;
+  bool complete = true;
+};
+
+void AddFolder(const Invocation& invocation, const std::string& folder, Places& places) {
+  if (auto images = ImagesIn(invocation.files, folder); !images) {
+    invocation.messages.Report(images.error());
+    places.complete = false;
+    return;
   }
-  // Images that were named, and not only found in a folder.
-  const bool all_read = std::ranges::none_of(*nodes, [&](const ImageNode& node) {
-    return node.error && std::ranges::find(arguments.paths, node.path) != arguments.paths.end();
-  });
-  if (all_read) return ExitStatus::kDone;
-  for (const ImageNode& node : *nodes) {
-    const bool named = std::ranges::find(arguments.paths, node.path) != arguments.paths.end();
-    if (node.error && named) {
-      return std::unexpected(ExplainWrongFormat(invocation.files, *node.error));
+  places.paths.push_back(folder);
+  std::ranges::move(SideFilesIn(invocation.files, folder), std::back_inserter(places.side_files));
+}
+
+Places PlacesOf(const Invocation& invocation, const std::vector<std::string>& names,
+                bool recursive) {
+  Places places;
+  for (const std::string& name : names) {
+    const auto is_folder = invocation.files.IsFolder(name);
+    if (!is_folder || !*is_folder) {
+      places.paths.push_back(name);
+    } else if (!recursive) {
+      AddFolder(invocation, name, places);
+    } else {
+      for (const std::string& folder : FoldersBelow(invocation.files, name)) {
+        AddFolder(invocation, folder, places);
+      }
     }
   }
-  return ExitStatus::kFailed;
+  return places;
+}
+
+void Print(const Invocation& invocation, const ChainArguments& arguments,
+           const std::vector<std::string>& names, const std::vector<ImageNode>& nodes,
+           const Places& places) {
+  if (invocation.options.json) {
+    Json json = TreeToJson(nodes);
+    for (const SideFile& file : places.side_files) {
+      json.push_back({{"filename", file.path}, {"side-file", file.kind}});
+    }
+    invocation.out.Write(ToDocument(json));
+    return;
+  }
+  if (nodes.empty()) {
+    invocation.messages.Note(Join(names, ", "), arguments.list.recursive
+                                                    ? "no *.vhdx or *.avhdx in it or below it"
+                                                    : "no *.vhdx or *.avhdx in it; -r searches the "
+                                                      "directories below it too");
+  }
+  invocation.out.Write(TreeToText(nodes, LineDrawingOfTerminal()));
+  if (places.side_files.empty()) return;
+  invocation.out.Write("\nFiles that belong to them:\n");
+  for (const SideFile& file : places.side_files) {
+    invocation.out.Print("{}  {}\n", Printable(file.path), DescribeSideFile(file.kind));
+  }
+}
+
+Result<ExitStatus> RunChain(const Invocation& invocation, const ChainArguments& arguments) {
+  const auto names = ReadNames(arguments.list);
+  if (!names) return std::unexpected(names.error());
+  const Places places = PlacesOf(invocation, *names, arguments.list.recursive);
+  auto nodes =
+      FindImageTree(invocation.files, places.paths, invocation.open_options(arguments.read));
+  if (!nodes) return std::unexpected(std::move(nodes.error()));
+  Print(invocation, arguments, *names, *nodes, places);
+  // Images that were named, and not only found in a folder.
+  const std::set<std::string> named(names->begin(), names->end());
+  const auto failed = std::ranges::find_if(
+      *nodes, [&](const ImageNode& node) { return node.error && named.contains(node.path); });
+  if (failed != nodes->end()) {
+    return std::unexpected(ExplainWrongFormat(invocation.files, *failed->error));
+  }
+  return places.complete ? ExitStatus::kDone : ExitStatus::kFailed;
 }
 
 }  // namespace
@@ -53,8 +110,10 @@ Result<ExitStatus> RunChain(const Invocation& invocation, const ChainArguments& 
 Command AddChain(CLI::App& root) {
   auto arguments = std::make_shared<ChainArguments>();
   CLI::App& app = AddCommand(
-      root, "chain", "Draws the tree of images and their parents, with orphans and broken links.");
-  AddFiles(app, "PATH", arguments->paths, "images, and folders with *.vhdx and *.avhdx in them");
+      root, "chain",
+      "Draw the tree of images and their parents, with orphans, broken links and duplicates.");
+  AddFileList(app, "PATH", arguments->list,
+              "images, and directories with *.vhdx and *.avhdx files");
   AddForceShare(app, arguments->read);
   return {&app,
           [arguments](const Invocation& invocation) { return RunChain(invocation, *arguments); }};

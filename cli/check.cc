@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cli/arguments.h"
+#include "cli/batch.h"
 #include "cli/check_document.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -14,7 +15,7 @@ namespace vhdx::cli {
 namespace {
 
 struct CheckArguments {
-  std::string path;
+  BatchArguments batch;
   ReadOptions read;
   bool verbose = false;
 };
@@ -35,9 +36,10 @@ ExitStatus StatusFor(CheckVerdict verdict) {
   return ExitStatus::kFailed;
 }
 
-Result<CheckReport> CheckImage(const Invocation& invocation, const CheckArguments& arguments) {
+Result<CheckReport> CheckImage(const Invocation& invocation, const CheckArguments& arguments,
+                               const std::string& path) {
   Progress progress(invocation.options.progress, invocation.error_fd);
-  return Check(invocation.files, arguments.path, invocation.open_options(arguments.read),
+  return Check(invocation.files, path, invocation.open_options(arguments.read),
                invocation.control(progress));
 }
 
@@ -58,20 +60,22 @@ void NameOtherFormats(const Invocation& invocation, CheckReport& report) {
   }
 }
 
-Result<ExitStatus> RunCheck(const Invocation& invocation, const CheckArguments& arguments) {
-  WarnOfForceShare(invocation, arguments.path, arguments.read);
-  auto report = CheckImage(invocation, arguments);
+Result<FileResult> CheckOf(const Invocation& invocation, const CheckArguments& arguments,
+                           const std::string& path) {
+  WarnOfForceShare(invocation, path, arguments.read);
+  auto report = CheckImage(invocation, arguments, path);
   if (!report) {
     return std::unexpected(ExplainWrongFormat(invocation.files, std::move(report.error())));
   }
   WarnOfMissingLocks(invocation, report->findings);  // the others are shown anyway
   NameOtherFormats(invocation, *report);
+  FileResult result{.status = StatusFor(report->verdict)};
   if (invocation.options.json) {
-    invocation.out.Write(ToDocument(CheckToJson(*report)));
+    result.json = CheckToJson(*report);
   } else if (!invocation.options.quiet) {
-    invocation.out.Write(CheckToText(*report, arguments.verbose ? Notes::kShow : Notes::kHide));
+    result.text = CheckToText(*report, arguments.verbose ? Notes::kShow : Notes::kHide);
   }
-  return StatusFor(report->verdict);
+  return result;
 }
 
 }  // namespace
@@ -80,16 +84,20 @@ Command AddCheck(CLI::App& root) {
   auto arguments = std::make_shared<CheckArguments>();
   CLI::App& app = AddCommand(
       root, "check",
-      "Checks an image and its parents against every rule of the format, and changes nothing. Ends "
-      "with 0 if no rule is broken, 1 if it could not be checked to the end, 2 if there is an "
-      "error, 3 if there are only warnings, 63 if it is not a VHDX file.");
-  AddFile(app, "FILE", arguments->path, "a VHDX image");
+      "Check an image and its parents against every rule of the format; change nothing. The exit "
+      "status is 0 if no rule is broken, 1 if it could not be checked to the end, 2 if there is an "
+      "error, 3 if there are only warnings, and 63 if it is not a VHDX file.");
+  AddBatch(app, "FILE", arguments->batch, "VHDX images");
   AddFlag(app, "-v,--verbose", arguments->verbose,
           "show notes too: what is normal, but worth knowing");
   AddForceShare(app, arguments->read);
   AddOverrides(app, arguments->read);
-  return {&app,
-          [arguments](const Invocation& invocation) { return RunCheck(invocation, *arguments); }};
+  return {&app, [arguments](const Invocation& invocation) {
+            return RunBatch(invocation, arguments->batch,
+                            [&](const Invocation& each, const std::string& path) {
+                              return CheckOf(each, *arguments, path);
+                            });
+          }};
 }
 
 }  // namespace vhdx::cli

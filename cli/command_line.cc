@@ -61,7 +61,7 @@ class CommandLine {
   void AddSharedOptions();
   std::string SentenceFor(const CLI::ParseError& mistake) const;
 
-  CLI::App root_{"Makes, reads and writes Hyper-V virtual disks (VHDX)."};
+  CLI::App root_{"Create, inspect, convert and serve Hyper-V virtual disks (VHDX)."};
   SharedOptions options_;
   std::string progress_ = "auto";
   bool shows_bar_ = false;
@@ -83,18 +83,18 @@ CommandLine::CommandLine() {
 }
 
 void CommandLine::AddSharedOptions() {
-  AddFlag(root_, "--json", options_.json, "prints one JSON document, and errors as JSON");
-  AddFlag(root_, "-q,--quiet", options_.quiet, "prints less: no notes, and no summaries");
+  AddFlag(root_, "--json", options_.json, "print one JSON document, and errors as JSON");
+  AddFlag(root_, "-q,--quiet", options_.quiet, "print less: no notes and no summaries");
   AddChoice(root_, "--progress", progress_, {"auto", "bar", "json", "none"},
-            "how progress is shown on standard error; auto: a bar on a terminal");
+            "how to show progress on standard error (default: auto, a bar on a terminal)");
   AddFlag(root_, "-p", shows_bar_, "the same as --progress=bar");
   root_
       .add_option("--parent-dir", options_.parent_folders,
-                  "another folder in or below which parents may lie; repeatable")
+                  "additional directory to search for parents, recursively; can be repeated")
       ->type_name(kFolderType)
       ->allow_extra_args(false);
   AddFlag(root_, "--allow-any-parent", options_.allow_any_parent,
-          "parents may lie anywhere: follows every path that an image names");
+          "accept parents in any directory: follow every path that an image names");
 }
 
 std::string HintFor(const std::string& command) {
@@ -183,7 +183,7 @@ ExitStatus PrintText(const std::string& text, const Surroundings& surroundings) 
 }  // namespace
 
 ExitStatus RunCommandLine(const std::vector<std::string>& words, const Surroundings& surroundings) {
-  const std::vector<std::string> arguments = TranslateHelp(words);
+  const std::vector<std::string> arguments = Translate(words);
   CommandLine command_line;
   if (const auto mistake = command_line.FindMistake(arguments)) {
     const std::string command = mistake->command.empty() ? "" : mistake->command + ": ";

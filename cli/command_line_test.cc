@@ -20,7 +20,7 @@ TEST_F(Commands, UsageMistakesAreOneSentenceAndAHint) {
       {{"inof", "x"}, "vhdx: unknown command \"inof\"; did you mean `info`?; see `vhdx --help`\n"},
       {{"info"}, "vhdx: info: FILE is missing; see `vhdx info --help`\n"},
       {{"info", "--frob", "x"}, "vhdx: info: unknown option \"--frob\"; see `vhdx info --help`\n"},
-      {{"info", "a", "b"}, "vhdx: info: too many arguments, from \"b\"; see `vhdx info --help`\n"},
+      {{"map", "a", "b"}, "vhdx: map: too many arguments, from \"b\"; see `vhdx map --help`\n"},
       {{"bench", "x", "--block"}, "vhdx: bench: --block needs a value; see `vhdx bench --help`\n"},
       {{"bench", "x", "--block", "4q"},
        "vhdx: bench: --block: \"4q\" is not a size: use bytes, or a number with k, M, G or T, "

@@ -43,14 +43,16 @@ Json ToJson(const CompareReport& report) {
 
 std::string ToText(const CompareArguments& arguments, const CompareReport& report) {
   if (report.first_difference) {
-    return Format("The disks differ, first at byte {}.\n", *report.first_difference);
+    return Format("{} ({}) and {} ({}) differ, first at byte {}.\n", Printable(arguments.a.path),
+                  FormatSize(report.size_a_bytes), Printable(arguments.b.path),
+                  FormatSize(report.size_b_bytes), *report.first_difference);
   }
   if (!report.identical) {
     return Format("The disks have different sizes: {} has {} bytes, {} has {} bytes.\n",
                   Printable(arguments.a.path), report.size_a_bytes, Printable(arguments.b.path),
                   report.size_b_bytes);
   }
-  return "The disks hold the same.\n";
+  return "The disks are identical.\n";
 }
 
 void NoteSizes(const Invocation& invocation, const CompareArguments& arguments,
@@ -84,16 +86,17 @@ Result<ExitStatus> RunCompare(const Invocation& invocation, const CompareArgumen
 
 Command AddCompare(CLI::App& root) {
   auto arguments = std::make_shared<CompareArguments>();
-  CLI::App& app = AddCommand(
-      root, "compare",
-      "Tells whether two disks hold the same, and where they differ. If one is longer, the "
-      "rest of it must be zeros. Ends with 0 if they are the same, 1 if they differ, 2 if they "
-      "could not be compared. With --json all differences are listed.");
+  CLI::App& app = AddCommand(root, "compare",
+                             "Compare the contents of two disks and report the first difference; "
+                             "with --json, all of them. "
+                             "If one is longer, the rest of it must be zeros. The exit status is 0 "
+                             "if they are identical, 1 "
+                             "if they differ, and 2 if they could not be compared.");
   AddFile(app, "A", arguments->a.path, "a VHDX image, or a raw disk");
   AddFile(app, "B", arguments->b.path, "another one");
-  AddFormat(app, "-f", arguments->a);
-  AddFormat(app, "-F", arguments->b);
-  AddFlag(app, "--strict", arguments->strict, "the sizes must be the same too");
+  AddFormat(app, "-f", arguments->a, "A");
+  AddFormat(app, "-F", arguments->b, "B");
+  AddFlag(app, "--strict", arguments->strict, "the sizes must be equal, too");
   ReadOptions& read = arguments->a.read;
   AddForceShare(app, read);
   AddOverrides(app, read);

@@ -21,7 +21,7 @@ std::string ScriptFor(const std::string& shell, const CLI::App& root) {
 
 Command AddCompletion(CLI::App& root) {
   auto shell = std::make_shared<std::string>();
-  CLI::App& app = AddCommand(root, "completion", "Prints a completion script for a shell.");
+  CLI::App& app = AddCommand(root, "completion", "Print a completion script for a shell.");
   AddChoice(app, "SHELL", *shell, {"bash", "zsh", "fish"}, "bash, zsh or fish");
   app.get_option("SHELL")->required();
   return {&app, [shell, &root](const Invocation& invocation) -> Result<ExitStatus> {

@@ -211,7 +211,7 @@ std::string BashCompletion(const CLI::App& root) {
 std::string ZshCompletion(const CLI::App& root) {
   std::string text =
       "#compdef vhdx\n"
-      "# zsh completion for vhdx; put it as _vhdx into a folder of $fpath\n"
+      "# zsh completion for vhdx; save it as _vhdx in a directory of $fpath\n"
       "_vhdx() {\n"
       "  local context state state_descr line\n"
       "  typeset -A opt_args\n"
@@ -224,8 +224,8 @@ std::string ZshCompletion(const CLI::App& root) {
   }
   text +=
       "  )\n"
-      "  _arguments -C $shared '(-h --help)'{-h,--help}'[tells how to use it]' \\\n"
-      "    '--version[tells the version]' '1:command:->command' '*::argument:->argument'\n"
+      "  _arguments -C $shared '(-h --help)'{-h,--help}'[show this help]' \\\n"
+      "    '--version[show the version]' '1:command:->command' '*::argument:->argument'\n"
       "  case $state in\n"
       "    command) _describe -t commands command commands ;;\n"
       "    argument)\n"

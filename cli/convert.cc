@@ -230,7 +230,7 @@ Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view ta
   }
   const std::string_view of_new_image = OptionOfNewImage(arguments.image);
   if (!of_new_image.empty() && target_format == kRaw) {
-    return refuse(Format("{} is for a VHDX; say -O vhdx, or leave it out", of_new_image));
+    return refuse(Format("{} is for a VHDX; use -O vhdx, or leave it out", of_new_image));
   }
   if (!of_new_image.empty() && arguments.into_existing) {
     return refuse(
@@ -293,14 +293,17 @@ Result<ExitStatus> RunConvert(const Invocation& invocation, const ConvertArgumen
 }
 
 void AddTargetOptions(CLI::App& app, ConvertArguments& arguments) {
-  AddFlag(app, "--force", arguments.force, "replaces DST if it exists, once the new one is whole");
-  AddFlag(app, "-n,--no-create", arguments.into_existing,
-          "writes into DST, which exists and is large enough; the rest of it stays");
+  AddFlag(app, "--force", arguments.force,
+          "replace DST if it exists, when the new file is complete");
+  AddFlag(
+      app, "-n,--no-create", arguments.into_existing,
+      "write into DST, which must exist and be large enough; what follows the disk in it stays");
   AddFlag(app, "--orphan-children", arguments.orphan_children,
-          "also if DST is the parent of other images, which cannot be read any more then");
+          "overwrite DST even if it is the parent of other images, which become unreadable");
   AddFlag(app, "--no-lock", arguments.no_lock,
-          "with -n: writes to a VHDX without locks, where the file system has none");
-  AddFlag(app, "--sync", arguments.sync, "makes DST durable before it gets its name");
+          "with -n: do not lock the VHDX, for file systems without locks");
+  AddNeed(app, "--no-lock", "--no-create");
+  AddFlag(app, "--sync", arguments.sync, "make DST durable before it is renamed to its final name");
 }
 
 }  // namespace
@@ -309,25 +312,25 @@ Command AddConvert(CLI::App& root) {
   auto arguments = std::make_shared<ConvertArguments>();
   CLI::App& app = AddCommand(
       root, "convert",
-      "Copies the contents of a disk, parents included, to a VHDX or to raw. What is zero becomes "
-      "holes. A new file gets its name when it is whole.");
+      "Copy the contents of a disk, including its parents, to a VHDX or a raw disk. Zeros become "
+      "holes. A new file is renamed to its final name when it is complete.");
   AddFile(app, "SRC", arguments->source.path, "a VHDX image, a raw disk, or - for standard input");
   AddFile(app, "DST", arguments->target, "a file, a block device, or - for standard output");
   AddFormat(app, "-f,--format", arguments->source);
   AddChoice(app, "-O,--output-format", arguments->target_format, {"raw", "vhdx"},
-            "the format of DST; if not said, its name tells");
+            "format of DST (default: by its name; with -n, by its contents)");
   AddBaseDiskOptions(app, arguments->image);
   AddNewImageOptions(app, arguments->image);
-  AddGuid(app, "--disk-id", arguments->image.disk_id, "the new disk's own id");
+  AddGuid(app, "--disk-id", arguments->image.disk_id, "id of the new disk (default: random)");
   AddTargetOptions(app, *arguments);
   AddCount(app, "-j,--threads", arguments->threads, {.least = 1, .most = kMaxThreads},
-           "this many threads copy");
+           "number of threads that copy (default: one per processor, at most 4)");
   AddForceShare(app, arguments->source.read);
   AddOverrides(app, arguments->source.read);
   return {.app = &app,
           .run = [arguments](
                      const Invocation& invocation) { return RunConvert(invocation, *arguments); },
-          .if_parent = "choose another target; --orphan-children overwrites it all the same"};
+          .if_parent = "choose another target; --orphan-children overwrites it anyway"};
 }
 
 }  // namespace vhdx::cli

@@ -124,7 +124,7 @@ void NoteParentElsewhere(const Invocation& invocation, const CreateArguments& ar
   if (!real_path) return;
   invocation.messages.Note(
       arguments.path,
-      Format("its parent is in another folder: use --parent-dir {} with every command",
+      Format("its parent is in another directory: use --parent-dir {} with every command",
              Printable(real_path->substr(0, real_path->rfind('/') + 1))));
 }
 
@@ -158,17 +158,18 @@ Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments
 }
 
 void AddTargetOptions(CLI::App& app, CreateArguments& arguments) {
-  AddFlag(app, "--force", arguments.force, "replaces the file if it exists");
+  AddFlag(app, "--force", arguments.force, "replace the file if it exists");
   AddFlag(app, "--orphan-children", arguments.orphan_children,
-          "also if it is the parent of other images, which cannot be read any more then");
-  AddFlag(app, "--sync", arguments.sync, "makes the file durable before it gets its name");
+          "with --force: even if it is the parent of other images, which become unreadable");
+  AddFlag(app, "--sync", arguments.sync,
+          "make the file durable before it is renamed to its final name");
 }
 
 Command CommandFor(CLI::App& app, const std::shared_ptr<CreateArguments>& arguments) {
   return {.app = &app,
           .run = [arguments](
                      const Invocation& invocation) { return RunCreate(invocation, *arguments); },
-          .if_parent = "choose another name; --orphan-children replaces it all the same"};
+          .if_parent = "choose another name; --orphan-children replaces it anyway"};
 }
 
 }  // namespace
@@ -176,24 +177,24 @@ Command CommandFor(CLI::App& app, const std::shared_ptr<CreateArguments>& argume
 Command AddCreate(CLI::App& root) {
   auto arguments = std::make_shared<CreateArguments>();
   CLI::App& app = AddCommand(
-      root, "create", "Makes a new, empty disk. A child of another disk takes its size from it.");
-  AddFile(app, "FILE", arguments->path, "the image to be made");
-  AddOptionalSize(app, "SIZE", arguments->size_bytes, "of the disk, such as 40G");
-  AddPath(app, "--parent", arguments->parent, "makes a child of this image (differencing)");
+      root, "create", "Create a new, empty disk. A child of another disk takes its size from it.");
+  AddFile(app, "FILE", arguments->path, "the image to create");
+  AddOptionalSize(app, "SIZE", arguments->size_bytes, "size of the disk, such as 40G");
+  AddPath(app, "--parent", arguments->parent, "create a differencing child of this image");
   AddBaseDiskOptions(app, arguments->image);
   AddNewImageOptions(app, arguments->image);
-  AddGuid(app, "--disk-id", arguments->image.disk_id, "the disk's own id; random if not said");
+  AddGuid(app, "--disk-id", arguments->image.disk_id, "id of the disk (default: random)");
   AddTargetOptions(app, *arguments);
   return CommandFor(app, arguments);
 }
 
 Command AddSnapshot(CLI::App& root) {
   auto arguments = std::make_shared<CreateArguments>();
-  CLI::App& app =
-      AddCommand(root, "snapshot",
-                 "Puts a new child on top of an image, which then must not be written any more.");
-  AddFile(app, "FILE", arguments->parent, "the image that is to stay as it is");
-  AddFile(app, "CHILD", arguments->path, "the image to be made, which takes what is written");
+  CLI::App& app = AddCommand(
+      root, "snapshot",
+      "Create a differencing child of an image, which must not be modified from then on.");
+  AddFile(app, "FILE", arguments->parent, "the image that becomes the parent");
+  AddFile(app, "CHILD", arguments->path, "the child to create, which receives all writes");
   AddNewImageOptions(app, arguments->image);
   AddTargetOptions(app, *arguments);
   return CommandFor(app, arguments);

@@ -53,7 +53,7 @@ Error WrongFormat(const ImageFormat& format, const std::string& path) {
 Error OrAsRaw(Error error, const SourceArguments& source) {
   const size_t end = std::min(error.sentence.rfind(" ["), error.sentence.size());
   error.sentence.insert(
-      end, Format(", or say {} raw to take its bytes as they are", source.format_option));
+      end, Format(", or use {} raw to take its bytes as they are", source.format_option));
   return error;
 }
 
@@ -150,26 +150,27 @@ bool IsNamedAsVhdx(std::string_view path) {
          (name == "vhdx" || name == "avhdx" || name == "vhds");
 }
 
-void AddFormat(CLI::App& app, const std::string& names, SourceArguments& source) {
+void AddFormat(CLI::App& app, const std::string& names, SourceArguments& source,
+               const std::string& of) {
   AddChoice(app, names, source.format, {"raw", "vhdx"},
-            "its format, whatever its contents look like");
+            Format("format of {} (default: by its contents)", of));
   source.format_option = names.substr(0, names.find(','));
 }
 
 void AddForceShare(CLI::App& app, ReadOptions& read) {
   AddFlag(app, "-U,--force-share", read.force_share,
-          "reads without locks, also what another program writes");
+          "read without locks, even if another program is writing");
 }
 
 void AddOverrides(CLI::App& app, ReadOptions& read) {
-  AddRepeatedPath(
-      app, "--parent", read.parents,
-      "this file is the parent, wherever FILE says it is; once more: the parent of that "
-      "one");
+  AddRepeatedPath(app, "--parent", read.parents,
+                  "use this file as the parent, wherever the image says it is; given again, as the "
+                  "parent of that "
+                  "one");
   AddFlag(app, "--ignore-parent-id", read.ignore_parent_id,
-          "accepts a parent whose identity differs, and shows both");
+          "accept a parent whose identity differs; show both identities");
   AddFlag(app, "--ignore-log", read.ignore_log,
-          "reads as if the log were empty, and says what may be out of date");
+          "read as if the log were empty; report what may be out of date");
 }
 
 void WarnOfForceShare(const Invocation& invocation, const std::string& path,

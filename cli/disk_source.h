@@ -44,7 +44,8 @@ struct SourceArguments {
 };
 
 /// Adds `-f raw|vhdx` (under another name where two sources are read).
-void AddFormat(CLI::App& app, const std::string& names, SourceArguments& source);
+void AddFormat(CLI::App& app, const std::string& names, SourceArguments& source,
+               const std::string& of = "the source");
 
 /// Adds `-U, --force-share`.
 void AddForceShare(CLI::App& app, ReadOptions& read);

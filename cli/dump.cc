@@ -85,7 +85,8 @@ class TextDumper {
 
   Result<void> PrintLog() {
     const HeaderInfo& header = dump_.info().header();
-    PrintSection(Format("Log at {}, {} bytes: {}\n", header.log_offset, header.log_length_bytes,
+    PrintSection(Format("Log at {}, {} bytes: {}\n", AtOffset(header.log_offset),
+                        header.log_length_bytes,
                         dump_.info().log.dirty ? "dirty, to be replayed" : "clean"));
     return dump_.VisitLog(gate_.Guard<LogEntryDump>(
         [this](const LogEntryDump& entry) { out_.Write(LogEntryToText(entry)); }));
@@ -94,17 +95,22 @@ class TextDumper {
   Result<void> PrintBat() {
     const RegionInfo& region = dump_.info().bat_region;
     PrintSection(Format("BAT at {}, {} bytes; entries that are zero are left out\n",
-                        region.file_offset, region.length_bytes));
-    out_.Print("  {:>10}  {:>12}  {:<6} {:>10}  {:<31}  {:>15}\n", "index", "entry at", "what",
-               "number", "state", "file offset");
+                        AtOffset(region.file_offset), region.length_bytes));
+    out_.Print("  {:>10}  {:>12}  {:<6} {:>10}  {:<31}  {:>15}  {:>13}\n", "index", "entry at",
+               "what", "number", "state", "file offset", "hex");
     return dump_.VisitBat(gate_.Guard<BatEntryInfo>(
         [this](const BatEntryInfo& entry) { out_.Write(BatEntryToText(entry)); }));
   }
 
   Result<void> PrintBitmaps() {
     PrintSection("Sector bitmaps of partially present blocks\n");
-    return dump_.VisitBitmaps(gate_.Guard<BitmapDump>(
-        [this](const BitmapDump& bitmap) { out_.Write(BitmapToText(bitmap)); }));
+    bool any = false;
+    auto printed = dump_.VisitBitmaps(gate_.Guard<BitmapDump>([&](const BitmapDump& bitmap) {
+      any = true;
+      out_.Write(BitmapToText(bitmap));
+    }));
+    if (printed && !any) out_.Write("  none\n");
+    return printed;
   }
 
   TextOutput& out_;
@@ -226,8 +232,8 @@ Result<ExitStatus> RunDump(const Invocation& invocation, const DumpArguments& ar
 Command AddDump(CLI::App& root) {
   auto arguments = std::make_shared<DumpArguments>();
   CLI::App& app = AddCommand(root, "dump",
-                             "Prints every structure of an image with its place in "
-                             "the file. Without a PART, all of them.");
+                             "Print every structure of an image with its place in "
+                             "the file; without PART, all of them.");
   AddFile(app, "FILE", arguments->path, "a VHDX image");
   AddChoice(app, "PART", arguments->section, Sections(),
             "headers, regions, metadata, locator, log, bat or bitmap");

@@ -11,6 +11,9 @@
 #include "cli/size_text.h"
 
 namespace vhdx::cli {
+
+std::string AtOffset(uint64_t file_offset) { return Format("{0} ({0:#x})", file_offset); }
+
 namespace {
 
 constexpr size_t kBytesShown = 32;
@@ -22,24 +25,24 @@ std::string HeaderToText(const HeaderInfo& header) {
   fields.Add("file write guid", header.file_write_guid.ToString());
   fields.Add("data write guid", header.data_write_guid.ToString());
   fields.Add("log guid", header.log_guid.ToString());
-  fields.Add("log", Format("{} bytes at {}", header.log_length_bytes, header.log_offset));
+  fields.Add("log", Format("{} bytes at {}", header.log_length_bytes, AtOffset(header.log_offset)));
   fields.Add("versions", Format("format {}, log {}", header.version, header.log_version));
   return fields.ToText();
 }
 
-// "Header 1 at 65536 (current)".
+// "Header 1 at 65536 (0x10000), current".
 std::string Title(std::string_view what, size_t index, uint64_t file_offset, bool valid,
                   bool current) {
-  return Format("{} {} at {}{}\n", what, index + 1, file_offset,
+  return Format("{} {} at {}{}\n", what, index + 1, AtOffset(file_offset),
                 !valid    ? ": not valid"
-                : current ? " (current)"
+                : current ? ", current"
                           : "");
 }
 
 std::string RegionToText(const RegionInfo& region) {
   const std::string_view name = ImageDump::RegionName(region.guid);
-  return Format("  {}  {:<8}  {:>10} bytes at {:<10}  {}\n", region.guid.ToString(),
-                name.empty() ? "unknown" : name, region.length_bytes, region.file_offset,
+  return Format("  {}  {:<8}  {:>10} bytes at {:<20}  {}\n", region.guid.ToString(),
+                name.empty() ? "unknown" : name, region.length_bytes, AtOffset(region.file_offset),
                 (region.required & 1) != 0 ? "required" : "optional");
 }
 
@@ -99,8 +102,9 @@ std::string RegionTablesToText(const ImageInfo& image) {
 
 Result<std::string> MetadataToText(ImageDump& dump) {
   const ImageInfo& image = dump.info();
-  std::string text = Format("Metadata at {}: {} items\n", image.metadata_region.file_offset,
-                            image.metadata_items.size());
+  std::string text =
+      Format("Metadata at {}: {} items\n", AtOffset(image.metadata_region.file_offset),
+             image.metadata_items.size());
   for (const MetadataItemInfo& item : image.metadata_items) {
     const std::string_view name = ImageDump::ItemName(item.item_id);
     std::string value = ItemValueText(image, item);
@@ -111,8 +115,9 @@ Result<std::string> MetadataToText(ImageDump& dump) {
       value = ShownBytes(*bytes);
     }
     text += Format("  {:<20}  {}\n", name.empty() ? "unknown item" : name, value);
-    text += Format("  {:<20}  {}, {} bytes at {}, {}\n", "", item.item_id.ToString(),
-                   item.length_bytes, image.metadata_region.file_offset + item.offset, Flags(item));
+    text +=
+        Format("  {:<20}  {}, {} bytes at {}, {}\n", "", item.item_id.ToString(), item.length_bytes,
+               AtOffset(image.metadata_region.file_offset + item.offset), Flags(item));
   }
   return text;
 }
@@ -125,7 +130,7 @@ std::string LocatorToText(const ImageInfo& image) {
     fields.Add(Printable(entry.key), Format("{}  (key at {}, value at {})", entry.value,
                                             start + entry.key_offset, start + entry.value_offset));
   }
-  return Format("Parent locator at {}\n", start) + fields.ToText();
+  return Format("Parent locator at {}\n", AtOffset(start)) + fields.ToText();
 }
 
 std::string LogEntryToText(const LogEntryDump& entry) {
@@ -140,7 +145,7 @@ std::string LogEntryToText(const LogEntryDump& entry) {
       entry.entry.log_guid.ToString());
   for (const LogUpdateInfo& update : entry.updates) {
     text += Format("  {:>12}    {} {} bytes at {}\n", "", update.zeros ? "zeros" : "writes",
-                   update.target.length_bytes, update.target.file_offset);
+                   update.target.length_bytes, AtOffset(update.target.file_offset));
   }
   return text;
 }
@@ -148,16 +153,17 @@ std::string LogEntryToText(const LogEntryDump& entry) {
 std::string BatEntryToText(const BatEntryInfo& entry) {
   const bool payload = entry.kind == BatEntryInfo::Kind::kPayload;
   std::string text =
-      Format("  {:>10}  {:>12}  {:<6} {:>10}  {:<31}  {:>15}", entry.index, entry.entry_offset,
-             payload ? "block" : "bitmap", entry.number, entry.state_name, entry.file_offset);
+      Format("  {:>10}  {:>12}  {:<6} {:>10}  {:<31}  {:>15}  {:>13}", entry.index,
+             entry.entry_offset, payload ? "block" : "bitmap", entry.number, entry.state_name,
+             entry.file_offset, Format("{:#x}", entry.file_offset));
   for (const Rule* rule : entry.broken_rules) text += Format("  [{}]", rule->id);
   return text + "\n";
 }
 
 std::string BitmapToText(const BitmapDump& bitmap) {
   std::string text = Format("  block {} (chunk {}), bits at {}: {} run{} in this file\n",
-                            bitmap.block, bitmap.chunk, bitmap.bitmap_offset, bitmap.runs.size(),
-                            bitmap.runs.size() == 1 ? "" : "s");
+                            bitmap.block, bitmap.chunk, AtOffset(bitmap.bitmap_offset),
+                            bitmap.runs.size(), bitmap.runs.size() == 1 ? "" : "s");
   for (const FileRange& run : bitmap.runs) {
     text += Format("    {:>15} bytes at disk offset {}\n", run.length_bytes, run.file_offset);
   }

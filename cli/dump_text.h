@@ -16,6 +16,8 @@ Result<std::string> MetadataToText(ImageDump& dump);
 std::string LocatorToText(const ImageInfo& image);
 std::string LogEntryToText(const LogEntryDump& entry);
 std::string BatEntryToText(const BatEntryInfo& entry);
+/// "65536 (0x10000)".
+std::string AtOffset(uint64_t file_offset);
 std::string BitmapToText(const BitmapDump& bitmap);
 
 }  // namespace vhdx::cli

@@ -87,7 +87,7 @@ std::string HelpText(const CLI::App& app) {
   const CLI::App* const parent = app.get_parent();
   if (parent == nullptr) {
     return text + CommandList(app) + OptionList("options of every command", OptionsOf(app)) +
-           "\n`vhdx COMMAND --help` and `man vhdx` say more.\n";
+           "\nSee `vhdx COMMAND --help` and `man vhdx` for more.\n";
   }
   text += OptionList("", PositionalsOf(app)) + OptionList("options", OptionsOf(app));
   return text + OptionList("options of every command", SharedOptionsOf(*parent));

@@ -1,6 +1,8 @@
 #include "cli/image_tree_text.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <map>
 
 #include "bytes/formatting.h"
 #include "cli/messages.h"
@@ -28,7 +30,23 @@ bool IsBroken(const ImageNode& node) {
   return node.link == ImageNode::Link::kMismatch || node.link == ImageNode::Link::kMissing;
 }
 
-Json NodeToJson(const ImageNode& node, const std::vector<ImageNode>& nodes) {
+// For each image the first other one with the same DataWriteGuid, or null. One is then a copy of
+// the other, and a child of one could be opened on the other.
+std::vector<const ImageNode*> FindTwins(const std::vector<ImageNode>& nodes) {
+  std::map<std::string, std::vector<size_t>> by_identity;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const bool has_identity = !nodes[i].error && !nodes[i].data_write_guid.IsZero();
+    if (has_identity) by_identity[nodes[i].data_write_guid.ToString()].push_back(i);
+  }
+  std::vector<const ImageNode*> twins(nodes.size());
+  for (const auto& [identity, indices] : by_identity) {
+    if (indices.size() == 1) continue;
+    for (const size_t i : indices) twins[i] = &nodes[i == indices[0] ? indices[1] : indices[0]];
+  }
+  return twins;
+}
+
+Json NodeToJson(const ImageNode& node, const ImageNode* twin, const std::vector<ImageNode>& nodes) {
   Json json = {{"filename", node.path}};
   if (node.error) {
     json.update(ErrorToJson(*node.error));
@@ -38,6 +56,7 @@ Json NodeToJson(const ImageNode& node, const std::vector<ImageNode>& nodes) {
   json["virtual-size"] = node.virtual_size_bytes;
   json["file-size"] = node.file_size_bytes;
   json["data-write-guid"] = node.data_write_guid.ToString();
+  if (twin != nullptr) json["same-identity-as"] = twin->path;
   json["link"] = LinkName(node.link);
   if (node.link == ImageNode::Link::kNone) return json;
   json["parent-linkage"] = node.parent_linkage.ToString();
@@ -46,7 +65,7 @@ Json NodeToJson(const ImageNode& node, const std::vector<ImageNode>& nodes) {
   return json;
 }
 
-std::string Describe(const ImageNode& node) {
+std::string Describe(const ImageNode& node, const ImageNode* twin) {
   if (node.error) return "cannot be read: " + Printable(node.error->sentence);
   std::string text = Format("{}, {}, file of {}", SubformatName(node.subformat),
                             FormatSize(node.virtual_size_bytes), FormatSize(node.file_size_bytes));
@@ -57,13 +76,20 @@ std::string Describe(const ImageNode& node) {
     text += Format("; broken link: {} is there, but its DataWriteGuid is not {}",
                    Printable(node.missing_path), node.parent_linkage.ToString());
   }
+  if (twin != nullptr) {
+    text += Format("; duplicate: has the same identity as {}", Printable(twin->path));
+  }
   return text;
 }
 
 class TreeDrawer {
  public:
-  explicit TreeDrawer(const std::vector<ImageNode>& nodes)
-      : nodes_(nodes), children_(nodes.size()), drawn_(nodes.size()) {
+  TreeDrawer(const std::vector<ImageNode>& nodes, LineDrawing drawing)
+      : nodes_(nodes),
+        twins_(FindTwins(nodes)),
+        lines_(drawing == LineDrawing::kUnicode ? kUnicode : kAscii),
+        children_(nodes.size()),
+        drawn_(nodes.size()) {
     for (size_t i = 0; i < nodes.size(); ++i) {
       if (nodes[i].parent) children_[*nodes[i].parent].push_back(i);
     }
@@ -81,6 +107,14 @@ class TreeDrawer {
   }
 
  private:
+  struct Lines {
+    std::string last;
+    std::string branch;
+    std::string trunk;
+  };
+  inline static const Lines kUnicode = {"└─ ", "├─ ", "│  "};
+  inline static const Lines kAscii = {"`- ", "|- ", "|  "};
+
   // A line that is still to be drawn, and what stands before it and before its children.
   struct Line {
     size_t node;
@@ -99,8 +133,8 @@ class TreeDrawer {
       if (drawn_[line.node]) continue;
       drawn_[line.node] = true;
       const ImageNode& node = nodes_[line.node];
-      text_ += Format("{}{}  {}{}\n", line.branch, Printable(node.path), Describe(node),
-                      line.node == root ? remark : "");
+      text_ += Format("{}{}  {}{}\n", line.branch, Printable(node.path),
+                      Describe(node, twins_[line.node]), line.node == root ? remark : "");
       PushChildren(line, lines);
     }
   }
@@ -112,14 +146,16 @@ class TreeDrawer {
       const bool last = child == children.rbegin();
       const bool deep = line.indent.size() > kMaxIndentBytes;
       lines.push_back({.node = *child,
-                       .branch = line.indent + (last ? "└─ " : "├─ "),
+                       .branch = line.indent + (last ? lines_.last : lines_.branch),
                        .indent = line.indent + (deep   ? ""
                                                 : last ? "   "
-                                                       : "│  ")});
+                                                       : lines_.trunk)});
     }
   }
 
   const std::vector<ImageNode>& nodes_;
+  const std::vector<const ImageNode*> twins_;
+  const Lines& lines_;
   std::vector<std::vector<size_t>> children_;
   std::vector<bool> drawn_;
   std::string text_;
@@ -129,10 +165,24 @@ class TreeDrawer {
 
 Json TreeToJson(const std::vector<ImageNode>& nodes) {
   Json json = Json::array();
-  for (const ImageNode& node : nodes) json.push_back(NodeToJson(node, nodes));
+  const auto twins = FindTwins(nodes);
+  for (size_t i = 0; i < nodes.size(); ++i) json.push_back(NodeToJson(nodes[i], twins[i], nodes));
   return json;
 }
 
-std::string TreeToText(const std::vector<ImageNode>& nodes) { return TreeDrawer(nodes).Draw(); }
+LineDrawing LineDrawingOfTerminal() {
+  for (const char* variable : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* const value = std::getenv(variable);
+    if (value == nullptr || *value == '\0') continue;
+    const std::string_view name(value);
+    const bool utf8 = name.find("UTF-8") != name.npos || name.find("utf8") != name.npos;
+    return utf8 ? LineDrawing::kUnicode : LineDrawing::kAscii;
+  }
+  return LineDrawing::kAscii;
+}
+
+std::string TreeToText(const std::vector<ImageNode>& nodes, LineDrawing drawing) {
+  return TreeDrawer(nodes, drawing).Draw();
+}
 
 }  // namespace vhdx::cli

@@ -15,9 +15,14 @@ namespace vhdx::cli {
 /// An array of all images, in the order in which they were found.
 Json TreeToJson(const std::vector<ImageNode>& nodes);
 
-/// Each image below its parent; images without a parent that is known, and rings of parents, stand
-/// at the left.
-std::string TreeToText(const std::vector<ImageNode>& nodes);
+/// With what lines are drawn.
+enum class LineDrawing { kAscii, kUnicode };
+/// As the environment says what the terminal shows: LC_ALL, LC_CTYPE, LANG.
+LineDrawing LineDrawingOfTerminal();
+
+/// Each image below its parent; images without a known parent, and rings of parents, are at the
+/// left.
+std::string TreeToText(const std::vector<ImageNode>& nodes, LineDrawing drawing);
 
 }  // namespace vhdx::cli
 

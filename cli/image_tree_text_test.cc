@@ -25,7 +25,7 @@ ImageNode Child(const std::string& path, size_t parent) {
 TEST(ImageTreeText, ChildrenStandBelowTheirParents) {
   const std::vector<ImageNode> nodes = {Child("leaf", 2), Base("base"), Child("left", 1),
                                         Child("right", 1), Base("other")};
-  EXPECT_EQ(TreeToText(nodes),
+  EXPECT_EQ(TreeToText(nodes, LineDrawing::kUnicode),
             "base  dynamic, 1 GiB, file of 1 MiB\n"
             "├─ left  differencing, 1 GiB, file of 1 MiB\n"
             "│  └─ leaf  differencing, 1 GiB, file of 1 MiB\n"
@@ -34,7 +34,7 @@ TEST(ImageTreeText, ChildrenStandBelowTheirParents) {
 }
 
 TEST(ImageTreeText, RingOfParentsEnds) {
-  const std::string text = TreeToText({Child("a", 1), Child("b", 0)});
+  const std::string text = TreeToText({Child("a", 1), Child("b", 0)}, LineDrawing::kUnicode);
   EXPECT_EQ(text,
             "a  differencing, 1 GiB, file of 1 MiB; broken: its parents lead back to itself\n"
             "└─ b  differencing, 1 GiB, file of 1 MiB\n");
@@ -43,7 +43,7 @@ TEST(ImageTreeText, RingOfParentsEnds) {
 TEST(ImageTreeText, VeryLongChainsAreDrawn) {
   std::vector<ImageNode> nodes = {Base("base")};
   for (size_t i = 0; i < 20000; ++i) nodes.push_back(Child("child", i));
-  EXPECT_LT(TreeToText(nodes).size(), 50u * kMiB);
+  EXPECT_LT(TreeToText(nodes, LineDrawing::kUnicode).size(), 50u * kMiB);
 }
 
 TEST(ImageTreeText, BrokenLinksSayWhatIsWrong) {
@@ -54,7 +54,7 @@ TEST(ImageTreeText, BrokenLinksSayWhatIsWrong) {
   ImageNode bad;
   bad.path = "bad";
   bad.error = Error{.code = ErrorCode::kCorrupt, .sentence = "no signature"};
-  EXPECT_EQ(TreeToText({orphan, bad}),
+  EXPECT_EQ(TreeToText({orphan, bad}, LineDrawing::kUnicode),
             "orphan  differencing, 1 GiB, file of 1 MiB; orphan: its parent .\\gone.vhdx with "
             "DataWriteGuid 00000000-0000-0000-0000-000000000000 was not found\n"
             "bad  cannot be read: no signature\n");

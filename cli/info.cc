@@ -4,12 +4,14 @@
 #include <vhdxkit/statistics.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "bytes/formatting.h"
 #include "cli/arguments.h"
+#include "cli/batch.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
 #include "cli/info_document.h"
@@ -18,7 +20,7 @@ namespace vhdx::cli {
 namespace {
 
 struct InfoArguments {
-  std::string path;
+  BatchArguments batch;
   ReadOptions read;
   bool blocks = false;
   bool chain = false;
@@ -66,11 +68,10 @@ Result<ImageReport> ReportOn(const Invocation& invocation, const InfoArguments& 
 
 // The image and its parents, as far as they are found.
 Result<std::vector<ImageReport>> ReportOnChain(const Invocation& invocation,
-                                               const InfoArguments& arguments) {
+                                               const InfoArguments& arguments, std::string path) {
   const size_t most = invocation.open_options(arguments.read).max_chain_depth;
   std::vector<ImageReport> reports;
   std::vector<std::string> parents;
-  std::string path = arguments.path;
   while (!path.empty()) {
     auto report = ReportOn(invocation, arguments, path, reports.size());
     if (!report) return std::unexpected(std::move(report.error()));
@@ -94,25 +95,31 @@ Result<std::vector<ImageReport>> ReportOnChain(const Invocation& invocation,
   return reports;
 }
 
-void Print(const Invocation& invocation, bool as_array, const std::vector<ImageReport>& reports) {
-  if (invocation.options.json) {
-    Json json = Json::array();
-    for (const ImageReport& report : reports) json.push_back(InfoToJson(report));
-    invocation.out.Write(ToDocument(as_array ? json : json[0]));
-    return;
-  }
-  for (const ImageReport& report : reports) {
-    if (&report != &reports.front()) invocation.out.Write("\n");
-    invocation.out.Write(InfoToText(report));
-  }
+Json ToJson(bool as_array, const std::vector<ImageReport>& reports) {
+  Json json = Json::array();
+  for (const ImageReport& report : reports) json.push_back(InfoToJson(report));
+  return as_array ? json : json[0];
 }
 
-Result<ExitStatus> RunInfo(const Invocation& invocation, const InfoArguments& arguments) {
-  WarnOfForceShare(invocation, arguments.path, arguments.read);
-  auto reports = ReportOnChain(invocation, arguments);
+// What to do about a sparse file is said once in a run, and not of each of many.
+std::string ToText(const std::vector<ImageReport>& reports, std::atomic<bool>& advised) {
+  std::string text;
+  for (const ImageReport& report : reports) {
+    if (&report != &reports.front()) text += "\n";
+    const bool sparse = report.inspection.image.host_sparse;
+    const bool advise = sparse && !advised.exchange(true);
+    text += InfoToText(report, advise ? SparseAdvice::kGive : SparseAdvice::kLeaveOut);
+  }
+  return text;
+}
+
+Result<FileResult> InfoOf(const Invocation& invocation, const InfoArguments& arguments,
+                          const std::string& path, std::atomic<bool>& advised) {
+  WarnOfForceShare(invocation, path, arguments.read);
+  auto reports = ReportOnChain(invocation, arguments, path);
   if (!reports) return std::unexpected(std::move(reports.error()));
-  Print(invocation, arguments.chain, *reports);
-  return ExitStatus::kDone;
+  if (invocation.options.json) return FileResult{.json = ToJson(arguments.chain, *reports)};
+  return FileResult{.text = ToText(*reports, advised)};
 }
 
 }  // namespace
@@ -120,15 +127,20 @@ Result<ExitStatus> RunInfo(const Invocation& invocation, const InfoArguments& ar
 Command AddInfo(CLI::App& root) {
   auto arguments = std::make_shared<InfoArguments>();
   CLI::App& app =
-      AddCommand(root, "info", "Shows what an image is: sizes, headers, regions, log, parent.");
-  AddFile(app, "FILE", arguments->path, "a VHDX image");
+      AddCommand(root, "info", "Show what an image is: sizes, headers, regions, log, parent.");
+  AddBatch(app, "FILE", arguments->batch, "VHDX images");
   AddFlag(app, "--blocks", arguments->blocks,
-          "also counts its blocks and finds the size it could be cut to");
+          "also count its blocks and find the size to which it could be cut");
   AddFlag(app, "--chain", arguments->chain, "the same for each of its parents, the image first");
   AddForceShare(app, arguments->read);
   AddOverrides(app, arguments->read);
-  return {&app,
-          [arguments](const Invocation& invocation) { return RunInfo(invocation, *arguments); }};
+  return {&app, [arguments](const Invocation& invocation) {
+            std::atomic<bool> advised = false;
+            return RunBatch(invocation, arguments->batch,
+                            [&](const Invocation& each, const std::string& path) {
+                              return InfoOf(each, *arguments, path, advised);
+                            });
+          }};
 }
 
 }  // namespace vhdx::cli

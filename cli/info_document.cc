@@ -128,13 +128,20 @@ void AddParent(FieldList& fields, const ParentLocatorInfo& locator, const Parent
       fields.Add("parent found", "no: a file is in its place, but with another DataWriteGuid");
       break;
     case ParentState::Identity::kMissing:
-      fields.Add("parent found", "no; name its folder with --parent-dir");
+      fields.Add("parent found", "no; name its directory with --parent-dir");
       break;
   }
+  size_t not_there = 0;
   for (const ParentAttempt& attempt : parent.attempts) {
-    if (!attempt.outcome.empty()) {
+    if (attempt.outcome == ParentAttempt::kNotThere) {
+      ++not_there;
+    } else if (!attempt.outcome.empty()) {
       fields.Add("", Format("{}: {}", attempt.path, attempt.outcome));
     }
+  }
+  if (not_there > 0 && parent.identity != ParentState::Identity::kOk) {
+    fields.Add("", Format("{} more place{} searched; JSON lists them", not_there,
+                          not_there == 1 ? "" : "s"));
   }
 }
 
@@ -194,14 +201,14 @@ Json InfoToJson(const ImageReport& report) {
   return json;
 }
 
-std::string InfoToText(const ImageReport& report) {
+std::string InfoToText(const ImageReport& report, SparseAdvice advice) {
   const ImageInfo& image = report.inspection.image;
   const DiskParameters& parameters = image.parameters;
   FieldList fields;
   fields.Add("format", Format("VHDX, {}", SubformatName(parameters.subformat())));
   fields.Add("virtual size", FormatSizeExactly(parameters.virtual_disk_size_bytes));
   fields.Add("file size", HostText(image));
-  AddSparseness(fields, image);
+  if (advice == SparseAdvice::kGive) AddSparseness(fields, image);
   fields.Add("block size", FormatSize(parameters.block_size_bytes));
   fields.Add("sector size",
              Format("{} bytes logical, {} bytes physical", parameters.logical_sector_size,

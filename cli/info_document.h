@@ -23,7 +23,9 @@ struct ImageReport {
 /// The keys of `qemu-img info --output=json`; what is VHDX's own is under "format-specific".
 Json InfoToJson(const ImageReport& report);
 
-std::string InfoToText(const ImageReport& report);
+/// Whether a sparse file comes with what to do about it.
+enum class SparseAdvice { kGive, kLeaveOut };
+std::string InfoToText(const ImageReport& report, SparseAdvice advice);
 
 /// "ok", "mismatch", "missing".
 std::string_view IdentityName(ParentState::Identity identity);

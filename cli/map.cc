@@ -83,16 +83,16 @@ class Table {
  public:
   Table(TextOutput& out, uint64_t disk_bytes)
       : out_(out), width_(std::max<size_t>(Format("{}", disk_bytes).size(), 6)) {
-    out_.Print("{:>{}}  {:>{}}  kind  depth  {:>{}}  file\n", "start", width_, "length", width_,
-               "offset", width_);
+    out_.Print("{:>{}}  {:>{}}  {:>10}  kind  depth  {:>{}}  file\n", "start", width_, "length",
+               width_, "", "offset", width_);
   }
 
   void Add(const Extent& extent) {
     Total& total = totals_[static_cast<size_t>(extent.kind)];
     total.bytes += extent.range.length_bytes;
     ++total.extents;
-    out_.Print("{:>{}}  {:>{}}  {}  {:>5}", extent.range.disk_offset, width_,
-               extent.range.length_bytes, width_, KindName(extent.kind), extent.depth);
+    PrintRange(extent.range);
+    out_.Print("  {}  {:>5}", KindName(extent.kind), extent.depth);
     if (extent.kind == ExtentKind::kData) {
       out_.Print("  {:>{}}  {}", extent.file_offset, width_, Printable(extent.file->name()));
     }
@@ -103,7 +103,8 @@ class Table {
     if (range.length_bytes == 0) return;
     bad_.bytes += range.length_bytes;
     ++bad_.extents;
-    out_.Print("{:>{}}  {:>{}}  bad\n", range.disk_offset, width_, range.length_bytes, width_);
+    PrintRange(range);
+    out_.Write("  bad\n");
   }
 
   void AddTotals() {
@@ -119,6 +120,11 @@ class Table {
   }
 
  private:
+  void PrintRange(DiskRange range) {
+    out_.Print("{:>{}}  {:>{}}  {:>10}", range.disk_offset, width_, range.length_bytes, width_,
+               FormatSize(range.length_bytes));
+  }
+
   TextOutput& out_;
   size_t width_;
   std::array<Total, 3> totals_{};
@@ -167,8 +173,9 @@ Command AddMap(CLI::App& root) {
   auto arguments = std::make_shared<SourceArguments>();
   CLI::App& app = AddCommand(
       root, "map",
-      "Shows where the bytes of a disk are. Data is in a file of the chain, of which FILE itself "
-      "is depth 0; what else there is reads as zeros: written so (zero), or never written (hole).");
+      "Show where the bytes of a disk are. Data is in a file of the chain, of which FILE itself "
+      "is depth 0; everything else reads as zeros: either written as such (zero) or never written "
+      "(hole).");
   AddFile(app, "FILE", arguments->path, "a VHDX image, or a raw disk");
   AddFormat(app, "-f,--format", *arguments);
   AddForceShare(app, arguments->read);

@@ -36,7 +36,7 @@ Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArgumen
   if (!of_new_image.empty() && arguments.target_format == kRaw) {
     return invocation.Misused(
         {.code = ErrorCode::kInvalidArgument,
-         .sentence = Format("{} is for a VHDX: say -O vhdx, or leave it out", of_new_image)});
+         .sentence = Format("{} is for a VHDX; use -O vhdx, or leave it out", of_new_image)});
   }
   SourceArguments wanted = arguments.source;
   wanted.sector_size = arguments.image.padded_sector_size();
@@ -60,14 +60,14 @@ Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArgumen
 Command AddMeasure(CLI::App& root) {
   auto arguments = std::make_shared<MeasureArguments>();
   CLI::App& app = AddCommand(root, "measure",
-                             "Tells how large a converted image would be. Nothing is written.");
+                             "Show how large the result of a conversion would be; write nothing.");
   AddFile(app, "FILE", arguments->source.path, "a VHDX image, or a raw disk");
   AddFormat(app, "-f,--format", arguments->source);
   AddChoice(app, "-O,--output-format", arguments->target_format, {"raw", "vhdx"},
-            "the format of the result; raw if it is not said");
+            "format of the result (default: raw)");
   AddBaseDiskOptions(app, arguments->image);
   AddNewImageOptions(app, arguments->image);
-  AddGuid(app, "--disk-id", arguments->image.disk_id, "the new disk's own id");
+  AddGuid(app, "--disk-id", arguments->image.disk_id, "id of the new disk (default: random)");
   AddForceShare(app, arguments->source.read);
   AddOverrides(app, arguments->source.read);
   return {&app,

@@ -59,7 +59,7 @@ Result<std::string> MakePrivateFolder() {
                                                                         : "/tmp";
   path += "/vhdx-XXXXXX";
   if (::mkdtemp(path.data()) == nullptr) {  // with mode 0700
-    return HostFailed(ErrorCode::kIo, errno, "make a folder for the socket", path);
+    return HostFailed(ErrorCode::kIo, errno, "create a directory for the socket", path);
   }
   return path;
 }
@@ -158,7 +158,7 @@ Result<sockaddr_un> SocketAddress(const std::string& path) {
   sockaddr_un address = {};
   if (path.size() >= sizeof(address.sun_path)) {
     return Fail(ErrorCode::kInvalidArgument,
-                Format("the path of a socket has at most {} bytes; use a shorter one",
+                Format("too long for the path of a socket, which has at most {} bytes",
                        sizeof(address.sun_path) - 1),
                 path);
   }
@@ -200,10 +200,24 @@ Result<std::string> FindPlugin() {
               Format("cannot find the nbdkit plugin {} in {}; build the target "
                      "nbdkit-vhdx-plugin (it needs the package nbdkit-plugin-dev), or install "
                      "vhdxkit with it",
-                     kName, folders.empty() ? "any folder" : Join(folders, ", ")));
+                     kName, folders.empty() ? "any directory" : Join(folders, ", ")));
+}
+
+// How other hosts call this one.
+std::string HostName() {
+  std::string name(256, '\0');
+  if (::gethostname(name.data(), name.size() - 1) != 0) return kLoopback;
+  name.resize(name.find('\0'));
+  return name;
 }
 
 }  // namespace
+
+Result<void> CheckSocketPath(const std::string& path) {
+  auto address = SocketAddress(path);
+  if (!address) return std::unexpected(std::move(address.error()));
+  return {};
+}
 
 std::optional<TcpAddress> TcpAddress::Parse(const std::string& text) {
   const auto is_number = [](std::string_view word) {
@@ -260,7 +274,8 @@ Result<void> NbdServer::MakePlaces(const NbdServerOptions& options) {
   if (!folder) return std::unexpected(std::move(folder.error()));
   folder_ = *std::move(folder);
   if (options.tcp) {
-    const std::string& host = options.tcp->host;
+    // What stands for all addresses is none that a client could use.
+    const std::string host = options.tcp->is_any() ? HostName() : options.tcp->host;
     const bool is_v6 = host.find(':') != std::string::npos;
     uri_ = Format("nbd://{}:{}", is_v6 ? "[" + host + "]" : host, options.tcp->port);
     return {};
@@ -282,7 +297,8 @@ std::vector<std::string> NbdServer::CommandLine(const NbdServerOptions& options,
     words.insert(words.end(), more);
   };
   if (options.tcp) {
-    add({"--ipaddr", options.tcp->host, "--port", std::to_string(options.tcp->port)});
+    if (options.tcp->host != "*") add({"--ipaddr", options.tcp->host});
+    add({"--port", std::to_string(options.tcp->port)});
   } else {
     add({"--unix", socket_path_});
   }

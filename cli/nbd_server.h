@@ -25,6 +25,11 @@ struct TcpAddress {
   /// Reads "HOST:PORT", "[HOST]:PORT", "HOST", ":PORT", "PORT" or nothing; what is left out is the
   /// loopback interface, and the port of NBD.
   static std::optional<TcpAddress> Parse(const std::string& text);
+  /// Whether it stands for every address of this host: "*", "0.0.0.0", "::".
+  bool is_any() const { return host == "*" || host == "0.0.0.0" || host == "::"; }
+  bool is_loopback() const {
+    return host == "localhost" || host == "::1" || host.starts_with("127.");
+  }
 };
 
 struct NbdServerOptions {
@@ -33,6 +38,9 @@ struct NbdServerOptions {
   std::string socket_path;        ///< empty: one in a new folder that only we may enter
   std::optional<TcpAddress> tcp;  ///< instead of a socket
 };
+
+/// Errors: kInvalidArgument (too long for a Unix socket).
+Result<void> CheckSocketPath(const std::string& path);
 
 class NbdServer {
  public:

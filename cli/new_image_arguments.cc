@@ -53,24 +53,26 @@ uint32_t NewImageArguments::padded_sector_size() const {
 void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments) {
   AddSize(app, "--block-size", arguments.block_size, IsBlockSize,
           "is not a power of two from 1M to 256M",
-          "a power of two from 1M to 256M; if not said, 32M for a dynamic disk and 2M for others");
+          "a power of two from 1M to 256M (default: 32M for a dynamic disk, 2M for others)");
   AddSize(app, "--log-size", arguments.log_size, IsLogSize, "is not a multiple of 1M up to 1G",
-          "a multiple of 1M up to 1G; 8M if not said");
+          "a multiple of 1M up to 1G (default: 8M)");
   AddChoice(app, "--physical-sector", arguments.physical_sector, {"512", "4096"},
-            "what the disk says of its physical sectors");
+            "physical sector size that the disk reports (default: 4096)");
   AddFlag(app, "--preallocate", arguments.preallocate,
-          "leaves no hole in the file: Hyper-V refuses sparse files");
-  AddText(app, "--creator", arguments.creator, "who made it, for people");
+          "write a file without holes: Hyper-V refuses sparse files");
+  AddText(app, "--creator", arguments.creator,
+          "creator string stored in the file (default: vhdxkit)");
   AddFlag(app, "--reproducible", arguments.reproducible,
-          "the same input gives the same bytes: no GUID is random");
-  AddText(app, "--seed", arguments.seed, "with --reproducible: tells images apart that are alike");
+          "derive all GUIDs from the input, so that the same input gives the same bytes");
+  AddText(app, "--seed", arguments.seed, "with --reproducible: make otherwise equal images differ");
   AddNeed(app, "--seed", "--reproducible");
 }
 
 void AddBaseDiskOptions(CLI::App& app, NewImageArguments& arguments) {
-  AddFlag(app, "--fixed", arguments.fixed, "every block is allocated from the start");
-  AddChoice(app, "--logical-sector", arguments.logical_sector, {"512", "4096"},
-            "the unit in which a guest addresses the disk");
+  AddFlag(app, "--fixed", arguments.fixed, "allocate every block from the start");
+  AddChoice(
+      app, "--logical-sector", arguments.logical_sector, {"512", "4096"},
+      "sector size by which a guest addresses the disk (default: 512, or that of the source)");
 }
 
 std::string_view OptionOfNewImage(const NewImageArguments& arguments) {

@@ -4,6 +4,7 @@
 #include <vhdxkit/disk.h>
 #include <vhdxkit/image_tree.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -72,29 +73,46 @@ Result<NbdServerOptions> ServerOptions(const Invocation& invocation,
     return Fail(ErrorCode::kInvalidArgument, std::move(sentence));
   };
   if (!arguments.socket.empty() && arguments.listen) {
-    return refuse("--socket and --listen exclude each other: one process serves one of them");
+    return refuse("--socket and --listen cannot be combined");
   }
   if (!arguments.snapshot.empty() && arguments.read_only) {
-    return refuse("--snapshot-writes is for writing, and --read-only against it");
+    return refuse("--snapshot-writes and --read-only cannot be combined");
   }
   if (arguments.read.force_share && !arguments.read_only) {
-    return refuse("--force-share is for reading: say --read-only too");
+    return refuse("--force-share needs --read-only");
   }
   if (arguments.read.overrides() && !arguments.read_only) {
-    return refuse(
-        "--parent, --ignore-parent-id and --ignore-log are for reading: say --read-only too");
+    return refuse("--parent, --ignore-parent-id and --ignore-log need --read-only");
   }
   NbdServerOptions options{.plugin_parameters = PluginParameters(invocation, arguments),
                            .read_only = arguments.read_only,
                            .socket_path = arguments.socket,
                            .tcp = {}};
+  if (!arguments.socket.empty()) {
+    if (auto fits = CheckSocketPath(arguments.socket); !fits) {
+      return std::unexpected(std::move(fits.error()));
+    }
+  }
   if (!arguments.listen) return options;
   options.tcp = TcpAddress::Parse(*arguments.listen);
   if (!options.tcp) {
-    return refuse(Format("--listen: \"{}\" is not an address; one looks like 127.0.0.1:10809",
-                         Printable(*arguments.listen)));
+    const bool is_ipv6 = std::ranges::count(*arguments.listen, ':') > 1;
+    return refuse(Format("--listen: \"{}\" is not an address with a port from 1 to 65535; {}",
+                         Printable(*arguments.listen),
+                         is_ipv6 ? "put an IPv6 address in brackets, as in [::1]:10809"
+                                 : "one looks like 127.0.0.1:10809"));
   }
   return options;
+}
+
+// Over TCP whoever reaches the port has the disk.
+void WarnOfOpenPort(const Invocation& invocation, const ServeArguments& arguments,
+                    const NbdServerOptions& options) {
+  if (!options.tcp || options.tcp->is_loopback()) return;
+  invocation.messages.Warn(
+      "", Format("every host that can reach port {} can read{} this disk: there is no password and "
+                 "no encryption",
+                 options.tcp->port, arguments.read_only ? "" : " and write"));
 }
 
 void Announce(const Invocation& invocation, const NbdServer& server) {
@@ -161,6 +179,7 @@ Result<ExitStatus> RunServe(const Invocation& invocation, const ServeArguments& 
       return std::unexpected(std::move(created.error()));
     }
   }
+  WarnOfOpenPort(invocation, arguments, *options);
   auto server = StartServer(invocation, arguments, *options);
   if (!server) {
     // A child that was not served is of no use, and keeps its parent from being written.
@@ -175,30 +194,31 @@ Result<ExitStatus> RunServe(const Invocation& invocation, const ServeArguments& 
 
 Command AddServe(CLI::App& root) {
   auto arguments = std::make_shared<ServeArguments>();
-  CLI::App& app = AddCommand(
-      root, "serve", "Serves a disk over NBD, with nbdkit, until it is stopped; prints its URI.");
+  CLI::App& app =
+      AddCommand(root, "serve", "Serve a disk over NBD with nbdkit until stopped; print its URI.");
   AddFile(app, "FILE", arguments->path, "a VHDX image");
   AddPath(app, "--socket", arguments->socket,
-          "a Unix socket at this path; if not said, one in a new folder for its owner alone");
+          "listen on a Unix socket at this path (default: in a new directory that only its owner "
+          "can enter)");
   AddOptionalText(app, "--listen", "ADDRESS", arguments->listen,
-                  "TCP instead, at HOST:PORT; on loopback, port 10809, as far as not said");
-  AddFlag(app, "--read-only", arguments->read_only, "refuses writes");
+                  "listen on TCP instead, at HOST:PORT (default: 127.0.0.1:10809)");
+  AddFlag(app, "--read-only", arguments->read_only, "refuse writes");
   AddPath(app, "--snapshot-writes", arguments->snapshot,
-          "makes this child of FILE, and serves it: FILE stays as it is");
+          "create this child of FILE and serve it; FILE is not modified");
   AddText(app, "--run", arguments->command,
-          "serves while this command of the shell runs, which finds $uri and $unixsocket");
+          "serve while this shell command runs; it can use $uri and $unixsocket", "COMMAND");
   AddFlag(app, "--orphan-children", arguments->orphan_children,
-          "writes even if FILE is the parent of other images, which cannot be read any more then");
-  AddFlag(app, "--no-lock", arguments->no_lock, "without locks, where the file system has none");
+          "write even if FILE is the parent of other images, which become unreadable");
+  AddFlag(app, "--no-lock", arguments->no_lock, "do not lock, for file systems without locks");
   AddOverrides(app, arguments->read);
   AddFlag(app, "-U,--force-share", arguments->read.force_share,
-          "with --read-only: without locks, also what another program writes");
+          "with --read-only: do not lock, even if another program is writing");
   return {
       .app = &app,
       .run = [arguments](const Invocation& invocation) { return RunServe(invocation, *arguments); },
       .if_parent =
           "serve the child, or use --read-only, or --snapshot-writes NEW to put all "
-          "writes into a new child; --orphan-children writes to it all the same"};
+          "writes into a new child; --orphan-children writes anyway"};
 }
 
 }  // namespace vhdx::cli

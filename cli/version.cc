@@ -7,7 +7,7 @@
 namespace vhdx::cli {
 
 Command AddVersion(CLI::App& root) {
-  CLI::App& app = AddCommand(root, "version", "Tells the version.");
+  CLI::App& app = AddCommand(root, "version", "Print the version.");
   return {&app, [](const Invocation& invocation) -> Result<ExitStatus> {
             if (invocation.options.json) {
               invocation.out.Write(ToDocument({{"version", VHDXKIT_VERSION}}));

@@ -356,7 +356,7 @@ nbdkit_plugin Describe() {
   plugin.config_help =
       "file=IMAGE               (required) the image to serve\n"
       "access=read|write        open and lock it at start (default: at the first connection)\n"
-      "parent-dir=DIR           another folder in which parents may be; repeatable\n"
+      "parent-dir=DIR           another directory in which parents may be; repeatable\n"
       "allow-any-parent=true    parents may be anywhere\n"
       "parent=IMAGE             (with -r) this is the parent, wherever it is; repeatable\n"
       "ignore-parent-id=true    (with -r) accept a parent whose identity differs\n"

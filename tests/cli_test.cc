@@ -101,7 +101,7 @@ class Cli : public testing::HostFolderTest {
 
 // -- Bad input --
 
-TEST_F(Cli, FolderIsRefused) { ExpectBadInput(folder(), "unsupported", "folder"); }
+TEST_F(Cli, FolderIsRefused) { ExpectBadInput(folder(), "unsupported", "directory"); }
 
 TEST_F(Cli, FileThatIsNotThereIsRefused) {
   ExpectBadInput(PathOf("gone.vhdx"), "not-found", "No such file");

@@ -28,6 +28,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vhdx {
@@ -80,6 +81,7 @@ struct OpenOptions {
 
 /// One place where a parent was looked for. For error messages.
 struct ParentAttempt {
+  static constexpr std::string_view kNotThere = "not there";  ///< an outcome: there is no such file
   std::string path = {};
   std::string outcome = {};  ///< why it was rejected; empty if it was accepted
 };

@@ -139,7 +139,8 @@ std::unique_ptr<File> ParentSearch::FindByIdentity(const ParentLocatorInfo& loca
       }
     }
     if (found == nullptr) {
-      Note(folder, "none of " + std::to_string(images) + " other image(s) in this folder has it");
+      Note(folder,
+           "none of " + std::to_string(images) + " other image(s) in this directory has it");
     }
   }
   return found;
@@ -170,7 +171,7 @@ std::unique_ptr<File> ParentSearch::TryComponents(const std::string& folder,
     if (!next) {
       std::string wanted = folder;
       for (const std::string& component : components) wanted = JoinPath(wanted, component);
-      Note(wanted, "not there");
+      Note(wanted, std::string(ParentAttempt::kNotThere));
       return nullptr;
     }
     path = *std::move(next);
@@ -207,7 +208,7 @@ std::unique_ptr<File> ParentSearch::TryFile(const std::string& real_path,
   if (!tried_.insert(real_path).second) return nullptr;
   const auto refuse_place = [&](const std::string& path) {
     if (outside_.empty()) outside_ = path;
-    Note(path, "outside the folders where parents may be");
+    Note(path, "outside the directories where parents may be");
   };
   if (!allowed_.Allow(real_path)) {
     refuse_place(real_path);
@@ -291,14 +292,14 @@ Error ParentNotFound(const std::string& child, const ParentLocatorInfo& locator,
     error.sentence = Format("{} cannot be read: {}", parent, ToString(*search.unreadable()));
   } else if (!search.outside().empty()) {
     error.found = search.outside();
-    error.sentence =
-        Format("{} is {}, outside the folders where parents may be; allow it with --parent-dir {}",
-               parent, search.outside(), FolderOf(search.outside()));
+    error.sentence = Format(
+        "{} is {}, outside the directories where parents may be; allow it with --parent-dir {}",
+        parent, search.outside(), FolderOf(search.outside()));
   } else {
     error.sentence = Format(
-        "{} was not found in {}{}; name its folder with --parent-dir, or the file with --parent",
+        "{} was not found in {}{}; name its directory with --parent-dir, or the file with --parent",
         parent, search.folders().front(),
-        search.folders().size() > 1 ? " or the other folders" : "");
+        search.folders().size() > 1 ? " or the other directories" : "");
   }
   error.sentence += " [" + std::string(rule.id) + "]";
   return error;

@@ -34,7 +34,7 @@ constexpr uint64_t kLargestAlignment = uint64_t{64} * 1024;
 std::string_view SentenceForUnsupported(mode_t mode) {
   switch (mode & S_IFMT) {
     case S_IFDIR:
-      return "this is a folder, not a file";
+      return "this is a directory, not a file";
     case S_IFIFO:
       return "this is a pipe (FIFO); images need a file that can be read at any offset";
     case S_IFSOCK:

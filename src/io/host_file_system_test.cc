@@ -42,7 +42,7 @@ TEST_F(HostFileSystemTest, WhatIsNoFileIsRefusedAtOnceAndNamed) {
   ASSERT_LT(PathOf("socket").size(), sizeof(address.sun_path));
   std::ranges::copy(PathOf("socket"), address.sun_path);
   ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-  const std::pair<std::string, std::string> cases[] = {{folder(), "folder"},
+  const std::pair<std::string, std::string> cases[] = {{folder(), "directory"},
                                                        {PathOf("fifo"), "FIFO"},
                                                        {PathOf("socket"), "socket"},
                                                        {"/dev/null", "character device"}};

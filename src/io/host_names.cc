@@ -57,7 +57,7 @@ Result<std::string> HostFileSystem::RealPath(const std::string& path) {
 
 Result<std::vector<std::string>> HostFileSystem::List(const std::string& folder, size_t limit) {
   const OpenFolder opened(::opendir(folder.c_str()));
-  if (opened == nullptr) return HostFailure(errno, "read the folder", folder);
+  if (opened == nullptr) return HostFailure(errno, "read the directory", folder);
   std::set<std::string> names;  // never more than `limit`, however large the folder is
   while (true) {
     errno = 0;
@@ -68,7 +68,7 @@ Result<std::vector<std::string>> HostFileSystem::List(const std::string& folder,
     names.emplace(name);
     if (names.size() > limit) names.erase(std::prev(names.end()));
   }
-  if (errno != 0) return HostFailure(errno, "read the folder", folder);
+  if (errno != 0) return HostFailure(errno, "read the directory", folder);
   return std::vector<std::string>(names.begin(), names.end());
 }
 
@@ -92,10 +92,10 @@ Result<void> HostFileSystem::Remove(const std::string& path) {
 
 Result<void> HostFileSystem::SyncFolder(const std::string& folder) {
   const FileDescriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!opened.is_open()) return HostFailure(errno, "open the folder", folder);
+  if (!opened.is_open()) return HostFailure(errno, "open the directory", folder);
   if (::fsync(opened.get()) == 0) return {};
-  if (errno != EINVAL) return HostFailure(errno, "make the folder durable", folder);
-  return Fail(ErrorCode::kUnsupported, "this file system cannot make a folder durable", folder);
+  if (errno != EINVAL) return HostFailure(errno, "make the directory durable", folder);
+  return Fail(ErrorCode::kUnsupported, "this file system cannot make a directory durable", folder);
 }
 
 }  // namespace vhdx

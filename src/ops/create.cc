@@ -119,6 +119,9 @@ Result<CreateReport> Create(FileSystem& files, const std::string& path,
   const auto existing = LockTarget(files, path, [&](const FileIdentity& file) {
     return *parent && (*parent)->disk->Uses(file);
   });
+  if (!existing && existing.error().code == ErrorCode::kInvalidArgument) {
+    return Fail(ErrorCode::kInvalidArgument, "an image cannot be its own parent or ancestor", path);
+  }
   if (!existing) return std::unexpected(existing.error());
   if (*existing != nullptr) {
     if (auto fine = RefuseExisting(files, **existing, options, path); !fine) {

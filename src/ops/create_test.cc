@@ -255,14 +255,14 @@ TEST_F(CreateIn, ParentAndTargetThatAreOne_AreRefused) {
   MakeParent();
   CreateOptions options = Child();
   options.replace_existing = true;
-  ExpectRefused(options, ErrorCode::kInvalidArgument, "source", "/vm/base.vhdx");
+  ExpectRefused(options, ErrorCode::kInvalidArgument, "its own parent", "/vm/base.vhdx");
 }
 
 TEST_F(CreateIn, ParentThatNoLocatorCanName_IsRefused) {
   ASSERT_TRUE(testing::BuildAt(testing::DynamicImage(), files_, "/vm/a\\b.vhdx"));
   ASSERT_TRUE(testing::BuildAt(testing::DynamicImage(), files_, "/vm/\xff.vhdx"));
   ExpectRefused(Child("/vm/a\\b.vhdx"), ErrorCode::kInvalidArgument, "backslash");
-  ExpectRefused(Child("/vm/\xff.vhdx"), ErrorCode::kInvalidArgument, "");
+  ExpectRefused(Child("/vm/\xff.vhdx"), ErrorCode::kInvalidArgument, "not valid UTF-8");
 }
 
 TEST(RelativeWindowsPath, GoesUpAndDown) {

@@ -86,7 +86,8 @@ Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::stri
     if (!names) return std::unexpected(std::move(names.error()));
     if (names->size() == kMaxImagesInFolder) {
       return Fail(ErrorCode::kUnsupported,
-                  "a folder of so many files is not searched for the children of an image", folder);
+                  "a directory of so many files is not searched for the children of an image",
+                  folder);
     }
     for (const std::string& name : *names) {
       std::string candidate = JoinPath(folder, name);
@@ -109,7 +110,7 @@ Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
   if (!children) {
     const ErrorCode code = children.error().code;
     if (code == ErrorCode::kPermission || code == ErrorCode::kUnsupported) {
-      children.error().found = "a file or folder that may hold children";
+      children.error().found = "a file or directory that may hold children";
     }
     return std::unexpected(std::move(children.error()));
   }

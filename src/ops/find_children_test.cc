@@ -147,7 +147,7 @@ TEST_F(FindChildrenOf, ImageThatMayNotBeRead_MayBeAChild) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kPermission);
   EXPECT_EQ(refused.error().file, "/vm/secret.avhdx");
-  EXPECT_EQ(refused.error().found, "a file or folder that may hold children");
+  EXPECT_EQ(refused.error().found, "a file or directory that may hold children");
 }
 
 TEST_F(FindChildrenOf, RefuseIfParent_NamesAFewOfThem) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "bytes/utf16.h"
 #include "disk/open_image.h"
 #include "format/parent_locator.h"
 #include "io/paths.h"
@@ -68,6 +69,12 @@ Result<std::vector<LocatorEntryInfo>> DescribeParent(FileSystem& files, const Pa
   if (path->find('\\') != std::string::npos) {
     return Fail(ErrorCode::kInvalidArgument,
                 "a name with a backslash cannot be written into a child; rename the parent", *path);
+  }
+  if (!Utf16FromUtf8(*path)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the path of the parent is not valid UTF-8, and a child names it in UTF-16; rename "
+                "the file or the directory",
+                *path);
   }
   // Interop: Hyper-V writes a path of Windows as the absolute one. There is none to know here; one
   // of this host finds the parent again on it, and is passed over by Windows for the relative one.

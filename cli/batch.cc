@@ -1,0 +1,217 @@
+#include "cli/batch.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "bytes/border.h"
+#include "bytes/formatting.h"
+#include "cli/arguments.h"
+
+namespace vhdx::cli {
+namespace {
+
+constexpr uint64_t kMostJobs = 256;
+
+// From the worst to the best.
+constexpr auto kByGravity =
+    std::to_array({ExitStatus::kInterrupted, ExitStatus::kCorrupt, ExitStatus::kFailed,
+                   ExitStatus::kNotVhdx, ExitStatus::kWarnings, ExitStatus::kDone});
+
+ExitStatus Worse(ExitStatus a, ExitStatus b) {
+  return std::ranges::find(kByGravity, a) < std::ranges::find(kByGravity, b) ? a : b;
+}
+
+void AdviseOnFolder(FileSystem& files, const std::string& path, Error& error) {
+  if (const auto is_folder = files.IsFolder(path); is_folder && *is_folder) {
+    error.sentence += "; -r takes the images in it and below it";
+  }
+}
+
+// The files themselves; a directory that cannot be taken apart is in the list, and fails later.
+std::vector<std::string> FilesOf(const Invocation& invocation,
+                                 const std::vector<std::string>& names, bool recursive) {
+  if (!recursive) return names;
+  std::vector<std::string> files;
+  for (const std::string& name : names) {
+    const auto is_folder = invocation.files.IsFolder(name);
+    if (!is_folder || !*is_folder) {
+      files.push_back(name);
+      continue;
+    }
+    for (const std::string& folder : FoldersBelow(invocation.files, name)) {
+      auto images = ImagesIn(invocation.files, folder);
+      if (images) {
+        files.insert(files.end(), images->begin(), images->end());
+      } else {
+        files.push_back(folder);
+      }
+    }
+  }
+  return files;
+}
+
+class Batch {
+ public:
+  Batch(const Invocation& invocation, const BatchArguments& arguments, const WorkOnFile& work,
+        std::vector<std::string> files)
+      : invocation_(invocation),
+        json_lines_(arguments.json_lines),
+        work_(work),
+        files_(std::move(files)),
+        results_(files_.size()) {}
+
+  Result<ExitStatus> Run(uint64_t jobs) {
+    if (is_array()) invocation_.out.Write("[");
+    {
+      std::vector<std::jthread> threads;
+      const uint64_t count = std::min<uint64_t>(jobs, files_.size());
+      for (uint64_t i = 1; i < count; ++i) threads.emplace_back([this] { WorkOnSome(); });
+      WorkOnSome();
+    }
+    if (is_array()) invocation_.out.Write(printed_ == 0 ? "]\n" : "\n]\n");
+    if (invocation_.interrupted) return Fail(ErrorCode::kCancelled, "interrupted");
+    return status_;
+  }
+
+ private:
+  struct Ended {
+    ExitStatus status = ExitStatus::kDone;
+    std::string text;
+  };
+
+  bool is_array() const { return invocation_.options.json && !json_lines_; }
+
+  void WorkOnSome() {
+    for (size_t i = next_++; i < files_.size() && !invocation_.interrupted; i = next_++) {
+      End(i, WorkOn(files_[i]));
+    }
+  }
+
+  Ended WorkOn(const std::string& path) {
+    auto result = [&]() -> Result<FileResult> {
+      try {
+        return work_(invocation_, path);
+      } catch (...) {
+        return CaughtException();
+      }
+    }();
+    if (!result) {
+      AdviseOnFolder(invocation_.files, path, result.error());
+      invocation_.messages.Report(result.error());
+      const ExitStatus status = result.error().code == ErrorCode::kCancelled
+                                    ? ExitStatus::kInterrupted
+                                    : ExitStatus::kFailed;
+      Json json = {{"filename", path}, {"exit-status", static_cast<int>(status)}};
+      json.update(ErrorToJson(result.error()));
+      return {status, json_lines_ ? ToLine(json) : is_array() ? ToDocument(json) : ""};
+    }
+    if (json_lines_) {
+      const Json json = {{"filename", path},
+                         {"exit-status", static_cast<int>(result->status)},
+                         {"document", std::move(result->json)}};
+      return {result->status, ToLine(json)};
+    }
+    if (is_array()) return {result->status, ToDocument(result->json)};
+    return {result->status, std::move(result->text)};
+  }
+
+  // Prints what is next in the order of the names; lines, as they come.
+  void End(size_t index, Ended ended) {
+    const std::lock_guard lock(mutex_);
+    status_ = Worse(status_, ended.status);
+    if (json_lines_) {
+      invocation_.out.Write(ended.text + "\n");
+      return;
+    }
+    results_[index] = std::move(ended);
+    for (; next_to_print_ < results_.size() && results_[next_to_print_]; ++next_to_print_) {
+      Print(std::move(results_[next_to_print_]->text));
+      results_[next_to_print_]->text.clear();
+    }
+  }
+
+  void Print(std::string text) {
+    if (text.empty()) return;
+    if (is_array()) {
+      text.pop_back();  // the line feed of a document
+      invocation_.out.Write(printed_ == 0 ? "\n" : ",\n");
+    } else if (printed_ > 0) {
+      invocation_.out.Write("\n");
+    }
+    ++printed_;
+    invocation_.out.Write(text);
+  }
+
+  const Invocation& invocation_;
+  const bool json_lines_;
+  const WorkOnFile& work_;
+  const std::vector<std::string> files_;
+  std::atomic<size_t> next_ = 0;
+  std::mutex mutex_;  // guards what follows
+  std::vector<std::optional<Ended>> results_;
+  size_t next_to_print_ = 0;
+  size_t printed_ = 0;
+  ExitStatus status_ = ExitStatus::kDone;
+};
+
+Result<ExitStatus> RunOnOne(const Invocation& invocation, const std::string& path,
+                            const WorkOnFile& work) {
+  auto result = work(invocation, path);
+  if (!result) {
+    AdviseOnFolder(invocation.files, path, result.error());
+    return std::unexpected(std::move(result.error()));
+  }
+  invocation.out.Write(invocation.options.json ? ToDocument(result->json) : result->text);
+  return result->status;
+}
+
+}  // namespace
+
+void AddBatch(CLI::App& app, const std::string& name, BatchArguments& arguments,
+              const std::string& help) {
+  AddFileList(app, name, arguments.files, help);
+  AddCount(app, "--jobs", arguments.jobs, {.least = 1, .most = kMostJobs},
+           "work on this many files at once (default: 1)");
+  AddFlag(app, "--json-lines", arguments.json_lines,
+          "print one JSON object per file, on one line, as each file is done");
+}
+
+Result<ExitStatus> RunBatch(const Invocation& invocation, const BatchArguments& arguments,
+                            const WorkOnFile& work) {
+  const FileListArguments& list = arguments.files;
+  if (!list.is_list() && !arguments.json_lines) {
+    return RunOnOne(invocation, list.names.front(), work);
+  }
+  const auto names = ReadNames(list);
+  if (!names) return std::unexpected(names.error());
+  Invocation each = invocation;
+  each.options.json = invocation.options.json || arguments.json_lines;
+  // An image that is found in a tree may have its parent elsewhere in that tree.
+  for (const std::string& name : *names) {
+    const auto is_folder = invocation.files.IsFolder(name);
+    if (list.recursive && is_folder && *is_folder) each.options.parent_folders.push_back(name);
+  }
+  // Bars of several files would overwrite each other.
+  if (arguments.jobs > 1) each.options.progress = ProgressMode::kNone;
+  const Messages messages(invocation.error_fd,
+                          {.json = each.options.json, .quiet = invocation.options.quiet});
+  const Invocation lines{.options = each.options,
+                         .files = each.files,
+                         .out = each.out,
+                         .messages = messages,
+                         .interrupted = each.interrupted,
+                         .error_fd = each.error_fd};
+  auto files = FilesOf(invocation, *names, list.recursive);
+  if (files.empty()) {
+    messages.Note(Join(*names, ", "), "no *.vhdx or *.avhdx in it or below it");
+  }
+  return Batch(lines, arguments, work, std::move(files)).Run(arguments.jobs);
+}
+
+}  // namespace vhdx::cli
