@@ -150,8 +150,9 @@ void AddChoice(CLI::App& app, const std::string& names, std::string& target,
 
 std::vector<std::string> ChoicesOf(const CLI::Option& option) {
   std::string type = option.get_type_name();
-  // A choice of one word has no bar; all other types are in capitals.
-  const bool is_choice = std::ranges::any_of(type, [](char c) { return c >= 'a' && c <= 'z'; });
+  // "raw|vhdx", "512|4096"; a choice of one word has no bar. All other types are in capitals.
+  const bool is_choice =
+      std::ranges::any_of(type, [](char c) { return c == '|' || (c >= 'a' && c <= 'z'); });
   return is_choice ? CLI::detail::split(type, '|') : std::vector<std::string>{};
 }
 

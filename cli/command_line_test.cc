@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <regex>
+#include <set>
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -166,12 +169,32 @@ TEST_F(Commands, MissingParentIsNamedWithWhatHelps) {
   }
 }
 
+// Every word of every help that is an option has to be in the script of every shell.
 TEST_F(Commands, CompletionCoversEveryCommandAndOption) {
+  const std::vector<std::string> commands = {"create",  "info",    "check",   "map",  "dump",
+                                             "convert", "compare", "measure", "chain", "snapshot",
+                                             "serve",   "bench"};
+  std::set<std::string> options;
+  for (const std::string& command : commands) {
+    const std::string help = Run({command, "--help"}).out;
+    const std::regex option("\n  (?:(-\\w), )?(--[a-z-]+|-\\w)");
+    for (std::sregex_iterator at(help.begin(), help.end(), option), end; at != end; ++at) {
+      options.insert((*at)[2]);
+    }
+  }
+  EXPECT_GT(options.size(), 50U);
   for (const char* shell : {"bash", "zsh", "fish"}) {
     const std::string script = Run({"completion", shell}).out;
-    for (const char* word : {"info", "completion", "parent-dir", "force-share", "output-format",
-                             "random", "locator", "logical-sector", "snapshot-writes"}) {
-      EXPECT_NE(script.find(word), std::string::npos) << shell << " " << word;
+    for (const std::string& command : commands) {
+      EXPECT_NE(script.find(command), std::string::npos) << shell << " " << command;
+    }
+    for (const std::string& option : options) {
+      // fish names options without their dashes.
+      const bool is_long = option.starts_with("--");
+      const std::string name = std::string(shell) != "fish" ? option
+                               : is_long                    ? "-l " + option.substr(2)
+                                                            : "-s " + option.substr(1);
+      EXPECT_NE(script.find(name), std::string::npos) << shell << " " << option;
     }
   }
   EXPECT_EQ(Run({"completion", "tcsh"}).status, 64);

@@ -43,6 +43,9 @@ std::string BashValue(const CLI::Option& option) {
   if (option.get_type_name() == kFolderType) {
     return "compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- \"$cur\")";
   }
+  if (option.get_type_name() == kFileType) {
+    return "compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")";
+  }
   return "COMPREPLY=()";
 }
 
@@ -138,9 +141,10 @@ std::string FishOption(const std::string& condition, const CLI::Option& option) 
     const std::vector<std::string> choices = ChoicesOf(option);
     if (!choices.empty()) {
       text += " -x -a " + FishText(Join(choices, " "));
+    } else if (option.get_type_name() == kFolderType) {
+      text += " -x -a '(__fish_complete_directories)'";
     } else {
-      text +=
-          option.get_type_name() == kFolderType ? " -x -a '(__fish_complete_directories)'" : " -x";
+      text += option.get_type_name() == kFileType ? " -r -F" : " -x";
     }
   }
   return text + " -d " + FishText(option.get_description()) + "\n";
@@ -172,6 +176,12 @@ std::string BashCompletion(const CLI::App& root) {
       "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
       "  local command='' options='' words='' files='' word\n"
       "  COMPREPLY=()\n"
+      "  # \"--option=value\" is three words.\n"
+      "  if [[ $cur == = ]]; then\n"
+      "    cur=''\n"
+      "  elif [[ $prev == = ]]; then\n"
+      "    prev=${COMP_WORDS[COMP_CWORD-2]}\n"
+      "  fi\n"
       "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
       "    case $word in\n"
       "      " +

@@ -67,6 +67,7 @@ class ForwardingFile : public File {
   Result<void> Sync() override { return base_->Sync(); }
   Result<uint64_t> Size() override { return base_->Size(); }
   Result<uint64_t> AllocatedBytes() override { return base_->AllocatedBytes(); }
+  std::optional<uint64_t> FreeBytes() override { return base_->FreeBytes(); }
   Result<void> Resize(uint64_t length_bytes) override { return base_->Resize(length_bytes); }
   Result<void> ZeroRange(FileRange range) override { return base_->ZeroRange(range); }
   Result<void> PunchHole(FileRange range) override { return base_->PunchHole(range); }

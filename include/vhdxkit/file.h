@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -95,6 +96,8 @@ class File {
   virtual Result<uint64_t> Size() = 0;
   /// Number of bytes that the host has allocated for the file. Errors: kIo.
   virtual Result<uint64_t> AllocatedBytes() = 0;
+  /// Number of bytes that the file system has left for this user, if it is known.
+  virtual std::optional<uint64_t> FreeBytes() { return std::nullopt; }
   /// Truncates or extends the file to length_bytes. Errors: kIo, kNoSpace, kReadOnly, kUnsupported.
   virtual Result<void> Resize(uint64_t length_bytes) = 0;
   /// Makes the range read as zeros and keeps it allocated if the host supports that. Errors: those

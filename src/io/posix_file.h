@@ -56,6 +56,7 @@ class PosixFile : public File {
 
   Result<uint64_t> Size() final;
   Result<uint64_t> AllocatedBytes() final;
+  std::optional<uint64_t> FreeBytes() final;
   Result<void> Resize(uint64_t length_bytes) final;
   Result<void> ZeroRange(FileRange range) override;
   Result<void> PunchHole(FileRange range) override;

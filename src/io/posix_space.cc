@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -63,6 +64,13 @@ Result<void> PosixFile::Resize(uint64_t length_bytes) {
   } while (result != 0 && errno == EINTR);
   if (result != 0) return HostFailure(errno, action, name());
   return {};
+}
+
+std::optional<uint64_t> PosixFile::FreeBytes() {
+  struct statvfs status = {};
+  if (capabilities().block_device || ::fstatvfs(fd(), &status) != 0) return std::nullopt;
+  const uint64_t blocks = ::geteuid() == 0 ? status.f_bfree : status.f_bavail;
+  return blocks * status.f_frsize;
 }
 
 void PosixFile::AllocateForWrite(FileRange range) {

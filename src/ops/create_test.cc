@@ -14,6 +14,7 @@
 #include "bytes/zeros.h"
 #include "ops/parent_link.h"
 #include "testing/fault_file.h"
+#include "testing/forwarding_file.h"
 #include "testing/image_builder.h"
 #include "testing/memory_file_system.h"
 #include "testing/sha256.h"
@@ -249,6 +250,37 @@ TEST_F(CreateIn, ParentWhoseOwnParentIsGone_IsRefused) {
   Make(Child(), "/vm/1.vhdx");
   ASSERT_TRUE(files_.Remove("/vm/base.vhdx"));
   ExpectRefused(Child("/vm/1.vhdx"), ErrorCode::kNotFound, "parent");
+}
+
+// A file on a file system with so much left.
+class SmallHostFile final : public testing::ForwardingFile {
+ public:
+  using ForwardingFile::ForwardingFile;
+  std::optional<uint64_t> FreeBytes() override { return 100 * kMiB; }
+};
+
+class SmallHost final : public testing::ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+  Result<std::unique_ptr<File>> Open(const std::string& path,
+                                     const OpenFileOptions& options) override {
+    auto file = ForwardingFileSystem::Open(path, options);
+    if (!file) return file;
+    return std::make_unique<SmallHostFile>(*std::move(file));
+  }
+};
+
+TEST_F(CreateIn, FixedDiskThatDoesNotFit_IsRefusedBeforeItTakesSpace) {
+  SmallHost host(files_);
+  const auto report =
+      Create(host, kPath, {.subformat = Subformat::kFixed, .size_bytes = 101 * kMiB});
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::kNoSpace);
+  EXPECT_NE(report.error().sentence.find("takes 105906176 bytes, and the file system has 104857600"),
+            std::string::npos)
+      << report.error().sentence;
+  EXPECT_TRUE(Create(host, kPath, {.subformat = Subformat::kFixed, .size_bytes = 99 * kMiB}));
+  EXPECT_TRUE(Create(host, "/vm/dynamic.vhdx", {.size_bytes = kGiB}));
 }
 
 TEST_F(CreateIn, ParentAndTargetThatAreOne_AreRefused) {

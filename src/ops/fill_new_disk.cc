@@ -1,9 +1,11 @@
 #include "ops/fill_new_disk.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/formatting.h"
 #include "ops/fill_holes.h"
 #include "ops/new_image_options.h"
 #include "ops/progress_meter.h"
@@ -40,6 +42,15 @@ Result<std::unique_ptr<NewDisk>> BeginNewDisk(File& file, const CreateOptions& o
   }
   const bool allocate =
       parameters.leave_blocks_allocated && parameters.virtual_disk_size_bytes != 0;
+  const uint64_t disk_bytes = parameters.virtual_disk_size_bytes;
+  if (const auto free = file.FreeBytes(); allocate && free && *free < disk_bytes) {
+    return std::unexpected(ExplainNoSpace(
+        {.code = ErrorCode::kNoSpace,
+         .file = file.name(),
+         .sentence = Format("the disk takes {} bytes, and the file system has {} left", disk_bytes,
+                            *free)},
+        options));
+  }
   auto disk = NewDisk::Begin(file, *std::move(image));
   if (!disk) return std::unexpected(ExplainNoSpace(std::move(disk.error()), options));
   if (allocate) {
@@ -60,8 +71,12 @@ Result<void> FinishNewDisk(File& file, NewDisk& disk, const CreateOptions& optio
 
 Error ExplainNoSpace(Error error, const CreateOptions& options) {
   if (error.code != ErrorCode::kNoSpace) return error;
+  if (error.sys_errno == EFBIG) {
+    error.sentence += "; this file system cannot hold a file of that length: use another one";
+    return error;
+  }
   error.sentence += options.subformat == Subformat::kFixed
-                        ? "; a fixed disk takes all its space now: free some, or make it dynamic"
+                        ? "; a fixed disk takes all its space at once: free some, or make it dynamic"
                         : "; free some, or make the image elsewhere";
   return error;
 }
