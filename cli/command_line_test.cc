@@ -6,7 +6,6 @@
 
 #include <regex>
 #include <set>
-
 #include <string>
 #include <utility>
 #include <vector>
@@ -171,9 +170,9 @@ TEST_F(Commands, MissingParentIsNamedWithWhatHelps) {
 
 // Every word of every help that is an option has to be in the script of every shell.
 TEST_F(Commands, CompletionCoversEveryCommandAndOption) {
-  const std::vector<std::string> commands = {"create",  "info",    "check",   "map",  "dump",
-                                             "convert", "compare", "measure", "chain", "snapshot",
-                                             "serve",   "bench"};
+  const std::vector<std::string> commands = {"create", "info",     "check",   "map",
+                                             "dump",   "convert",  "compare", "measure",
+                                             "chain",  "snapshot", "serve",   "bench"};
   std::set<std::string> options;
   for (const std::string& command : commands) {
     const std::string help = Run({command, "--help"}).out;

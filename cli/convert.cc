@@ -262,6 +262,27 @@ Result<ExitStatus> RunFromStandardInput(const Invocation& invocation,
   return ExitStatus::kDone;
 }
 
+// Partition tables count sectors: with sectors of another size nobody finds the partitions.
+void NoteSectorSize(const Invocation& invocation, const ConvertArguments& arguments,
+                    const DiskSource& source, std::string_view target_format) {
+  const uint32_t from = source.device->logical_sector_size();
+  // A raw file does not say.
+  if (source.format == kRaw && from == RawDevice::kSectorSize) return;
+  const std::string& path = arguments.target;
+  if (target_format == kRaw) {
+    if (from == RawDevice::kSectorSize) return;
+    invocation.messages.Note(path, Format("the disk has sectors of {} bytes, which a raw file does "
+                                          "not say; attach it with `losetup --sector-size {}`",
+                                          from, from));
+    return;
+  }
+  const bool chosen = !arguments.image.logical_sector.empty();
+  if (!chosen || arguments.image.logical_sector_size() == from) return;
+  invocation.messages.Note(path, Format("the sector size changes from {} to {} bytes: partitions, "
+                                        "which are counted in sectors, may not be found",
+                                        from, arguments.image.logical_sector_size()));
+}
+
 Result<ExitStatus> RunConvert(const Invocation& invocation, const ConvertArguments& arguments) {
   auto target_format = DecideTargetFormat(invocation, arguments);
   if (!target_format) {
@@ -288,6 +309,7 @@ Result<ExitStatus> RunConvert(const Invocation& invocation, const ConvertArgumen
     NotePadding(invocation, arguments.source.path, report->source_size_bytes,
                 arguments.image.padded_sector_size());
   }
+  NoteSectorSize(invocation, arguments, *source, *target_format);
   ReportOutcome(invocation, arguments, {source->format, *target_format}, *report, start);
   return ExitStatus::kDone;
 }

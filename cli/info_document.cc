@@ -100,8 +100,10 @@ std::string HostText(const ImageInfo& image) {
 // What a person who takes the file to Windows must know.
 void AddSparseness(FieldList& fields, const ImageInfo& image) {
   if (!image.host_sparse) return;
-  fields.Add("", "Hyper-V refuses a sparse file: copy it to Windows with `cp --sparse=never`, or");
-  fields.Add("", "over SMB");
+  fields.Add("",
+             Format("Hyper-V refuses a sparse file: copy it with `cp --sparse=never` (takes {}),",
+                    FormatSize(image.file_size_bytes)));
+  fields.Add("", "or over SMB");
 }
 
 std::string BlocksText(const BlockStatistics& blocks) {

@@ -21,6 +21,24 @@ TEST_F(Commands, ConvertSaysWhatItDid) {
   EXPECT_EQ(Run({"convert", "-q", "--force", "/vm/base.vhdx", "/a.raw"}).out, "");
 }
 
+TEST_F(Commands, ConvertKeepsTheSectorSizeOfADevice) {
+  files_.AddFile("/raw", std::vector<std::byte>(kMiB, std::byte{1}));
+  files_.SetCapabilities({.sector_size = 4096, .punch_hole = true});
+  ASSERT_EQ(Run({"convert", "-q", "-O", "vhdx", "/raw", "/large.vhdx"}).status, 0);
+  const auto sector_size = [&](const std::string& path) {
+    const Json json = Run({"info", "--json", path}).json();
+    return json["format-specific"]["data"]["logical-sector-size"].get<int>();
+  };
+  EXPECT_EQ(sector_size("/large.vhdx"), 4096);
+  files_.SetCapabilities({.punch_hole = true});
+  const Outcome changed = Run({"convert", "--logical-sector", "512", "/large.vhdx", "/small.vhdx"});
+  EXPECT_EQ(sector_size("/small.vhdx"), 512);
+  EXPECT_NE(changed.err.find("changes from 4096 to 512"), std::string::npos) << changed.err;
+  const Outcome raw = Run({"convert", "/large.vhdx", "/large.raw"});
+  EXPECT_NE(raw.err.find("losetup --sector-size 4096"), std::string::npos) << raw.err;
+  EXPECT_EQ(Run({"convert", "/vm/base.vhdx", "/base.raw"}).err.find("sector"), std::string::npos);
+}
+
 TEST_F(Commands, ConvertRefusesATargetThatExists) {
   files_.AddFile("/a.raw");
   const Outcome outcome = Run({"convert", "/vm/base.vhdx", "/a.raw"});

@@ -50,6 +50,7 @@ struct FileIdentity {
 struct FileCapabilities {
   bool writable = false;
   bool block_device = false;         ///< fixed length, initial contents unknown
+  uint32_t sector_size = 512;        ///< of a block device: its logical sectors, in bytes
   bool seekable = true;              ///< false for a pipe: can only be written front to back
   bool extension_reads_zero = true;  ///< bytes added by Resize read as zeros, even after a crash
   bool punch_hole = false;           ///< PunchHole may free space

@@ -20,7 +20,10 @@ namespace vhdx {
 
 class RawDevice final : public BlockDevice {
  public:
+  /// Of a file, which does not say; and of a block device, unless that has sectors of
+  /// kLargeSectorSize.
   static constexpr uint32_t kSectorSize = 512;
+  static constexpr uint32_t kLargeSectorSize = 4096;
 
   /// Takes ownership of the file. The size of the disk is the size of the file at this time,
   /// rounded up to a multiple of kSectorSize; the added bytes read as zeros. Errors: kIo.

@@ -177,7 +177,10 @@ Result<void> NewDisk::CloneFrom(uint64_t disk_offset, File& source, FileRange so
     if (FindPlace(piece.block) == 0) {
       auto zeros = ReadsAsZeros(source, from);
       if (!zeros) return std::unexpected(std::move(zeros.error()));
-      if (*zeros) continue;
+      if (*zeros) {
+        zeros_not_cloned_ += from.length_bytes;
+        continue;
+      }
     }
     auto cloned = file_.CloneRange(TakePlace(piece.block) + piece.offset_in_block, source, from);
     if (!cloned) return cloned;

@@ -13,6 +13,7 @@
 #include <vhdxkit/file.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -53,6 +54,8 @@ class NewDisk final : public BlockDevice {
   bool Uses(const FileIdentity& file) const override { return file == file_.identity(); }
   /// Blocks that are all zeros in `source` are left out, as if they had been copied.
   Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) override;
+  /// Bytes of CloneFrom that were zeros, and were left out.
+  uint64_t zeros_not_cloned() const { return zeros_not_cloned_; }
 
   // It can only be written: kUnsupported.
   Result<void> Read(uint64_t disk_offset, MutableByteSpan buffer) override;
@@ -91,6 +94,7 @@ class NewDisk final : public BlockDevice {
   format::BatGeometry geometry_;
   NewImageLayout layout_;
   uint64_t first_block_offset_ = 0;
+  std::atomic<uint64_t> zeros_not_cloned_ = 0;
   Mutex mutex_;
   uint64_t next_offset_ VHDX_GUARDED_BY(mutex_) = 0;  // where the next block goes
   // Raw entries, page by page; pages without a block are absent.

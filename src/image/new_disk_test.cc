@@ -133,6 +133,17 @@ TEST_F(NewDiskIn, FixedDisk_HasEveryBlockAndALastOneThatIsWhole) {
   EXPECT_EQ(TextAt(kFirstBlock + 4097 * kMiB, 4), "here");
 }
 
+TEST_F(NewDiskIn, ZerosThatAreCloned_AreLeftOutAndCounted) {
+  MemoryFile sharing(std::make_shared<testing::MemoryContents>(),
+                     {.capabilities = {.writable = true, .punch_hole = true, .clone_range = true}});
+  auto disk = NewDisk::Begin(sharing, Describe(8 * kMiB));
+  ASSERT_TRUE(disk);
+  MemoryFile source;
+  ASSERT_TRUE(source.Resize(4 * kMiB));
+  EXPECT_EQ(OutcomeOf((*disk)->CloneFrom(0, source, {0, 4 * kMiB})), "ok");
+  EXPECT_EQ((*disk)->zeros_not_cloned(), 4 * kMiB);
+}
+
 TEST_F(NewDiskIn, SizeToldAtTheEnd_PutsTheBatBehindTheBlocks) {
   auto disk = Begin(Describe(0));
   Write(*disk, 3 * kMiB, "three");

@@ -145,12 +145,16 @@ uint64_t AlignmentFromHost(int fd) {
   return std::max(status.stx_dio_mem_align, status.stx_dio_offset_align);
 }
 
+uint32_t SectorSize(int fd, bool block_device) {
+  constexpr uint32_t kUsual = 512;
+  int sector = 0;
+  const bool known = block_device && ::ioctl(fd, BLKSSZGET, &sector) == 0 && sector > 0;
+  return known ? static_cast<uint32_t>(sector) : kUsual;
+}
+
 uint64_t DirectAlignment(int fd, bool block_device) {
   uint64_t alignment = AlignmentFromHost(fd);
-  int sector = 0;
-  if (alignment == 0 && block_device && ::ioctl(fd, BLKSSZGET, &sector) == 0 && sector > 0) {
-    alignment = static_cast<uint64_t>(sector);
-  }
+  if (alignment == 0 && block_device) alignment = SectorSize(fd, block_device);
   if (alignment == 0 || alignment > kLargestAlignment) alignment = kUsualAlignment;
   return std::bit_ceil(std::max<uint64_t>(alignment, 512));
 }
@@ -159,6 +163,7 @@ FileCapabilities CapabilitiesOf(int fd, bool block_device, const OpenFileOptions
   const bool writable = options.access == FileAccess::kReadWrite;
   return {.writable = writable,
           .block_device = block_device,
+          .sector_size = SectorSize(fd, block_device),
           .extension_reads_zero = !block_device && ExtensionReadsZero(FileSystemType(fd)),
           .punch_hole = writable,
           .clone_range = writable && !block_device,

@@ -15,6 +15,7 @@ namespace {
 constexpr int kAttempts = 100;         // at a free name
 constexpr size_t kMaxNameBytes = 200;  // of the target's name in it; file systems end a name at 255
 constexpr size_t kSuffixLength = 6;
+constexpr size_t kMostSearched = 10000;  // names in the directory
 
 struct SplitPath {
   std::string folder;  ///< with its '/', or empty
@@ -45,9 +46,30 @@ std::string NextSuffix() {
   return suffix;
 }
 
+constexpr std::string_view kEnding = ".partial";
+
+std::string TemporaryPrefix(const SplitPath& target) {
+  return "." + target.name.substr(0, kMaxNameBytes) + ".";
+}
+
 std::string TemporaryPath(const SplitPath& target) {
-  return target.folder + "." + target.name.substr(0, kMaxNameBytes) + "." + NextSuffix() +
-         ".partial";
+  return target.folder + TemporaryPrefix(target) + NextSuffix() + std::string(kEnding);
+}
+
+// Removes what a process that was killed has left of an earlier file for the same target. Whoever
+// still writes one holds its lock; where there are no locks, all stay. What fails is of no concern.
+void RemoveAbandoned(FileSystem& files, const SplitPath& target) {
+  const std::string prefix = TemporaryPrefix(target);
+  const auto names = files.List(target.folder.empty() ? "." : target.folder, kMostSearched);
+  if (!names || names->size() == kMostSearched) return;
+  for (const std::string& name : *names) {
+    const bool is_ours = name.size() == prefix.size() + kSuffixLength + kEnding.size() &&
+                         name.starts_with(prefix) && name.ends_with(kEnding);
+    if (!is_ours) continue;
+    const std::string path = target.folder + name;
+    const auto file = files.Open(path, {.access = FileAccess::kReadWrite});
+    if (file && (*file)->Lock(LockMode::kExclusive)) static_cast<void>(files.Remove(path));
+  }
 }
 
 }  // namespace
@@ -71,14 +93,20 @@ StagedFile::~StagedFile() {
 Result<std::unique_ptr<StagedFile>> StagedFile::Create(FileSystem& files, const std::string& path) {
   const SplitPath target = Split(path);
   if (target.name.empty() || target.name == "." || target.name == "..") {
-    return Fail(ErrorCode::kInvalidArgument, "this is no name for a file", path);
+    return Fail(ErrorCode::kInvalidArgument, "empty file name", path);
   }
+  RemoveAbandoned(files, target);
   for (int attempt = 1;; ++attempt) {
     std::string temporary = TemporaryPath(target);
     auto file = files.Open(
         temporary,
         {.access = FileAccess::kReadWrite, .creation = FileCreation::kNew, .replaces = path});
     if (file) {
+      const auto locked = (*file)->Lock(LockMode::kExclusive);
+      // Somebody took it for abandoned before it was locked.
+      const bool is_lost = (!locked && locked.error().code == ErrorCode::kBusy) ||
+                           !files.RealPath(temporary).has_value();
+      if (is_lost && attempt < kAttempts) continue;
       return std::unique_ptr<StagedFile>(
           new StagedFile(files, path, std::move(temporary), std::move(*file)));
     }

@@ -22,7 +22,8 @@ enum class Durability : uint8_t {
 class StagedFile {
  public:
   /// Creates an empty, writable file that Commit will rename to `path`. It gets the permissions of
-  /// a file that exists there. Errors: those of FileSystem::Open.
+  /// a file that exists there. Removes temporary files for the same `path` that a killed process
+  /// has left. Errors: those of FileSystem::Open.
   static Result<std::unique_ptr<StagedFile>> Create(FileSystem& files, const std::string& path);
 
   StagedFile(const StagedFile&) = delete;

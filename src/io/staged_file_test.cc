@@ -43,6 +43,23 @@ TEST(StagedFile, UncommittedLeavesNothing) {
   EXPECT_TRUE(Names(files).empty());
 }
 
+TEST(StagedFile, WhatAKilledProcessLeft_IsRemovedByTheNext) {
+  MemoryFileSystem files;
+  files.AddFile("/d/.new.vhdx.abc123.partial", kBytes);
+  files.AddFile("/d/.new.vhdx.backup.partial");  // not ours: another length
+  files.AddFile("/d/.other.vhdx.abc123.partial");
+  auto staged = StagedFile::Create(files, "/d/new.vhdx");
+  ASSERT_TRUE(staged);
+  // What is still being written stays.
+  auto other = StagedFile::Create(files, "/d/new.vhdx");
+  ASSERT_TRUE(other);
+  const std::vector<std::string> names = Names(files);
+  EXPECT_EQ(names.size(), 4U);
+  EXPECT_FALSE(files.Contents("/d/.new.vhdx.abc123.partial"));
+  EXPECT_TRUE(files.Contents((*staged)->temporary_path()));
+  EXPECT_TRUE((*staged)->Commit(RenameMode::kRefuseExisting, Durability::kNone));
+}
+
 TEST(StagedFile, ExistingNameIsRefusedOrReplaced) {
   MemoryFileSystem files;
   files.AddFile("/d/a", kBytes);

@@ -27,8 +27,11 @@ Result<std::unique_ptr<RawDevice>> RawDevice::OnFile(File& file) try {
 
 const std::string& RawDevice::name() const { return file_.name(); }
 uint64_t RawDevice::size_bytes() const { return AlignUp(file_size_, kSectorSize); }
-uint32_t RawDevice::logical_sector_size() const { return kSectorSize; }
-uint32_t RawDevice::physical_sector_size() const { return kSectorSize; }
+uint32_t RawDevice::logical_sector_size() const {
+  // A VHDX can say only 512 or 4096.
+  return file_.capabilities().sector_size == kLargeSectorSize ? kLargeSectorSize : kSectorSize;
+}
+uint32_t RawDevice::physical_sector_size() const { return RawDevice::logical_sector_size(); }
 bool RawDevice::writable() const { return file_.capabilities().writable; }
 
 Result<void> RawDevice::Read(uint64_t disk_offset, MutableByteSpan buffer) try {

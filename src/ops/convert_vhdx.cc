@@ -52,7 +52,7 @@ Result<ConvertReport> FillExistingImage(FileSystem& files, BlockDevice& source,
 Result<void> RefuseBlockDevice(TargetKind kind, const std::string& path) {
   if (kind != TargetKind::kBlockDevice) return {};
   return Fail(ErrorCode::kUnsupported,
-              "a VHDX needs a file that can grow, not a block device; say -O raw to write the disk "
+              "a VHDX needs a file that can grow, not a block device; use -O raw to write the disk "
               "onto it",
               path);
 }
@@ -66,6 +66,8 @@ Result<ConvertReport> FillVhdx(BlockDevice& source, File& file, const CreateOpti
   auto copied = CopyContents(
       source, **target, {.threads = options.threads, .target = TargetContents::kZeros}, control);
   if (!copied) return std::unexpected(std::move(copied.error()));
+  copied->cloned_bytes -= (*target)->zeros_not_cloned();
+  copied->zero_bytes += (*target)->zeros_not_cloned();
   if (auto finished = FinishNewDisk(file, **target, image, control); !finished) {
     return std::unexpected(std::move(finished.error()));
   }

@@ -47,8 +47,8 @@ Result<std::unique_ptr<NewDisk>> BeginNewDisk(File& file, const CreateOptions& o
     return std::unexpected(ExplainNoSpace(
         {.code = ErrorCode::kNoSpace,
          .file = file.name(),
-         .sentence = Format("the disk takes {} bytes, and the file system has {} left", disk_bytes,
-                            *free)},
+         .sentence =
+             Format("the disk takes {} bytes, and the file system has {} left", disk_bytes, *free)},
         options));
   }
   auto disk = NewDisk::Begin(file, *std::move(image));
@@ -75,9 +75,10 @@ Error ExplainNoSpace(Error error, const CreateOptions& options) {
     error.sentence += "; this file system cannot hold a file of that length: use another one";
     return error;
   }
-  error.sentence += options.subformat == Subformat::kFixed
-                        ? "; a fixed disk takes all its space at once: free some, or make it dynamic"
-                        : "; free some, or make the image elsewhere";
+  error.sentence +=
+      options.subformat == Subformat::kFixed
+          ? "; a fixed disk takes all its space at once: free some, or make it dynamic"
+          : "; free some, or make the image elsewhere";
   return error;
 }
 
