@@ -93,7 +93,7 @@ Command AddCompare(CLI::App& root) {
                              "if they are identical, 1 "
                              "if they differ, and 2 if they could not be compared.");
   AddFile(app, "A", arguments->a.path, "a VHDX image, or a raw disk");
-  AddFile(app, "B", arguments->b.path, "another one");
+  AddFile(app, "B", arguments->b.path, "another VHDX image or raw disk");
   AddFormat(app, "-f", arguments->a, "A");
   AddFormat(app, "-F", arguments->b, "B");
   AddFlag(app, "--strict", arguments->strict, "the sizes must be equal, too");

@@ -195,7 +195,7 @@ Command AddSnapshot(CLI::App& root) {
       "Create a differencing child of an image, which must not be modified from then on.");
   AddFile(app, "FILE", arguments->parent, "the image that becomes the parent");
   AddFile(app, "CHILD", arguments->path, "the child to create, which receives all writes");
-  AddNewImageOptions(app, arguments->image);
+  AddNewImageOptions(app, arguments->image, "2M");
   AddTargetOptions(app, *arguments);
   return CommandFor(app, arguments);
 }

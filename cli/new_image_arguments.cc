@@ -50,10 +50,11 @@ uint32_t NewImageArguments::padded_sector_size() const {
   return logical_sector.empty() ? RawDevice::kSectorSize : logical_sector_size();
 }
 
-void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments) {
+void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments,
+                        const std::string& block_sizes) {
   AddSize(app, "--block-size", arguments.block_size, IsBlockSize,
           "is not a power of two from 1M to 256M",
-          "a power of two from 1M to 256M (default: 32M for a dynamic disk, 2M for others)");
+          Format("a power of two from 1M to 256M (default: {})", block_sizes));
   AddSize(app, "--log-size", arguments.log_size, IsLogSize, "is not a multiple of 1M up to 1G",
           "a multiple of 1M up to 1G (default: 8M)");
   AddChoice(app, "--physical-sector", arguments.physical_sector, {"512", "4096"},

@@ -34,7 +34,9 @@ struct NewImageArguments {
 };
 
 /// Adds those that every new image has.
-void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments);
+/// `block_sizes` says which size of blocks is the default.
+void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments,
+                        const std::string& block_sizes = "32M for a dynamic disk, 2M for others");
 /// Adds `--fixed` and `--logical-sector`, which a child takes from its parent.
 void AddBaseDiskOptions(CLI::App& app, NewImageArguments& arguments);
 

@@ -46,7 +46,7 @@ TEST(StagedFile, UncommittedLeavesNothing) {
 TEST(StagedFile, WhatAKilledProcessLeft_IsRemovedByTheNext) {
   MemoryFileSystem files;
   files.AddFile("/d/.new.vhdx.abc123.partial", kBytes);
-  files.AddFile("/d/.new.vhdx.backup.partial");  // not ours: another length
+  files.AddFile("/d/.new.vhdx.backups.partial");  // not ours: another length
   files.AddFile("/d/.other.vhdx.abc123.partial");
   auto staged = StagedFile::Create(files, "/d/new.vhdx");
   ASSERT_TRUE(staged);
