@@ -131,7 +131,7 @@ Result<void> Mistake(std::string sentence) {
 Result<std::string> AbsolutePath(const char* path) {
   char* const absolute = nbdkit_absolute_path(path);
   if (absolute == nullptr) {
-    return vhdx::Fail(vhdx::ErrorCode::kInvalidArgument, "this is no path", path);
+    return vhdx::Fail(vhdx::ErrorCode::kInvalidArgument, "this is not a path", path);
   }
   std::string result = absolute;
   std::free(absolute);

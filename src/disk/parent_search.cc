@@ -283,7 +283,7 @@ Error ParentNotFound(const std::string& child, const ParentLocatorInfo& locator,
     error.sentence = Format(
         "{} is not the parent that this image was made on, or was changed: its DataWriteGuid is "
         "{}, "
-        "not {}; --parent names another file, --ignore-parent-id reads it all the same",
+        "not {}; --parent names another file, --ignore-parent-id reads it anyway",
         stranger->name(), error.found, error.expected);
   } else if (search.unreadable()) {
     error.code = search.unreadable()->code;

@@ -146,7 +146,7 @@ Result<std::vector<std::byte>> EncodeParentLocator(const std::vector<LocatorEntr
     if (!key || !value || key->empty() || value->empty() || key->size() > kLimit ||
         value->size() > kLimit || !Utf8FromUtf16(*key) || !Utf8FromUtf16(*value)) {
       return refuse("the key or value \"" + entries[i].key +
-                    "\" is no text of 1 to 32767 code units");
+                    "\" is not a text of 1 to 32767 code units");
     }
     const auto key_offset = static_cast<uint32_t>(item.size());
     const auto value_offset = static_cast<uint32_t>(item.size() + key->size());
