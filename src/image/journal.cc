@@ -203,7 +203,7 @@ Result<void> Journal::Flush() {
       leading_ = true;
       const uint64_t number = ++rounds_started_;
       mutex_.Unlock();
-      result = PoisonIfThrown([&] { return RunRound(number); });
+      result = PoisonIfThrown([&] { return RunRound(number, WithoutPages::kSync); });
       mutex_.Lock();
       EndLeading();
     }
@@ -219,12 +219,13 @@ Result<void> Journal::Relieve() {
   return Flush();
 }
 
-Result<void> Journal::RunRound(uint64_t number) {
+Result<void> Journal::RunRound(uint64_t number, WithoutPages without_pages) {
   unsynced_.exchange(false);
   auto snapshot = TakeSnapshot();
   if (!snapshot) return std::unexpected(std::move(snapshot.error()));
   if (snapshot->pages.empty()) {
-    if (auto synced = Sync(); !synced) return synced;
+    const bool sync = without_pages == WithoutPages::kSync;
+    if (auto synced = sync ? Sync() : Result<void>{}; !synced) return synced;
   } else if (auto durable = MakeRoundDurable(*snapshot); !durable) {
     PutBack(*snapshot);
     return durable;
@@ -275,7 +276,10 @@ Result<void> Journal::EndSession() {
     const MutexLock lock(mutex_);
     return ++rounds_started_;
   }();
-  if (auto flushed = RunRound(number); !flushed) return flushed;
+  // What is in place is synced below, with the pages that come there, or was synced by a flush.
+  const bool synced_elsewhere = logging_ || !unsynced_.load();
+  const auto without_pages = synced_elsewhere ? WithoutPages::kNothing : WithoutPages::kSync;
+  if (auto flushed = RunRound(number, without_pages); !flushed) return flushed;
   if (auto whole = durability_.Check(); !whole) return whole;
   if (logging_) {
     if (auto written = WriteInPlace(); !written) return written;
@@ -322,7 +326,10 @@ Result<void> Journal::StartLog(const Snapshot& snapshot) {
   }
   HeaderInfo header = headers_.current();
   header.log_guid = *begun_log_;
-  if (auto updated = headers_.Update(header); !updated) return updated;
+  // The round's own sync makes the second header durable too: until then it has promised nothing,
+  // and the first one alone names a log whose entries are all that counts.
+  auto updated = headers_.Update(header, HeaderSlots::SecondSync::kByCaller);
+  if (!updated) return updated;
   logging_ = true;
   return {};
 }

@@ -157,7 +157,10 @@ class Journal {
   Result<void> PublishLocked(const Publication& publication,
                              const std::optional<SectorBitmaps::LoadedPages>& pages)
       VHDX_REQUIRES(publish_mutex_);
-  Result<void> RunRound(uint64_t number);
+  /// What a round does that has no page to log: somebody flushed what is in place; or, when the
+  /// disk is closed, nothing, because a sync follows anyway.
+  enum class WithoutPages : uint8_t { kSync, kNothing };
+  Result<void> RunRound(uint64_t number, WithoutPages without_pages);
   Result<void> MakeRoundDurable(Snapshot& snapshot);
   Result<Snapshot> TakeSnapshot();
   /// After a round that found no space: what it did not log is the next round's.
