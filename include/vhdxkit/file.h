@@ -61,7 +61,8 @@ struct FileCapabilities {
   uint64_t io_alignment = 1;
 };
 
-/// Lock modes. They lock the byte ranges that QEMU locks, so each program respects the locks of the other.
+/// Lock modes. They lock the byte ranges that QEMU locks, so each program respects the locks of the
+/// other.
 enum class LockMode : uint8_t {
   kShared,     ///< the holder reads; nobody may write or resize
   kExclusive,  ///< the holder writes and resizes; nobody else may do either, or lock for reading
