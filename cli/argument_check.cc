@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "bytes/formatting.h"
+#include "cli/arguments.h"
 #include "cli/parser_options.h"
 #include "cli/printable.h"
 
@@ -44,6 +45,29 @@ constexpr ForeignOption kForeignOptions[] = {
     {"", "--object", "there are no objects here"},
     {"", "--image-opts", "the image is named by its path"},
 };
+
+// What reads and writes disks that are elsewhere, until this command does.
+std::optional<std::string> RefuseUri(std::string_view word, bool is_target) {
+  constexpr std::string_view kNbd[] = {"nbd://", "nbds://", "nbd+unix://", "nbds+unix://"};
+  constexpr std::string_view kOthers[] = {"http://", "https://", "ssh://", "s3://", "ftp://"};
+  const auto begins = [&](std::string_view scheme) { return word.starts_with(scheme); };
+  const std::string uri = QuoteForShell(word);
+  if (std::ranges::any_of(kNbd, begins)) {
+    return Format("NBD URIs are not supported yet; for a raw disk: `{}`",
+                  is_target ? Format("vhdx convert SRC - | nbdcopy - {}", uri)
+                            : Format("nbdcopy {} - | vhdx convert -f raw - disk.vhdx", uri));
+  }
+  if (word.starts_with("rbd:")) {
+    const std::string image = QuoteForShell(word.substr(4));
+    return Format("RBD images are not supported yet; for a raw disk: `{}`",
+                  is_target ? Format("vhdx convert SRC - | rbd import - {}", image)
+                            : Format("rbd export {} - | vhdx convert -f raw - disk.vhdx", image));
+  }
+  if (std::ranges::any_of(kOthers, begins)) {
+    return Format("URIs are not supported yet: \"{}\"; copy the file here first", Printable(word));
+  }
+  return std::nullopt;
+}
 
 // "--name" of "--name=value", "-n" of "-nvalue".
 std::string_view NameIn(std::string_view word) {
@@ -172,10 +196,20 @@ class WordReader {
     }
     const ParserOptions positionals = PositionalsOf(*command_);
     const size_t number = positionals_++;
-    if (!word.empty()) return std::nullopt;
-    if (positionals.empty()) return "an argument is empty";
+    if (positionals.empty())
+      return word.empty() ? std::optional("an argument is empty") : std::nullopt;
     const CLI::Option* const named = positionals[std::min(number, positionals.size() - 1)];
-    return Format("{} is empty", named->get_name(true));
+    if (word.empty()) return Format("{} is empty", named->get_name(true));
+    return named->get_type_name() == kFileType ? CheckFile(word, named->get_name(true))
+                                               : std::nullopt;
+  }
+
+  std::optional<std::string> CheckFile(std::string_view word, const std::string& name) const {
+    const std::string command = command_->get_name();
+    const bool is_target = name == "DST" || name == "CHILD" || command == "create";
+    if (word != "-" || command == "convert") return RefuseUri(word, is_target);
+    return Format("{} is -, but this command cannot {}; a file of that name is ./-", name,
+                  is_target ? "write to standard output" : "read from standard input");
   }
 
   const CLI::App& root_;

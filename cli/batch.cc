@@ -94,9 +94,18 @@ class Batch {
   }
 
   Ended WorkOn(const std::string& path) {
+    // Its own messages: warnings belong to its document.
+    const Messages messages(invocation_.error_fd,
+                            {.json = invocation_.options.json, .quiet = invocation_.options.quiet});
+    const Invocation alone{.options = invocation_.options,
+                           .files = invocation_.files,
+                           .out = invocation_.out,
+                           .messages = messages,
+                           .interrupted = invocation_.interrupted,
+                           .error_fd = invocation_.error_fd};
     auto result = [&]() -> Result<FileResult> {
       try {
-        return work_(invocation_, path);
+        return work_(alone, path);
       } catch (...) {
         return CaughtException();
       }
@@ -111,6 +120,7 @@ class Batch {
       json.update(ErrorToJson(result.error()));
       return {status, json_lines_ ? ToLine(json) : is_array() ? ToDocument(json) : ""};
     }
+    result->json = messages.WithWarnings(std::move(result->json));
     if (json_lines_) {
       const Json json = {{"filename", path},
                          {"exit-status", static_cast<int>(result->status)},
@@ -167,7 +177,8 @@ Result<ExitStatus> RunOnOne(const Invocation& invocation, const std::string& pat
     AdviseOnFolder(invocation.files, path, result.error());
     return std::unexpected(std::move(result.error()));
   }
-  invocation.out.Write(invocation.options.json ? ToDocument(result->json) : result->text);
+  const Json document = invocation.messages.WithWarnings(std::move(result->json));
+  invocation.out.Write(invocation.options.json ? ToDocument(document) : result->text);
   return result->status;
 }
 

@@ -143,8 +143,9 @@ Result<ExitStatus> RunBench(const Invocation& invocation, const BenchArguments& 
   if (!source) return std::unexpected(std::move(source.error()));
   auto outcome = Measure(invocation, options, *source->device);
   if (!outcome) return std::unexpected(std::move(outcome.error()));
-  invocation.out.Write(invocation.options.json ? ToDocument(ToJson(*outcome))
-                                               : ToText(*outcome, options));
+  invocation.out.Write(invocation.options.json
+                           ? ToDocument(invocation.messages.WithWarnings(ToJson(*outcome)))
+                           : ToText(*outcome, options));
   return ExitStatus::kDone;
 }
 

@@ -75,7 +75,7 @@ Result<ExitStatus> RunCompare(const Invocation& invocation, const CompareArgumen
   if (!report) return std::unexpected(std::move(report.error()));
   NoteSizes(invocation, arguments, *report);
   if (invocation.options.json) {
-    invocation.out.Write(ToDocument(ToJson(*report)));
+    invocation.out.Write(ToDocument(invocation.messages.WithWarnings(ToJson(*report))));
   } else if (!invocation.options.quiet) {
     invocation.out.Write(ToText(arguments, *report));
   }

@@ -166,7 +166,7 @@ std::string ToText(const ConvertArguments& arguments, const ConversionOutcome& o
                             FormatSize(report.source_size_bytes), parts, outcome.seconds);
   const uint64_t rest = report.target_size_bytes - report.source_size_bytes;
   if (rest > 0 && report.into_existing) {
-    text += Format("; the {} behind that stay as they were", FormatSize(rest));
+    text += Format("; the {} after it are unchanged", FormatSize(rest));
   }
   return text + "\n";
 }
@@ -176,8 +176,9 @@ void Print(const Invocation& invocation, const ConvertArguments& arguments,
   const bool json = invocation.options.json;
   if (!json && invocation.options.quiet) return;
   if (!arguments.to_standard_output()) {
-    invocation.out.Write(json ? ToDocument(ToJson(arguments, conversion, outcome))
-                              : ToText(arguments, outcome));
+    invocation.out.Write(
+        json ? ToDocument(invocation.messages.WithWarnings(ToJson(arguments, conversion, outcome)))
+             : ToText(arguments, outcome));
     return;
   }
   // Standard output carries the disk; what was done is told on standard error.
@@ -203,7 +204,8 @@ Result<std::string_view> DecideTargetFormat(const Invocation& invocation,
         Format("this is {}, which vhdx cannot write; -O raw overwrites it", (*format)->title),
         arguments.target);
   }
-  for (const std::string_view name : {".vhd", ".qcow2", ".qcow", ".vmdk", ".vdi", ".qed"}) {
+  for (const std::string_view name :
+       {".vhd", ".vhds", ".qcow2", ".qcow", ".vmdk", ".vdi", ".qed"}) {
     if (!arguments.target.ends_with(name)) continue;
     return Fail(ErrorCode::kInvalidArgument,
                 Format("cannot write {}; use -O raw or -O vhdx to choose the format whatever the "

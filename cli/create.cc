@@ -57,10 +57,6 @@ Result<void> CheckCreateArguments(const CreateArguments& arguments) {
     return Fail(ErrorCode::kInvalidArgument, "SIZE is missing: how large the disk is, such as 40G",
                 arguments.path);
   }
-  if (arguments.path == "-") {
-    return Fail(ErrorCode::kInvalidArgument,
-                "a VHDX cannot be written to standard output; a file of that name is ./-");
-  }
   if (arguments.size_bytes) {
     if (auto fine = CheckSize(arguments); !fine) return fine;
   }
@@ -74,7 +70,8 @@ Result<void> CheckCreateArguments(const CreateArguments& arguments) {
 
 // A disk under the name of another format would be taken for one.
 void WarnOfName(const Invocation& invocation, const std::string& path) {
-  constexpr std::string_view kOthers[] = {".vhd", ".qcow2", ".vmdk", ".vdi", ".raw", ".img"};
+  constexpr std::string_view kOthers[] = {".vhd", ".vhds", ".qcow2", ".vmdk",
+                                          ".vdi", ".raw",  ".img"};
   for (const std::string_view extension : kOthers) {
     if (!path.ends_with(extension)) continue;
     invocation.messages.Warn(path, Format("the image is a VHDX, although its name ends in {}; "
@@ -151,8 +148,9 @@ Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments
   WarnOfName(invocation, arguments.path);
   const bool json = invocation.options.json;
   if (json || !invocation.options.quiet) {
-    invocation.out.Write(json ? ToDocument(ToJson(arguments, *report))
-                              : ToText(arguments, *report));
+    invocation.out.Write(
+        json ? ToDocument(invocation.messages.WithWarnings(ToJson(arguments, *report)))
+             : ToText(arguments, *report));
   }
   return ExitStatus::kDone;
 }

@@ -21,11 +21,6 @@ constexpr std::string_view kWithoutLocks =
     "new";
 
 // "nbd", "https", or empty for what is no URI.
-std::string_view SchemeOf(std::string_view path) {
-  const size_t end = path.find("://");
-  if (end == std::string_view::npos || end == 0 || path.find('/') < end) return "";
-  return path.substr(0, end);
-}
 
 // What a user can do with a file of that format; `or_else` is the last resort.
 std::string Advice(const ImageFormat& format, const std::string& path) {
@@ -201,21 +196,6 @@ void WarnOfFindings(const Invocation& invocation, const std::vector<Finding>& fi
 }
 
 Error ExplainWrongFormat(FileSystem& files, Error error) {
-  if (error.code == ErrorCode::kNotFound && error.file == "-") {
-    error.code = ErrorCode::kUnsupported;
-    error.sentence =
-        "an image cannot be read from standard input; save it to a file (a file named - is ./-)";
-    return error;
-  }
-  if (const std::string_view scheme = SchemeOf(error.file);
-      error.code == ErrorCode::kNotFound && !scheme.empty()) {
-    error.code = ErrorCode::kUnsupported;
-    error.sentence = Format(
-        "{} URIs are not supported yet; for a raw disk: `nbdcopy {} - | vhdx convert -f raw "
-        "- disk.vhdx`",
-        scheme, QuoteForShell(error.file));
-    return error;
-  }
   if (error.rule != kNoSignature) return error;
   if (error.file.ends_with(".vhds")) {
     error.code = ErrorCode::kUnsupported;

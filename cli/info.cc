@@ -86,7 +86,7 @@ Result<std::vector<ImageReport>> ReportOnChain(const Invocation& invocation,
                 .file = path,
                 .file_offset = {},
                 .sentence = again ? "the chain of parents comes back to this file [parent.loop]"
-                                  : Format("the chain of parents goes on behind this file, the "
+                                  : Format("the chain of parents goes on after this file, the "
                                            "{}th [parent.depth]",
                                            most)});
     }

@@ -45,8 +45,9 @@ Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArgumen
   auto report = Measure(invocation, arguments, *source->device);
   if (!report) return std::unexpected(std::move(report.error()));
   if (invocation.options.json) {
-    invocation.out.Write(ToDocument({{"required", report->required_bytes},
-                                     {"fully-allocated", report->fully_allocated_bytes}}));
+    invocation.out.Write(ToDocument(
+        invocation.messages.WithWarnings({{"required", report->required_bytes},
+                                          {"fully-allocated", report->fully_allocated_bytes}})));
   } else {
     invocation.out.Print("required         {}\nfully allocated  {}\n",
                          FormatSizeExactly(report->required_bytes),

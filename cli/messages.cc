@@ -50,6 +50,14 @@ void Messages::ReportUsage(std::string_view sentence, std::string_view hint) con
 
 void Messages::Warn(std::string_view file, std::string_view sentence) const {
   PrintLine(Line("warning: ", file, sentence));
+  const MutexLock lock(mutex_);
+  warnings_.push_back({{"file", TextOrNull(file)}, {"sentence", sentence}});
+}
+
+Json Messages::WithWarnings(Json document) const {
+  const MutexLock lock(mutex_);
+  if (document.is_object() && !warnings_.empty()) document["warnings"] = warnings_;
+  return document;
 }
 
 void Messages::Note(std::string_view file, std::string_view sentence) const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "bytes/mutex.h"
 #include "cli/json_text.h"
 
 namespace vhdx::cli {
@@ -33,8 +34,11 @@ class Messages {
   void ReportMisuse(const Error& error) const;
   /// A mistake in how the command was called; the hint says where to read on.
   void ReportUsage(std::string_view sentence, std::string_view hint) const;
-  /// What the user should know before relying on the result.
+  /// What the user should know before relying on the result. It is kept for the document, too.
   void Warn(std::string_view file, std::string_view sentence) const;
+  /// The document with all warnings so far as the member "warnings", an array of {file, sentence}.
+  /// An array, or a document without warnings, stays as it is.
+  Json WithWarnings(Json document) const;
   /// What the user may like to know.
   void Note(std::string_view file, std::string_view sentence) const;
 
@@ -43,6 +47,8 @@ class Messages {
 
   int fd_;
   Style style_;
+  mutable Mutex mutex_;
+  mutable Json warnings_ VHDX_GUARDED_BY(mutex_) = Json::array();
 };
 
 }  // namespace vhdx::cli

@@ -2,8 +2,8 @@
 // Whatever survives, the promises of the engine hold.
 //
 // VHDXKIT_CRASH_STATES  distinct states to try in all, instead of some 100,000
-// VHDXKIT_CRASH_FIRST   the first seed, instead of 1: pieces of a long run begin at seeds of their own
-// VHDXKIT_CRASH_SEED    only this seed, for every kind of disk
+// VHDXKIT_CRASH_FIRST   the first seed, instead of 1: pieces of a long run begin at seeds of their
+// own VHDXKIT_CRASH_SEED    only this seed, for every kind of disk
 
 #include <gtest/gtest.h>
 

@@ -2,8 +2,6 @@
 // qemu-img's own check says.
 
 #include <gtest/gtest.h>
-#include <sys/mount.h>
-#include <unistd.h>
 #include <vhdxkit/compare.h>
 #include <vhdxkit/create.h>
 #include <vhdxkit/disk.h>
@@ -12,8 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <filesystem>
-#include <iostream>
 #include <random>
 #include <string>
 #include <vector>
@@ -25,8 +21,6 @@
 
 namespace vhdx::tests {
 namespace {
-
-constexpr int kLeaks = 3;
 
 // What libvhdi 20210425 is known to read wrong is not written (peers' defects): a block of a child
 // that is zeros of its own shows its parent, and one that came to be without bits is looked up in
@@ -61,11 +55,9 @@ class PeerWrite : public testing::HostFolderTest {
     ASSERT_TRUE(closed) << ToString(closed.error());
   }
 
-  // Holes that trimmed blocks left are leaks, which only `compact` gives back.
   void ExpectNoFault(const std::string& name) {
     const CommandResult check = RunVhdx({"check", PathOf(name)});
-    const bool has_leaks = check.out.find("[space.leak]") != std::string::npos;
-    EXPECT_EQ(check.exit_status, has_leaks ? kLeaks : 0) << check.out;
+    EXPECT_EQ(check.exit_status, 0) << check.out;
   }
 
   void ExpectSameByQemu(const std::string& name) {
@@ -77,40 +69,32 @@ class PeerWrite : public testing::HostFolderTest {
     EXPECT_EQ(same.exit_status, 0) << same.out << same.err;
   }
 
-  // Whether a file system of libvhdi's can be mounted here; a machine that tests us has to.
-  static bool CanMount() {
-    const bool can =
-        HasProgram("vhdimount") && ::geteuid() == 0 && ::access("/dev/fuse", R_OK | W_OK) == 0;
-    if (!can) {
-      EXPECT_EQ(std::getenv("VHDXKIT_REQUIRE_ALL"), nullptr) << "vhdimount cannot work";
+  // Whether libvhdi can be asked here; a machine that tests us has to. Its Python module needs
+  // neither root nor FUSE; Debian 13's vhdimount cannot mount at all.
+  static bool HasLibvhdi() {
+    static const bool has =
+        RunCommand({"/usr/bin/python3", "-c", "import pyvhdi"}).exit_status == 0;
+    if (!has) {
+      EXPECT_EQ(std::getenv("VHDXKIT_REQUIRE_ALL"), nullptr) << "no python3-libvhdi";
     }
-    return can;
+    return has;
   }
 
-  void ExpectSameByLibvhdi(const std::string& name) {
-    const std::string mount_point = PathOf("mounted");
-    std::filesystem::create_directory(mount_point);
-    const CommandResult mounted = RunCommand({"vhdimount", PathOf(name), mount_point});
-    ASSERT_EQ(mounted.exit_status, 0) << mounted.out << mounted.err;
-    // A file each for the disk and its parents, the disk's being the last.
-    std::vector<std::string> disks;
-    for (const auto& entry : std::filesystem::directory_iterator(mount_point)) {
-      disks.push_back("mounted/" + entry.path().filename().string());
-    }
-    std::ranges::sort(disks);
-    if (disks.empty()) {
-      ADD_FAILURE() << "vhdimount shows nothing of " << name;
-    } else {
-      auto theirs = RawDevice::Open(Open(disks.back()));
-      auto raw = RawDevice::Open(Open("raw"));
-      ASSERT_TRUE(theirs && raw);
-      const auto compared = Compare(**theirs, **raw, {.strict = true});
-      EXPECT_TRUE(compared) << ToString(compared.error());
-      EXPECT_TRUE(compared && compared->identical)
-          << disks.back() << " differs at " << compared->first_difference.value_or(0);
-    }
-    // vhdimount goes on in the background until then.
-    EXPECT_EQ(::umount2(mount_point.c_str(), MNT_DETACH), 0);
+  // The image and its parents, as libvhdi reads them.
+  void ExpectSameByLibvhdi(const std::vector<std::string>& names) {
+    std::vector<std::string> words = {"/usr/bin/python3", "-B",
+                                      std::string(VHDXKIT_SOURCE_DIR) + "/tests/libvhdi_read.py",
+                                      PathOf("theirs")};
+    for (const std::string& name : names) words.push_back(PathOf(name));
+    const CommandResult read = RunCommand(words);
+    ASSERT_EQ(read.exit_status, 0) << read.out << read.err;
+    auto theirs = RawDevice::Open(Open("theirs"));
+    auto raw = RawDevice::Open(Open("raw"));
+    ASSERT_TRUE(theirs && raw);
+    const auto compared = Compare(**theirs, **raw, {.strict = true});
+    ASSERT_TRUE(compared) << ToString(compared.error());
+    EXPECT_TRUE(compared->identical)
+        << names.front() << " differs at " << compared->first_difference.value_or(0);
   }
 
  private:
@@ -170,11 +154,8 @@ TEST_P(PeerWriteMade, WhatWeWrote_IsReadByOthers) {
     ExpectSameByQemu("disk.vhdx");
     ExpectNoFault("disk.vhdx");
   }
-  if (CanMount()) {
-    ExpectSameByLibvhdi("disk.vhdx");
-  } else {
-    std::cout << "skipped: libvhdi's file system, which needs vhdimount, root and /dev/fuse\n";
-  }
+  if (!HasLibvhdi()) GTEST_SKIP() << "QEMU reads the same; python3-libvhdi is not installed";
+  ExpectSameByLibvhdi({"disk.vhdx"});
 }
 
 std::vector<PeerWriteCase> Cases() {
@@ -196,7 +177,7 @@ INSTANTIATE_TEST_SUITE_P(Images, PeerWriteMade, ::testing::ValuesIn(Cases()), []
 });
 
 TEST_F(PeerWrite, ChildThatWeWrote_IsReadByLibvhdi) {
-  if (!CanMount()) GTEST_SKIP() << "it needs vhdimount, root and /dev/fuse";
+  if (!HasLibvhdi()) GTEST_SKIP() << "python3-libvhdi is not installed";
   ASSERT_TRUE(New("raw")->Resize(100 * kMiB));
   ASSERT_TRUE(Create(files(), PathOf("base.vhdx"),
                      {.size_bytes = 100 * kMiB, .block_size_bytes = 2 * kMiB}));
@@ -206,11 +187,7 @@ TEST_F(PeerWrite, ChildThatWeWrote_IsReadByLibvhdi) {
   Change("child.vhdx", Changes::kPartialWrites, 2);
   if (HasFatalFailure()) return;
   ExpectNoFault("child.vhdx");
-  // vhdimount looks for the parent's absolute path below the child's folder.
-  const std::filesystem::path theirs = folder() + PathOf("base.vhdx");
-  std::filesystem::create_directories(theirs.parent_path());
-  std::filesystem::create_symlink(PathOf("base.vhdx"), theirs);
-  ExpectSameByLibvhdi("child.vhdx");
+  ExpectSameByLibvhdi({"child.vhdx", "base.vhdx"});
 }
 
 }  // namespace

@@ -200,7 +200,7 @@ std::string LiteralsOf(const std::string& source) {
 }
 
 // The list grows with each review.
-const std::array<const char*, 24> kPhrases = {
+const std::array<const char*, 26> kPhrases = {
     "\\b(?:is|are|be) no (?:power|multiple|size|number|GUID|name|path|text|directory|VHDX)\\b",
     "\\bif (?:it is )?not said\\b",
     "\\bas far as (?:that is )?not said\\b",
@@ -225,6 +225,8 @@ const std::array<const char*, 24> kPhrases = {
     "\\blife goes on\\b",
     "\\bgets its name when\\b",
     "\\bwhat is not said\\b",
+    "\\bwhoever\\b",
+    "\\bbehind (?:the end|that|this file)\\b",
 };
 
 void ExpectPlainEnglish(const fs::path& path, const std::string& text) {

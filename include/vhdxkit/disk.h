@@ -47,7 +47,7 @@ enum class LockPolicy : uint8_t {
 /// How the image that is written uses the host's page cache.
 enum class PageCache : uint8_t {
   kAsHost,  ///< as the host does by itself
-  /// For whoever serves a disk for a long time. On ext4, a file that was read or written in large
+  /// For servers. On ext4, a file that was read or written in large
   /// pieces is cached in folios of up to 2 MiB, and overwriting 4 KiB of one takes twelve times as
   /// long as overwriting a page: the host is told that access is random, so that it caches pages
   /// (what is in the cache already stays as it is), and the disk reads ahead of sequential readers
@@ -134,8 +134,8 @@ class Disk final : public BlockDevice {
   Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) override;
   /// Fails with kCorrupt, rule bat.entry.overlap or bat.bitmap.overlap, if two blocks of one image
   /// of the chain have their data in the same space of the file: one of them then reads as the
-  /// other. Reads all BATs; for whoever is about to read the whole disk. Of a disk that is being
-  /// written the image itself is left out: its writer sees to that. Errors: kIo.
+  /// other. Reads all BATs; meant to be called before the whole disk is read. Of a disk that is
+  /// being written the image itself is left out: its writer sees to that. Errors: kIo.
   Result<void> RefuseSharedSpace();
   /// The range must consist of whole logical sectors, else kUnsupported.
   Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) override;

@@ -28,7 +28,7 @@ constexpr size_t kLongWrite = 64 * kKiB;
 // Where the host caches in folios, a write makes folios of its own length. Measured on ext4 (Linux
 // 6.18), overwrites of 4 KiB afterwards: 30,000 a second after pieces of 2 MiB, 169,000 after
 // these. Shorter pieces make copying slower.
-constexpr size_t kFolioWrite = 128 * kKiB;
+constexpr size_t kFolioWrite = 64 * kKiB;
 
 /// As many of `buffers` as one system call takes.
 template <typename Span>

@@ -64,7 +64,7 @@ Result<void> StreamFile::Append(ByteSpan buffer) {
   const int failure = written.sys_errno != 0 ? written.sys_errno : EIO;
   Error error = HostError(failure, Format("write {} bytes", buffer.size() - written.bytes), name_,
                           written_bytes_);
-  if (failure == EPIPE) error.sentence = "whoever read what is written here has gone away";
+  if (failure == EPIPE) error.sentence = "the program that reads this output has ended";
   return std::unexpected(std::move(error));
 }
 

@@ -85,7 +85,7 @@ TEST(StreamFile, ReaderGoneIsAnError) {
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().code, ErrorCode::kIo);
   EXPECT_EQ(written.error().sys_errno, EPIPE);
-  EXPECT_EQ(written.error().sentence, "whoever read what is written here has gone away");
+  EXPECT_EQ(written.error().sentence, "the program that reads this output has ended");
 }
 
 TEST(StreamFile, SyncOfAPipeSucceeds) {
