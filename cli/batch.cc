@@ -188,7 +188,7 @@ void AddBatch(CLI::App& app, const std::string& name, BatchArguments& arguments,
               const std::string& help) {
   AddFileList(app, name, arguments.files, help);
   AddCount(app, "--jobs", arguments.jobs, {.least = 1, .most = kMostJobs},
-           "work on this many files at once (default: 1)");
+           "number of files to process in parallel (default: 1)");
   AddFlag(app, "--json-lines", arguments.json_lines,
           "print one JSON object per file, on one line, as each file is done");
 }

@@ -91,10 +91,10 @@ std::string ToText(const BenchOutcome& outcome, const BenchOptions& options) {
   constexpr double kBytesPerMiB = 1024.0 * 1024.0;
   const BenchReport& report = outcome.report;
   std::string text = Format(
-      "{} {} of {}, {}, {} at once: {:.2f} s\n"
-      "  requests a second  {:.0f}\n"
-      "  MiB a second       {:.1f}\n"
-      "  latency            mean {}, median {}, 99 % within {}, longest {}\n",
+      "{} {} of {}, {}, {} in flight: {:.2f} s\n"
+      "  requests/s         {:.0f}\n"
+      "  MiB/s              {:.1f}\n"
+      "  latency            mean {}, median {}, 99th percentile {}, longest {}\n",
       report.requests, options.kind == RequestKind::kRead ? "reads" : "writes",
       FormatSize(options.block_bytes), options.random ? "at random" : "in sequence",
       std::min<uint64_t>(options.depth, report.requests), Seconds(report.elapsed),
@@ -170,14 +170,15 @@ Command AddBench(CLI::App& root) {
   AddSize(
       app, "--step", options.step_bytes, [](uint64_t size) { return size != 0; },
       "is not a size of at least 1 byte",
-      "distance from one request to the next (default: as --block)");
-  AddFlag(app, "--random", options.random, "requests at random offsets instead");
+      "distance from one request to the next (default: the size of a request)");
+  AddFlag(app, "--random", options.random, "use random offsets");
   AddCount(app, "--depth", arguments->depth, {.least = 1, .most = kMaxDepth},
            "number of requests in flight (default: 1)");
   AddFlag(app, "--direct", arguments->source.read.direct,
           "bypass the host's page cache (O_DIRECT)");
-  AddFlag(app, "--orphan-children", arguments->source.orphan_children,
-          "with --write: write even if FILE is the parent of other images");
+  AddFlag(
+      app, "--orphan-children", arguments->source.orphan_children,
+      "with --write: write even if FILE is the parent of other images, which become unreadable");
   AddFlag(app, "--no-lock", arguments->no_lock,
           "with --write: do not lock, for file systems without locks");
   AddForceShare(app, arguments->source.read);

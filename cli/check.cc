@@ -84,12 +84,12 @@ Command AddCheck(CLI::App& root) {
   auto arguments = std::make_shared<CheckArguments>();
   CLI::App& app = AddCommand(
       root, "check",
-      "Check an image and its parents against every rule of the format; change nothing. The exit "
-      "status is 0 if no rule is broken, 1 if it could not be checked to the end, 2 if there is an "
-      "error, 3 if there are only warnings, and 63 if it is not a VHDX file.");
+      "Check an image and its parents against every rule of the format. The image is not modified. "
+      "Exit status: 0 no rule is broken, 1 could not be checked to the end, 2 errors, 3 warnings "
+      "only, 63 not a VHDX file.");
   AddBatch(app, "FILE", arguments->batch, "VHDX images");
   AddFlag(app, "-v,--verbose", arguments->verbose,
-          "show notes too: what is normal, but worth knowing");
+          "also show notes (what is normal but worth knowing)");
   AddForceShare(app, arguments->read);
   AddOverrides(app, arguments->read);
   return {&app, [arguments](const Invocation& invocation) {

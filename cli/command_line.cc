@@ -90,11 +90,11 @@ void CommandLine::AddSharedOptions() {
   AddFlag(root_, "-p", shows_bar_, "the same as --progress=bar");
   root_
       .add_option("--parent-dir", options_.parent_folders,
-                  "additional directory to search for parents, recursively; can be repeated")
+                  "also search this directory for parents; can be repeated")
       ->type_name(kFolderType)
       ->allow_extra_args(false);
   AddFlag(root_, "--allow-any-parent", options_.allow_any_parent,
-          "accept parents in any directory: follow every path that an image names");
+          "accept parents in any directory (only for trusted images)");
 }
 
 std::string HintFor(const std::string& command) {

@@ -86,17 +86,17 @@ Result<ExitStatus> RunCompare(const Invocation& invocation, const CompareArgumen
 
 Command AddCompare(CLI::App& root) {
   auto arguments = std::make_shared<CompareArguments>();
-  CLI::App& app = AddCommand(root, "compare",
-                             "Compare the contents of two disks and report the first difference; "
-                             "with --json, all of them. "
-                             "If one is longer, the rest of it must be zeros. The exit status is 0 "
-                             "if they are identical, 1 "
-                             "if they differ, and 2 if they could not be compared.");
+  CLI::App& app =
+      AddCommand(root, "compare",
+                 "Compare the contents of two disks and report the first difference "
+                 "(with --json, all differences). If one disk is longer, the rest of it "
+                 "must be zeros. Exit status: 0 identical, 1 different, 2 could not be "
+                 "compared.");
   AddFile(app, "A", arguments->a.path, "a VHDX image, or a raw disk");
   AddFile(app, "B", arguments->b.path, "another VHDX image or raw disk");
   AddFormat(app, "-f", arguments->a, "A");
   AddFormat(app, "-F", arguments->b, "B");
-  AddFlag(app, "--strict", arguments->strict, "the sizes must be equal, too");
+  AddFlag(app, "--strict", arguments->strict, "also require equal sizes");
   ReadOptions& read = arguments->a.read;
   AddForceShare(app, read);
   AddOverrides(app, read);

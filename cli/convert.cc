@@ -318,16 +318,16 @@ Result<ExitStatus> RunConvert(const Invocation& invocation, const ConvertArgumen
 
 void AddTargetOptions(CLI::App& app, ConvertArguments& arguments) {
   AddFlag(app, "--force", arguments.force,
-          "replace DST if it exists, when the new file is complete");
-  AddFlag(
-      app, "-n,--no-create", arguments.into_existing,
-      "write into DST, which must exist and be large enough; what follows the disk in it stays");
+          "replace DST if it exists, once the new file is complete");
+  AddFlag(app, "-n,--no-create", arguments.into_existing,
+          "write into DST, which must exist and be large enough; data after the end of the disk is "
+          "unchanged");
   AddFlag(app, "--orphan-children", arguments.orphan_children,
           "overwrite DST even if it is the parent of other images, which become unreadable");
   AddFlag(app, "--no-lock", arguments.no_lock,
           "with -n: do not lock the VHDX, for file systems without locks");
   AddNeed(app, "--no-lock", "--no-create");
-  AddFlag(app, "--sync", arguments.sync, "make DST durable before it is renamed to its final name");
+  AddFlag(app, "--sync", arguments.sync, "flush DST to stable storage before renaming it");
 }
 
 }  // namespace
@@ -337,7 +337,7 @@ Command AddConvert(CLI::App& root) {
   CLI::App& app = AddCommand(
       root, "convert",
       "Copy the contents of a disk, including its parents, to a VHDX or a raw disk. Zeros become "
-      "holes. A new file is renamed to its final name when it is complete.");
+      "holes. The output is written to a temporary file and renamed when complete.");
   AddFile(app, "SRC", arguments->source.path, "a VHDX image, a raw disk, or - for standard input");
   AddFile(app, "DST", arguments->target, "a file, a block device, or - for standard output");
   AddFormat(app, "-f,--format", arguments->source);
@@ -348,7 +348,7 @@ Command AddConvert(CLI::App& root) {
   AddGuid(app, "--disk-id", arguments->image.disk_id, "id of the new disk (default: random)");
   AddTargetOptions(app, *arguments);
   AddCount(app, "-j,--threads", arguments->threads, {.least = 1, .most = kMaxThreads},
-           "number of threads that copy (default: one per processor, at most 4)");
+           "number of copy threads (default: one per processor, at most 4)");
   AddForceShare(app, arguments->source.read);
   AddOverrides(app, arguments->source.read);
   return {.app = &app,

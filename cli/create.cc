@@ -158,9 +158,8 @@ Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments
 void AddTargetOptions(CLI::App& app, CreateArguments& arguments) {
   AddFlag(app, "--force", arguments.force, "replace the file if it exists");
   AddFlag(app, "--orphan-children", arguments.orphan_children,
-          "with --force: even if it is the parent of other images, which become unreadable");
-  AddFlag(app, "--sync", arguments.sync,
-          "make the file durable before it is renamed to its final name");
+          "with --force: replace even a parent of other images, which become unreadable");
+  AddFlag(app, "--sync", arguments.sync, "flush the file to stable storage before renaming it");
 }
 
 Command CommandFor(CLI::App& app, const std::shared_ptr<CreateArguments>& arguments) {
@@ -175,13 +174,15 @@ Command CommandFor(CLI::App& app, const std::shared_ptr<CreateArguments>& argume
 Command AddCreate(CLI::App& root) {
   auto arguments = std::make_shared<CreateArguments>();
   CLI::App& app = AddCommand(
-      root, "create", "Create a new, empty disk. A child of another disk takes its size from it.");
+      root, "create",
+      "Create a new, empty disk. With --parent, SIZE defaults to the size of the parent.");
   AddFile(app, "FILE", arguments->path, "the image to create");
   AddOptionalSize(app, "SIZE", arguments->size_bytes, "size of the disk, such as 40G");
   AddPath(app, "--parent", arguments->parent, "create a differencing child of this image");
   AddBaseDiskOptions(app, arguments->image);
   AddNewImageOptions(app, arguments->image);
-  AddGuid(app, "--disk-id", arguments->image.disk_id, "id of the disk (default: random)");
+  AddGuid(app, "--disk-id", arguments->image.disk_id,
+          "id of the disk (default: random, or that of the parent)");
   AddTargetOptions(app, *arguments);
   return CommandFor(app, arguments);
 }
@@ -190,7 +191,7 @@ Command AddSnapshot(CLI::App& root) {
   auto arguments = std::make_shared<CreateArguments>();
   CLI::App& app = AddCommand(
       root, "snapshot",
-      "Create a differencing child of an image, which must not be modified from then on.");
+      "Create a differencing child of an image. The image must not be modified afterwards.");
   AddFile(app, "FILE", arguments->parent, "the image that becomes the parent");
   AddFile(app, "CHILD", arguments->path, "the child to create, which receives all writes");
   AddNewImageOptions(app, arguments->image, "2M");

@@ -165,7 +165,7 @@ void AddOverrides(CLI::App& app, ReadOptions& read) {
   AddFlag(app, "--ignore-parent-id", read.ignore_parent_id,
           "accept a parent whose identity differs; show both identities");
   AddFlag(app, "--ignore-log", read.ignore_log,
-          "read as if the log were empty; report what may be out of date");
+          "read as if the log were empty; warn about what may be out of date");
 }
 
 void WarnOfForceShare(const Invocation& invocation, const std::string& path,

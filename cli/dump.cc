@@ -232,11 +232,11 @@ Result<ExitStatus> RunDump(const Invocation& invocation, const DumpArguments& ar
 Command AddDump(CLI::App& root) {
   auto arguments = std::make_shared<DumpArguments>();
   CLI::App& app = AddCommand(root, "dump",
-                             "Print every structure of an image with its place in "
-                             "the file; without PART, all of them.");
+                             "Print the structures of an image with their file "
+                             "offsets.");
   AddFile(app, "FILE", arguments->path, "a VHDX image");
   AddChoice(app, "PART", arguments->section, Sections(),
-            "headers, regions, metadata, locator, log, bat or bitmap");
+            "headers, regions, metadata, locator, log, bat or bitmap (default: all of them)");
   AddForceShare(app, arguments->read);
   AddOverrides(app, arguments->read);
   return {&app,

@@ -94,11 +94,11 @@ void AddFileList(CLI::App& app, const std::string& name, FileListArguments& argu
                  const std::string& help) {
   app.add_option(name, arguments.names, help)->type_name(kFileType);
   AddPath(app, "--files-from", arguments.files_from,
-          "read more names from this file, one per line (-: standard input)");
+          "read more names from this file, one per line (- for standard input)");
   AddFlag(app, "-0", arguments.null_separated,
           "with --files-from: names end with a NUL byte, as `find -print0` writes them");
   AddFlag(app, "-r,--recursive", arguments.recursive,
-          "for a directory, take the *.vhdx and *.avhdx files in and below it");
+          "in directories, process *.vhdx and *.avhdx files recursively");
   AddNeed(app, "-0", "--files-from");
   app.parse_complete_callback([name, &arguments] {
     if (arguments.names.empty() && arguments.files_from.empty()) throw CLI::RequiredError(name);

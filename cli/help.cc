@@ -86,11 +86,11 @@ std::string HelpText(const CLI::App& app) {
   std::string text = Usage(app) + Wrap(app.get_description(), 0);
   const CLI::App* const parent = app.get_parent();
   if (parent == nullptr) {
-    return text + CommandList(app) + OptionList("options of every command", OptionsOf(app)) +
-           "\nSee `vhdx COMMAND --help` and `man vhdx` for more.\n";
+    return text + CommandList(app) + OptionList("common options", OptionsOf(app)) +
+           "\nFor more, see `vhdx COMMAND --help` and `man vhdx`.\n";
   }
   text += OptionList("", PositionalsOf(app)) + OptionList("options", OptionsOf(app));
-  return text + OptionList("options of every command", SharedOptionsOf(*parent));
+  return text + OptionList("common options", SharedOptionsOf(*parent));
 }
 
 }  // namespace vhdx::cli

@@ -37,7 +37,7 @@ Result<void> AddBlockFigures(const Invocation& invocation, const OpenOptions& op
   auto disk = Disk::Open(invocation.files, path, open);
   if (!disk) {
     invocation.messages.Warn(
-        path, "the minimum size cannot be told: " + std::string(Sentence(disk.error())));
+        path, "cannot determine the minimum size: " + std::string(Sentence(disk.error())));
     return {};
   }
   auto minimum = MinimumSize(**disk);
@@ -126,12 +126,12 @@ Result<FileResult> InfoOf(const Invocation& invocation, const InfoArguments& arg
 
 Command AddInfo(CLI::App& root) {
   auto arguments = std::make_shared<InfoArguments>();
-  CLI::App& app =
-      AddCommand(root, "info", "Show what an image is: sizes, headers, regions, log, parent.");
+  CLI::App& app = AddCommand(
+      root, "info", "Show information about an image: sizes, headers, regions, log and parent.");
   AddBatch(app, "FILE", arguments->batch, "VHDX images");
   AddFlag(app, "--blocks", arguments->blocks,
-          "also count its blocks and find the size to which it could be cut");
-  AddFlag(app, "--chain", arguments->chain, "the same for each of its parents, the image first");
+          "also count blocks by state, and show fragmentation and minimum size");
+  AddFlag(app, "--chain", arguments->chain, "also show each of its parents, after the image");
   AddForceShare(app, arguments->read);
   AddOverrides(app, arguments->read);
   return {&app, [arguments](const Invocation& invocation) {

@@ -68,7 +68,7 @@ std::string Count(uint64_t count, std::string_view one, std::string_view many) {
 
 std::string HeadersText(const ImageInfo& image) {
   const bool both = image.headers[0] && image.headers[1];
-  return Format("{}; number {} counts, with sequence number {}",
+  return Format("{}; header {} is current, with sequence number {}",
                 both ? "both valid" : "only one of two is valid", image.current_header + 1,
                 image.header().sequence_number);
 }
@@ -142,8 +142,7 @@ void AddParent(FieldList& fields, const ParentLocatorInfo& locator, const Parent
     }
   }
   if (not_there > 0 && parent.identity != ParentState::Identity::kOk) {
-    fields.Add("", Format("{} more place{} searched; JSON lists them", not_there,
-                          not_there == 1 ? "" : "s"));
+    fields.Add("", Format("{} more place{} searched", not_there, not_there == 1 ? "" : "s"));
   }
 }
 
@@ -216,7 +215,7 @@ std::string InfoToText(const ImageReport& report, SparseAdvice advice) {
              Format("{} bytes logical, {} bytes physical", parameters.logical_sector_size,
                     parameters.physical_sector_size));
   fields.Add("disk id", parameters.virtual_disk_id.ToString());
-  fields.Add("created by", image.creator.empty() ? "(does not say)" : image.creator);
+  fields.Add("created by", image.creator.empty() ? "(not recorded)" : image.creator);
   fields.Add("headers", HeadersText(image));
   fields.Add("file write guid", image.header().file_write_guid.ToString());
   fields.Add("data write guid", image.header().data_write_guid.ToString());

@@ -173,8 +173,9 @@ Command AddMap(CLI::App& root) {
   auto arguments = std::make_shared<SourceArguments>();
   CLI::App& app = AddCommand(
       root, "map",
-      "Show where the bytes of a disk are. Data is in a file of the chain, of which FILE itself "
-      "is depth 0; everything else reads as zeros: either written as such (zero) or never written "
+      "List the ranges of a disk and where their data is stored. Depth 0 is FILE, 1 its parent, "
+      "and "
+      "so on. Other ranges read as zeros: marked as zero in an image (zero), or never written "
       "(hole).");
   AddFile(app, "FILE", arguments->path, "a VHDX image, or a raw disk");
   AddFormat(app, "-f,--format", *arguments);

@@ -60,8 +60,8 @@ Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArgumen
 
 Command AddMeasure(CLI::App& root) {
   auto arguments = std::make_shared<MeasureArguments>();
-  CLI::App& app = AddCommand(root, "measure",
-                             "Show how large the result of a conversion would be; write nothing.");
+  CLI::App& app = AddCommand(
+      root, "measure", "Show how large the result of a conversion would be, without writing it.");
   AddFile(app, "FILE", arguments->source.path, "a VHDX image, or a raw disk");
   AddFormat(app, "-f,--format", arguments->source);
   AddChoice(app, "-O,--output-format", arguments->target_format, {"raw", "vhdx"},

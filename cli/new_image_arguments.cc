@@ -58,9 +58,10 @@ void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments,
   AddSize(app, "--log-size", arguments.log_size, IsLogSize, "is not a multiple of 1M up to 1G",
           "a multiple of 1M up to 1G (default: 8M)");
   AddChoice(app, "--physical-sector", arguments.physical_sector, {"512", "4096"},
-            "physical sector size that the disk reports (default: 4096)");
+            "physical sector size that the disk reports (default: 4096, or that of the parent or "
+            "source)");
   AddFlag(app, "--preallocate", arguments.preallocate,
-          "write a file without holes: Hyper-V refuses sparse files");
+          "write a non-sparse file (Hyper-V refuses sparse files)");
   AddText(app, "--creator", arguments.creator,
           "creator string stored in the file (default: vhdxkit)");
   AddFlag(app, "--reproducible", arguments.reproducible,
@@ -71,9 +72,8 @@ void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments,
 
 void AddBaseDiskOptions(CLI::App& app, NewImageArguments& arguments) {
   AddFlag(app, "--fixed", arguments.fixed, "allocate every block from the start");
-  AddChoice(
-      app, "--logical-sector", arguments.logical_sector, {"512", "4096"},
-      "sector size by which a guest addresses the disk (default: 512, or that of the source)");
+  AddChoice(app, "--logical-sector", arguments.logical_sector, {"512", "4096"},
+            "logical sector size (default: 512, or that of the parent or source)");
 }
 
 std::string_view OptionOfNewImage(const NewImageArguments& arguments) {

@@ -242,7 +242,7 @@ TEST_F(Commands, BenchWritesAndCountsWhatThatCost) {
   EXPECT_EQ(Run({"check", "-q", "/a.vhdx"}).status, 0);
   const std::string text = Run({"bench", "--write", "--count", "2", "--depth", "9", "/a.vhdx"}).out;
   EXPECT_NE(text.find("payload bytes      8192\n"), std::string::npos) << text;
-  EXPECT_NE(text.find("2 at once"), std::string::npos) << text;    // there were no more requests
+  EXPECT_NE(text.find("2 in flight"), std::string::npos) << text;  // there were no more requests
   EXPECT_EQ(text.find("allocations"), std::string::npos) << text;  // none: not worth a line
   EXPECT_EQ(Run({"bench", "--write", "--count", "1", "/vm/base.vhdx"}).status, 1);  // a parent
 }

@@ -194,8 +194,9 @@ Result<ExitStatus> RunServe(const Invocation& invocation, const ServeArguments& 
 
 Command AddServe(CLI::App& root) {
   auto arguments = std::make_shared<ServeArguments>();
-  CLI::App& app =
-      AddCommand(root, "serve", "Serve a disk over NBD with nbdkit until stopped; print its URI.");
+  CLI::App& app = AddCommand(
+      root, "serve",
+      "Serve a disk over NBD with nbdkit until stopped, and print the URI of the server.");
   AddFile(app, "FILE", arguments->path, "a VHDX image");
   AddPath(app, "--socket", arguments->socket,
           "listen on a Unix socket at this path (default: in a new directory that only its owner "
@@ -204,7 +205,7 @@ Command AddServe(CLI::App& root) {
                   "listen on TCP instead, at HOST:PORT (default: 127.0.0.1:10809)");
   AddFlag(app, "--read-only", arguments->read_only, "refuse writes");
   AddPath(app, "--snapshot-writes", arguments->snapshot,
-          "create this child of FILE and serve it; FILE is not modified");
+          "create this child of the image and serve it; the image is not modified");
   AddText(app, "--run", arguments->command,
           "serve while this shell command runs; it can use $uri and $unixsocket", "COMMAND");
   AddFlag(app, "--orphan-children", arguments->orphan_children,

@@ -356,15 +356,15 @@ nbdkit_plugin Describe() {
   plugin.config_help =
       "file=IMAGE               (required) the image to serve\n"
       "access=read|write        open and lock it at start (default: at the first connection)\n"
-      "parent-dir=DIR           another directory in which parents may be; repeatable\n"
-      "allow-any-parent=true    parents may be anywhere\n"
-      "parent=IMAGE             (with -r) this is the parent, wherever it is; repeatable\n"
+      "parent-dir=DIR           also search this directory for parents; can be repeated\n"
+      "allow-any-parent=true    accept parents in any directory\n"
+      "parent=IMAGE             (with -r) use this image as the parent; can be repeated\n"
       "ignore-parent-id=true    (with -r) accept a parent whose identity differs\n"
       "ignore-log=true          (with -r) read as if the log were empty\n"
-      "orphan-children=true     write to it even if it is the parent of other images\n"
-      "page-cache=serving|host  cache for small writes and read ahead here, or leave it to the\n"
+      "orphan-children=true     allow writes even if it is the parent of other images\n"
+      "page-cache=serving|host  optimize host caching for serving, or leave it to the\n"
       "                         host (default: serving)\n"
-      "no-lock=true             where the file system has no locks, or others read it";
+      "no-lock=true             do not lock, for file systems without locks";
   plugin.config = Config;
   plugin.config_complete = ConfigComplete;
   plugin.load = Load;

@@ -34,8 +34,8 @@ Result<std::optional<ParentLink>> OpenParentIfAny(FileSystem& files, const std::
 Result<void> CheckAgainstParent(const CreateOptions& child, const Disk& parent) {
   if (child.logical_sector_size != 0 && child.logical_sector_size != parent.logical_sector_size()) {
     return Fail(ErrorCode::kInvalidArgument,
-                "the logical sectors of a child are its parent's, of " +
-                    std::to_string(parent.logical_sector_size()) + " bytes; leave them out",
+                "a child has the logical sector size of its parent, " +
+                    std::to_string(parent.logical_sector_size()) + " bytes; omit the sector size",
                 parent.name());
   }
   if (child.size_bytes != 0 && child.size_bytes < parent.size_bytes()) {

@@ -218,7 +218,7 @@ TEST_F(CreateIn, ChildWithOtherSectors_IsRefusedForThat) {
   MakeParent(testing::DynamicImage({.disk_size = 3 * kMiB + 512}));
   CreateOptions options = Child();
   options.logical_sector_size = 4096;
-  ExpectRefused(options, ErrorCode::kInvalidArgument, "are its parent's, of 512 bytes");
+  ExpectRefused(options, ErrorCode::kInvalidArgument, "of its parent, 512 bytes");
 }
 
 TEST_F(CreateIn, LargerChild_ReadsZerosBehindItsParent) {

@@ -31,7 +31,7 @@ Result<CopyReport> DrainStream(const ReadStream& source,
     if (control.on_progress) control.on_progress(position + *count, position + *count);
     if (*count == buffer.size()) continue;
     if (position + *count > 0) return report;
-    return Fail(ErrorCode::kInvalidArgument, "nothing came: there is no disk in it");
+    return Fail(ErrorCode::kInvalidArgument, "standard input is empty");
   }
 }
 
