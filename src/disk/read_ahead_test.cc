@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
 #include <vector>
 
@@ -46,7 +47,8 @@ TEST(ReadAhead, RequestsOutOfOrder_AreOneSequence) {
   ReadAhead ahead(kDisk);
   uint64_t asked = 0;
   for (uint64_t at = 0; at < 8 * kMiB; at += 16 * 4096) {
-    for (const uint64_t order : {3, 0, 1, 2, 7, 5, 4, 6, 15, 8, 11, 9, 10, 14, 12, 13}) {
+    for (const uint64_t order :
+         std::to_array<uint64_t>({3, 0, 1, 2, 7, 5, 4, 6, 15, 8, 11, 9, 10, 14, 12, 13})) {
       const DiskRange range = ahead.Note({at + order * 4096, 4096});
       if (range.length_bytes > 0) asked = range.end();
     }
