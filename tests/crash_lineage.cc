@@ -171,12 +171,13 @@ void CrashLineage::CutAt(const CrashCursor& cursor) {
   for (size_t i = 0; i < cuts && !is_broken(); ++i) {
     const uint64_t cut = random_();
     PageImage file = cursor.Cut(cut);
-    LoseAHeader(file);
+    const std::optional<PageImage> whole = LoseAHeader(file);
     if (std::ranges::count(met, file.Hash()) != 0) continue;
     met.push_back(file.Hash());
     const auto seen = Look(file, cursor.cached(), allowed, guids_,
                            Format("point {}, cut {}", cursor.index(), cut));
     if (!seen) continue;
+    if (whole) CompareWith(*whole, *seen, allowed, Format("point {}, cut {}", cursor.index(), cut));
     if (observer_) observer_(disk_, file, *seen);
     if (Chance(0.03)) Recover(file, *seen, {history_->next_write(), guids_}, 1);
   }
@@ -201,10 +202,22 @@ std::optional<CrashedDisk> CrashLineage::Look(const PageImage& file, const PageI
 }
 
 // A sector that went bad under one of the headers, which is what the other one is for.
-void CrashLineage::LoseAHeader(PageImage& file) {
-  if (!Chance(0.06) || !BothHeadersAreValid(file)) return;
+std::optional<PageImage> CrashLineage::LoseAHeader(PageImage& file) {
+  if (!Chance(0.06) || !BothHeadersAreValid(file)) return std::nullopt;
+  PageImage whole = file;
   file.FillWithJunk({Chance(0.5) ? 64 * kKiB : 128 * kKiB, 4 * kKiB});
   ++tally_.lost_headers;
+  return whole;
+}
+
+// Whoever has read a disk reads the same after one of its headers goes bad.
+void CrashLineage::CompareWith(const PageImage& whole, const CrashedDisk& seen,
+                               const AllowedContents& allowed, const std::string& where) {
+  const auto before = check_.Look(whole, allowed, guids_, Care::kUsual);
+  if (!before) return Break(before.error(), where + ", with both headers");
+  if (before->contents != seen.contents) {
+    Break("the contents change when one header is lost", where);
+  }
 }
 
 // -- Recovering --

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <unordered_set>
@@ -71,7 +72,10 @@ class CrashLineage {
   std::optional<CrashedDisk> Look(const testing::PageImage& file, const testing::PageImage& uncut,
                                   const testing::AllowedContents& allowed,
                                   const ContentGuids& guids, const std::string& where);
-  void LoseAHeader(testing::PageImage& file);
+  /// Returns the file as it was, if it has lost one.
+  std::optional<testing::PageImage> LoseAHeader(testing::PageImage& file);
+  void CompareWith(const testing::PageImage& whole, const CrashedDisk& seen,
+                   const testing::AllowedContents& allowed, const std::string& where);
   void Recover(const testing::PageImage& file, const CrashedDisk& seen, const Past& past,
                int depth);
   Result<void> WriteAgain(CrashSession& session);

@@ -9,7 +9,7 @@
 
 namespace vhdx {
 
-Result<void> HeaderSlots::Update(HeaderInfo values, SecondSync second_sync) {
+Result<void> HeaderSlots::Update(HeaderInfo values) {
   if (current_.sequence_number > std::numeric_limits<uint64_t>::max() - 2) {
     return durability_.Poison({.code = ErrorCode::kUnsupported,
                                .file = file_.name(),
@@ -19,19 +19,11 @@ Result<void> HeaderSlots::Update(HeaderInfo values, SecondSync second_sync) {
   // What we write is of the versions that we know, whatever an unused log was of.
   values.version = format::kVersion;
   values.log_version = format::kLogVersion;
-  // Never both in flight: a power cut could leave neither.
-  if (in_flight_since_ == durability_.sync_count()) {
-    if (auto synced = durability_.Sync(); !synced) return synced;
-  }
-  if (auto updated = WriteOne(values); !updated) return updated;
-  if (auto synced = durability_.Sync(); !synced) return synced;
-  if (auto updated = WriteOne(values); !updated) return updated;
-  if (second_sync == SecondSync::kNow) return durability_.Sync();
-  in_flight_since_ = durability_.sync_count();
-  return {};
+  if (auto updated = UpdateOne(values); !updated) return updated;
+  return UpdateOne(values);
 }
 
-Result<void> HeaderSlots::WriteOne(HeaderInfo values) {
+Result<void> HeaderSlots::UpdateOne(HeaderInfo values) {
   if (auto whole = durability_.Check(); !whole) return whole;
   values.sequence_number = current_.sequence_number + 1;
   auto header = format::EncodeHeader(values);
@@ -42,6 +34,7 @@ Result<void> HeaderSlots::WriteOne(HeaderInfo values) {
   // writes it again.
   auto written = durability_.PoisonIfFailed(file_.WriteAt(format::kHeaderOffsets[other], bytes));
   if (!written) return written;
+  if (auto synced = durability_.Sync(); !synced) return synced;
   values.checksum = header->checksum;
   current_ = values;
   slot_ = other;

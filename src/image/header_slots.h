@@ -8,8 +8,6 @@
 #include <vhdxkit/image_info.h>
 
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 
 #include "image/durable_state.h"
 
@@ -23,23 +21,18 @@ class HeaderSlots {
 
   const HeaderInfo& current() const { return current_; }
 
-  /// When the second slot becomes durable: before anything else happens, or with the caller's next
-  /// sync, because until then nothing relies on both.
-  enum class SecondSync : uint8_t { kNow, kByCaller };
-
-  /// Brings both slots to these values, one after the other, the first durable before the second is
-  /// written: whichever is lost, the other says the same. Sequence number and checksum are made
+  /// Brings both slots to these values, one after the other, each durable before anything else
+  /// happens: whichever is lost, the other says the same. Sequence number and checksum are made
   /// here. Errors poison: kIo, kNoSpace; kUnsupported when the sequence numbers are used up.
-  Result<void> Update(HeaderInfo values, SecondSync second_sync = SecondSync::kNow);
+  Result<void> Update(HeaderInfo values);
 
  private:
-  Result<void> WriteOne(HeaderInfo values);
+  Result<void> UpdateOne(HeaderInfo values);
 
   File& file_;
   DurableState& durability_;
   HeaderInfo current_;
   size_t slot_;
-  std::optional<uint64_t> in_flight_since_ = {};  // the number of syncs when the second was written
 };
 
 }  // namespace vhdx

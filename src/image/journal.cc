@@ -326,10 +326,10 @@ Result<void> Journal::StartLog(const Snapshot& snapshot) {
   }
   HeaderInfo header = headers_.current();
   header.log_guid = *begun_log_;
-  // The round's own sync makes the second header durable too: until then it has promised nothing,
-  // and the first one alone names a log whose entries are all that counts.
-  auto updated = headers_.Update(header, HeaderSlots::SecondSync::kByCaller);
-  if (!updated) return updated;
+  // Both are durable before the entry that makes this round durable. After a power cut that entry
+  // may be there although its sync never returned. If only one header named its log, what readers
+  // have seen since would depend on that one header.
+  if (auto updated = headers_.Update(header); !updated) return updated;
   logging_ = true;
   return {};
 }
