@@ -169,6 +169,11 @@ TEST_F(Batch, Chain_GoesBelowIfAsked) {
 TEST_F(Batch, Chain_SaysThatItDidNotLookBelow) {
   files_.AddFolder("/only/below");
   ASSERT_TRUE(testing::BuildAt(base_, files_, "/only/below/a.vhdx"));
+  files_.AddFolder("/torn");
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/torn/a.vhdx"));
+  EXPECT_EQ(Run({"chain", "/torn"}).status, 0);
+  files_.AddFile("/torn/b.vhdx");
+  EXPECT_EQ(Run({"chain", "/torn"}).status, 1);  // the tree says that b.vhdx is none
   EXPECT_NE(Run({"chain", "/only"}).err.find("-r searches"), std::string::npos);
   EXPECT_NE(Run({"chain", "-r", "/only"}).out.find("/only/below/a.vhdx"), std::string::npos);
 }

@@ -102,7 +102,10 @@ Result<ExitStatus> RunChain(const Invocation& invocation, const ChainArguments& 
   if (failed != nodes->end()) {
     return std::unexpected(ExplainWrongFormat(invocation.files, *failed->error));
   }
-  return places.complete ? ExitStatus::kDone : ExitStatus::kFailed;
+  // The tree says what is wrong with those that were found.
+  const bool all_read =
+      std::ranges::none_of(*nodes, [](const ImageNode& node) { return node.error.has_value(); });
+  return places.complete && all_read ? ExitStatus::kDone : ExitStatus::kFailed;
 }
 
 }  // namespace

@@ -344,7 +344,7 @@ Command AddConvert(CLI::App& root) {
   AddChoice(app, "-O,--output-format", arguments->target_format, {"raw", "vhdx"},
             "format of DST (default: by its name; with -n, by its contents)");
   AddBaseDiskOptions(app, arguments->image);
-  AddNewImageOptions(app, arguments->image);
+  AddNewImageOptions(app, arguments->image, kBlockSizesOfACopy);
   AddGuid(app, "--disk-id", arguments->image.disk_id, "id of the new disk (default: random)");
   AddTargetOptions(app, *arguments);
   AddCount(app, "-j,--threads", arguments->threads, {.least = 1, .most = kMaxThreads},

@@ -11,6 +11,7 @@
 #include "cli/arguments.h"
 #include "cli/printable.h"
 #include "cli/standard_input.h"
+#include "ops/shared_space.h"
 
 namespace vhdx::cli {
 namespace {
@@ -173,6 +174,15 @@ void WarnOfForceShare(const Invocation& invocation, const std::string& path,
   if (read.force_share) {
     invocation.messages.Warn(path, Format("read without locks: {}", kWithoutLocks));
   }
+}
+
+Result<void> WarnOfSharedSpace(const Invocation& invocation, BlockDevice& device) {
+  auto shared = RefuseSharedSpace(device);
+  if (shared) return {};
+  if (shared.error().code != ErrorCode::kCorrupt) return shared;
+  const Error& error = shared.error();
+  invocation.messages.Warn(error.file, error.sentence);
+  return {};
 }
 
 void WarnOfMissingLocks(const Invocation& invocation, const std::vector<Finding>& findings) {

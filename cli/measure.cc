@@ -67,7 +67,7 @@ Command AddMeasure(CLI::App& root) {
   AddChoice(app, "-O,--output-format", arguments->target_format, {"raw", "vhdx"},
             "format of the result (default: raw)");
   AddBaseDiskOptions(app, arguments->image);
-  AddNewImageOptions(app, arguments->image);
+  AddNewImageOptions(app, arguments->image, kBlockSizesOfACopy);
   AddGuid(app, "--disk-id", arguments->image.disk_id, "id of the new disk (default: random)");
   AddForceShare(app, arguments->source.read);
   AddOverrides(app, arguments->source.read);

@@ -34,6 +34,11 @@ struct NewImageArguments {
 };
 
 /// Adds those that every new image has.
+/// Which that is for a copy.
+inline constexpr const char* kBlockSizesOfACopy =
+    "for a dynamic copy of a VHDX the smallest of its chain, else 32M for a dynamic disk, 2M for "
+    "others";
+
 /// `block_sizes` says which size of blocks is the default.
 void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments,
                         const std::string& block_sizes = "32M for a dynamic disk, 2M for others");

@@ -102,6 +102,14 @@ TEST_F(Commands, CheckTellsCorruptionsWithTheirRules) {
   EXPECT_NE(text.out.find("[bat.entry.overlap]"), std::string::npos) << text.out;
 }
 
+TEST_F(Commands, MapWarnsOfBlocksInOnePlace) {
+  base_.blocks = {testing::FullBlock(0, 64 * kMiB), testing::FullBlock(1, 64 * kMiB)};
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/bad.vhdx"));
+  const Outcome outcome = Run({"map", "/bad.vhdx"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_TRUE(outcome.err.starts_with("vhdx: warning: /bad.vhdx: ")) << outcome.err;
+}
+
 TEST_F(Commands, CheckOfOddAndOfForeignFiles) {
   base_.patches = {testing::PatchFill(0x10000, 4096, std::byte{0})};  // one header is gone
   ASSERT_TRUE(testing::BuildAt(base_, files_, "/odd.vhdx"));

@@ -56,13 +56,19 @@ Result<void> TryToOpen(const Invocation& invocation, const ServeArguments& argum
   ReadOptions read = arguments.read;
   read.force_share = arguments.without_locks();
   OpenOptions open = invocation.open_options(read);
-  open.access = arguments.read_only ? DiskAccess::kReadOnly : DiskAccess::kReadWrite;
   auto disk = Disk::Open(invocation.files, path, open);
   if (!disk) return std::unexpected(ExplainWrongFormat(invocation.files, std::move(disk.error())));
   for (size_t depth = 0; depth < (*disk)->chain_length(); ++depth) {
     WarnOfFindings(invocation, (*disk)->image(depth).findings);
   }
-  if (arguments.read_only || arguments.orphan_children) return {};
+  if (arguments.read_only) return WarnOfSharedSpace(invocation, **disk);
+  if (auto shared = (*disk)->RefuseSharedSpace(); !shared) return shared;
+  disk->reset();  // and its locks
+  open.access = DiskAccess::kReadWrite;
+  if (disk = Disk::Open(invocation.files, path, open); !disk) {
+    return std::unexpected(std::move(disk.error()));
+  }
+  if (arguments.orphan_children) return {};
   return RefuseIfParent(invocation.files, path, open);
 }
 

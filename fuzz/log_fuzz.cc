@@ -187,8 +187,9 @@ void TryReplay(const std::shared_ptr<MemoryContents>& contents, const HeaderInfo
          "what is replayed is the active sequence");
   if (sequence->empty()) {
     Expect(replayed->overlay == nullptr, "a log without entries is not replayed");
-    auto begun = reader.HasTraceOfEntry();
-    Expect(begun && !*begun, "a log that was begun has a sequence, or is refused");
+    auto trace = reader.FindTrace();
+    Expect(trace && *trace != LogReader::Trace::kOther,
+           "a log that was begun has a sequence, or is refused");
     return;
   }
   Expect(contents->size() >= sequence->back().flushed_file_offset,

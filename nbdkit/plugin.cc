@@ -219,9 +219,10 @@ int GetReady() {
     if (auto ready = Served().Prepare(); !ready) return ready;
     if (const auto& reason = Served().read_only_reason()) {
       // Not an error, which is what nbdkit would call it.
-      std::fprintf(stderr,
-                   "nbdkit: vhdx: %s; serving it read-only (orphan-children=true allows writing)\n",
-                   vhdx::ToString(*reason).c_str());
+      const bool is_parent = reason->code == vhdx::ErrorCode::kBusy;
+      std::fprintf(stderr, "nbdkit: vhdx: %s; serving it read-only%s\n",
+                   vhdx::ToString(*reason).c_str(),
+                   is_parent ? " (orphan-children=true allows writing)" : "");
     }
     return {};
   });

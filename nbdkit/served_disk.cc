@@ -21,16 +21,27 @@ Result<void> ServedDisk::Reopen(DiskAccess how) {
 
 Result<void> ServedDisk::Prepare() {
   const std::lock_guard lock(mutex_);
-  if (access) return Reopen(*access);
+  if (access == DiskAccess::kReadOnly) return Reopen(*access);
   // Not kept: nbdkit may fork yet, and the lock of a file that two processes hold open outlives
   // either of them.
   OpenOptions reading = open;
   reading.access = DiskAccess::kReadOnly;
   auto disk = Disk::Open(files_, path, reading);
   if (!disk) return std::unexpected(std::move(disk.error()));
-  if (orphan_children) return {};
+  // A server that refuses every write looks to a client like a broken disk.
+  auto shared = (*disk)->RefuseSharedSpace();
+  if (access) {
+    disk->reset();
+    return shared ? Reopen(*access) : shared;
+  }
   // Whether a connection wants to write is not known yet. Refusing all that do would look to a
   // client like a server without an export.
+  if (!shared) {
+    if (shared.error().code != ErrorCode::kCorrupt) return shared;
+    read_only_reason_ = std::move(shared.error());
+    return {};
+  }
+  if (orphan_children) return {};
   auto free = RefuseIfParent(files_, path, open);
   if (!free && free.error().code == ErrorCode::kBusy) read_only_reason_ = std::move(free.error());
   return {};

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """What libvhdi reads of a disk: libvhdi_read.py RAW IMAGE [PARENT]... writes it into the file RAW. The
 module pyvhdi (package python3-libvhdi) needs neither root nor FUSE, which `vhdimount` does."""
 

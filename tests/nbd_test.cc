@@ -137,6 +137,24 @@ TEST_F(Nbd, WhatTheDiskCanIsTold) {
   EXPECT_EQ(told("-r file=child.vhdx")["is_read_only"], true);
 }
 
+TEST_F(Nbd, DiskWithTwoBlocksInOnePlace_IsServedReadOnly) {
+  testing::ImageSpec spec = testing::DynamicImage();
+  spec.blocks = {testing::FullBlock(0, 64 * kMiB), testing::FullBlock(1, 64 * kMiB)};
+  ASSERT_TRUE(testing::BuildAt(spec, files(), PathOf("double.vhdx")));
+  const CommandResult info = Serve("file=double.vhdx", "nbdinfo --json --no-content \"$uri\"");
+  EXPECT_EQ(info.exit_status, 0) << info.err;
+  EXPECT_EQ(Json::parse(info.out)["exports"][0]["is_read_only"], true);
+  EXPECT_NE(info.err.find("[bat.entry.overlap]; serving it read-only\n"), std::string::npos)
+      << info.err;
+  const CommandResult served = RunVhdx({"serve", PathOf("double.vhdx"), "--run", "true"});
+  EXPECT_EQ(served.exit_status, 1);
+  EXPECT_NE(served.err.find("[bat.entry.overlap]"), std::string::npos) << served.err;
+  const CommandResult read =
+      RunVhdx({"serve", "--read-only", PathOf("double.vhdx"), "--run", "true"});
+  EXPECT_EQ(read.exit_status, 0);
+  EXPECT_TRUE(read.err.starts_with("vhdx: warning: ")) << read.err;
+}
+
 TEST_F(Nbd, ParentIsServedReadOnly) {
   const CommandResult info = Serve("file=base.vhdx", "nbdinfo --json --no-content \"$uri\"");
   EXPECT_EQ(info.exit_status, 0) << info.err;

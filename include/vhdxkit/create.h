@@ -26,7 +26,8 @@ struct CreateOptions {
   /// differencing disk 0 means the size of the parent.
   uint64_t size_bytes = 0;
   /// A power of two from 1 MiB to 256 MiB; 0: 32 MiB for a dynamic disk, 2 MiB for others
-  /// ([MS-VHDX] 2.6.2.1, File Parameters).
+  /// ([MS-VHDX] 2.6.2.1, File Parameters). A dynamic copy of a VHDX has the smallest block size of
+  /// the chain that it is a copy of.
   uint64_t block_size_bytes = 0;
   /// A multiple of 1 MiB, up to 1 GiB; 0: 8 MiB.
   uint64_t log_size_bytes = 0;

@@ -79,7 +79,7 @@ inline constexpr Rule kLogSequenceNone{
     "read it with --ignore-log, which may show old data"};
 inline constexpr Rule kLogNeverBegun{
     "log.never-begun", Severity::kTolerate,
-    "The header names a log in which no entry was ever written; nothing is lost",
+    "The header names a log in which no entry was ever complete; nothing is lost",
     "ours: a QEMU that was killed leaves such files", "the first write clears it"};
 inline constexpr Rule kLogIgnored{
     "log.ignored", Severity::kTolerate,

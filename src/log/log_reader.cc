@@ -96,11 +96,37 @@ Result<std::optional<LogEntryInfo>> LogReader::EntryAt(uint64_t log_offset) {
   return valid_.at(log_offset);
 }
 
-Result<bool> LogReader::HasTraceOfEntry() {
+Result<LogReader::Trace> LogReader::FindTrace() {
+  std::optional<uint64_t> first;
   for (uint64_t offset = 0; offset < log_.length_bytes; offset += kLogSectorSize) {
     auto sector = ReadSector(offset);
     if (!sector) return std::unexpected(std::move(sector.error()));
-    if (LoadFrom<LogEntryHeader>(**sector).log_guid == *log_guid_) return true;
+    if (LoadFrom<LogEntryHeader>(**sector).log_guid != *log_guid_) continue;
+    if (first) return Trace::kOther;
+    first = offset;
+  }
+  if (!first) return Trace::kNone;
+  auto begun = IsBegunOnly(*first);
+  if (!begun) return std::unexpected(std::move(begun.error()));
+  return *begun ? Trace::kOneBegun : Trace::kOther;
+}
+
+// A data sector that was never written has neither the signature nor the number. One that was
+// written and damaged later would have to lose both.
+Result<bool> LogReader::IsBegunOnly(uint64_t log_offset) {
+  auto first = ReadSector(log_offset);
+  if (!first) return std::unexpected(std::move(first.error()));
+  const auto header = LoadFrom<LogEntryHeader>(**first);
+  if (!HeaderIsPlausible(header) || header.tail != log_offset) return false;
+  const uint64_t sectors = header.entry_length / kLogSectorSize;
+  for (uint64_t i = DescriptorSectorCount(header.descriptor_count); i < sectors; ++i) {
+    auto sector = ReadSector(Wrap(log_offset + i * kLogSectorSize));
+    if (!sector) return std::unexpected(std::move(sector.error()));
+    const auto low =
+        LoadFrom<le32>(std::span(**sector).subspan(offsetof(DataSector, sequence_low)));
+    const bool written = HasSignature(**sector, format::kDataSectorSignature) ||
+                         low == static_cast<uint32_t>(header.sequence_number);
+    if (!written) return true;
   }
   return false;
 }

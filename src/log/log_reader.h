@@ -46,9 +46,14 @@ class LogReader {
   /// The active sequence, tail first ([MS-VHDX] 2.3.2, 2.3.3); empty if there is none. Errors: kIo.
   Result<std::vector<LogEntryInfo>> FindActiveSequence();
 
-  /// Whether any sector of the log carries the LogGuid where an entry has it, valid or not; false:
-  /// the log was never begun. Only with a LogGuid. Errors: kIo.
-  Result<bool> HasTraceOfEntry();
+  /// What a log without an active sequence holds of the entries of its session.
+  enum class Trace : uint8_t {
+    kNone,      ///< no sector carries the LogGuid where an entry has it
+    kOneBegun,  ///< only a first entry, some of whose data sectors were never written
+    kOther,     ///< entries that were complete once may be lost
+  };
+  /// Only with a LogGuid. Errors: kIo.
+  Result<Trace> FindTrace();
 
   /// All valid entries in the order of their offsets. Errors: kIo, and what `visit` returns.
   Result<void> VisitEntries(const std::function<Result<void>(const LogEntryInfo&)>& visit);
@@ -80,6 +85,7 @@ class LogReader {
   Result<std::optional<LogEntryInfo>> Validate(uint64_t log_offset);
   bool HeaderIsPlausible(const format::LogEntryHeader& header) const;
   Result<bool> SectorsAreWellFormed(uint64_t log_offset, const format::LogEntryHeader& header);
+  Result<bool> IsBegunOnly(uint64_t log_offset);
   Result<bool> ChecksumIsRight(uint64_t log_offset, const format::LogEntryHeader& header);
   Result<bool> TargetsAreAllowed(const LogEntryInfo& entry);
   Result<Run> FollowFrom(uint64_t log_offset);

@@ -55,11 +55,14 @@ Result<ReplayedFile> ReplayInMemory(std::unique_ptr<File> file, const HeaderInfo
   if (!sequence) return std::unexpected(std::move(sequence.error()));
   ReportOddities(reader, *sequence, log, findings);
   if (sequence->empty()) {
-    auto begun = reader.HasTraceOfEntry();
-    if (!begun) return std::unexpected(std::move(begun.error()));
-    if (!*begun) {
+    auto trace = reader.FindTrace();
+    if (!trace) return std::unexpected(std::move(trace.error()));
+    if (*trace != LogReader::Trace::kOther) {
+      const std::string found = *trace == LogReader::Trace::kNone
+                                    ? "no entry"
+                                    : "one entry without its data, and no other";
       findings.Add(rules::kLogNeverBegun, log,
-                   "no entry with LogGuid " + header.log_guid.ToString());
+                   found + " with LogGuid " + header.log_guid.ToString());
       return ReplayedFile{.file = std::move(file), .sequence = {}};
     }
     return Corrupt(rules::kLogSequenceNone, log, "none with LogGuid " + header.log_guid.ToString());

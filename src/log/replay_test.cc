@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "bytes/arithmetic.h"
@@ -128,6 +129,43 @@ TEST_F(Replay, LogWithoutAnyEntryOfItsSession_WasNeverBegun) {
   ASSERT_TRUE(replayed) << ToString(replayed.error());
   EXPECT_EQ(replayed->overlay, nullptr);
   EXPECT_EQ(OutcomeOf(findings_), "log.never-begun@1048576");
+}
+
+// A QEMU that was killed while it wrote its first entry: header and descriptors are there.
+TEST_F(Replay, FirstEntryWhoseDataWasNeverWritten_ChangedNothing) {
+  ASSERT_TRUE(
+      Run({{.writes = {DataWrite(3 * kMiB, SectorOf(1)), DataWrite(4 * kMiB, SectorOf(2))}}}));
+  MemoryFile file(contents_);
+  const std::vector<std::byte> never_written(kLogSector);
+  ASSERT_TRUE(file.WriteAt(kMiB + 2 * kLogSector, never_written));
+  findings_ = {};
+  auto replayed = ReplayInMemory(std::make_unique<MemoryFile>(contents_), header_, findings_);
+  ASSERT_TRUE(replayed) << ToString(replayed.error());
+  EXPECT_EQ(replayed->overlay, nullptr);
+  EXPECT_EQ(ReadSector(*replayed->file, 3 * kMiB), SectorOf(0));
+  EXPECT_EQ(OutcomeOf(findings_), "log.never-begun@1048576");
+}
+
+TEST_F(Replay, FirstEntryWithDamagedData_IsRefused) {
+  ASSERT_TRUE(Run({{.writes = {DataWrite(3 * kMiB, SectorOf(1))}}}));
+  MemoryFile file(contents_);
+  std::vector<std::byte> sector = ReadSector(file, kMiB + kLogSector);
+  std::fill(sector.begin(), sector.begin() + 2048, std::byte{});  // the number is at its end
+  ASSERT_TRUE(file.WriteAt(kMiB + kLogSector, sector));
+  EXPECT_EQ(OutcomeOf(ReplayInMemory(std::make_unique<MemoryFile>(contents_), header_, findings_)),
+            "log.sequence-none@1048576");
+}
+
+// What other entries did may be in place already.
+TEST_F(Replay, EntryWithoutDataBehindATornOne_IsRefused) {
+  ASSERT_TRUE(Run({{.writes = {}}, {.writes = {DataWrite(3 * kMiB, SectorOf(1))}, .tail = 4096}}));
+  MemoryFile file(contents_);
+  std::vector<std::byte> torn = ReadSector(file, kMiB);
+  torn[100] ^= std::byte{1};
+  ASSERT_TRUE(file.WriteAt(kMiB, torn));
+  ASSERT_TRUE(file.WriteAt(kMiB + 2 * kLogSector, std::vector<std::byte>(kLogSector)));
+  EXPECT_EQ(OutcomeOf(ReplayInMemory(std::make_unique<MemoryFile>(contents_), header_, findings_)),
+            "log.sequence-none@1048576");
 }
 
 // A torn entry is a trace: what it would have changed may be in place already.

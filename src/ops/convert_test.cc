@@ -109,6 +109,23 @@ TEST_F(ConvertIn, ChainWithLargeSectors_IsFlattenedAndKeepsThem) {
   EXPECT_EQ(Open(kTarget)->chain_length(), 1U);
 }
 
+// With the usual blocks of 32 MiB a scattered disk would take many times the space.
+TEST_F(ConvertIn, CopyOfAChain_HasItsSmallestBlocks) {
+  testing::ImageSpec base = testing::DynamicImage();
+  base.parameters.block_size_bytes = 4 * kMiB;
+  ASSERT_TRUE(testing::BuildAt(base, files_, "/vm/base.vhdx"));
+  testing::ImageSpec child = testing::ChildOf(base, ".\\base.vhdx");
+  child.parameters.block_size_bytes = 2 * kMiB;
+  ASSERT_TRUE(testing::BuildAt(child, files_, "/vm/child.vhdx"));
+  auto source = Open("/vm/child.vhdx");
+  ASSERT_TRUE(ConvertToVhdx(files_, *source, kTarget, {}, {}));
+  EXPECT_EQ(Open(kTarget)->image(0).parameters.block_size_bytes, 2 * kMiB);
+  ASSERT_TRUE(ConvertToVhdx(files_, *Open("/vm/base.vhdx"), "/vm/other.vhdx", {}, {}));
+  EXPECT_EQ(Open("/vm/other.vhdx")->image(0).parameters.block_size_bytes, 4 * kMiB);
+  ASSERT_TRUE(ConvertToVhdx(files_, *source, "/vm/large.vhdx", {.block_size_bytes = 8 * kMiB}, {}));
+  EXPECT_EQ(Open("/vm/large.vhdx")->image(0).parameters.block_size_bytes, 8 * kMiB);
+}
+
 TEST_F(ConvertIn, ImageThatIsThere_TakesTheContentsAndKeepsItsRest) {
   auto source = RawSource();
   testing::ImageSpec target = testing::DynamicImage();  // 64 MiB

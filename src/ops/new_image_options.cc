@@ -2,6 +2,7 @@
 
 #include <vhdxkit/disk.h>
 
+#include <algorithm>
 #include <bit>
 #include <string>
 #include <utility>
@@ -55,6 +56,15 @@ Result<Guid> RandomGuid(const CreateOptions& options, File& host) {
   return guid;
 }
 
+// With larger blocks a copy could need many times the space of its source.
+uint32_t SmallestBlockSize(const Disk& disk) {
+  uint32_t smallest = disk.image(0).parameters.block_size_bytes;
+  for (size_t i = 1; i < disk.chain_length(); ++i) {
+    smallest = std::min(smallest, disk.image(i).parameters.block_size_bytes);
+  }
+  return smallest;
+}
+
 }  // namespace
 
 Result<uint32_t> BlockSizeFor(Subformat subformat, uint64_t block_size_bytes) {
@@ -76,7 +86,10 @@ Result<uint64_t> LogLengthFor(uint64_t log_size_bytes) {
 
 Result<DiskParameters> ParametersFor(const CreateOptions& options,
                                      const InheritedParameters& inherited) {
-  auto block_size = BlockSizeFor(options.subformat, options.block_size_bytes);
+  const bool inherits_blocks =
+      options.block_size_bytes == 0 && options.subformat == Subformat::kDynamic;
+  auto block_size = BlockSizeFor(
+      options.subformat, inherits_blocks ? inherited.block_size_bytes : options.block_size_bytes);
   if (!block_size) return std::unexpected(std::move(block_size.error()));
   auto logical = SectorSizeFor("logical", options.logical_sector_size,
                                inherited.logical_sector_size, kLogicalSectorSize);
@@ -99,13 +112,14 @@ Result<DiskParameters> ParametersFor(const CreateOptions& options,
 
 Result<DiskParameters> ParametersForCopy(const CreateOptions& options, const BlockDevice& source) {
   // What a raw disk says of its physical sectors is what the host has, and not the disk's own.
-  const bool has_own = dynamic_cast<const Disk*>(&source) != nullptr;
+  const auto* const disk = dynamic_cast<const Disk*>(&source);
   const bool known_sector = std::has_single_bit(options.logical_sector_size);
   return ParametersFor(
       options,
       {.size_bytes = AlignUp(source.size_bytes(), known_sector ? options.logical_sector_size : 1),
        .logical_sector_size = source.logical_sector_size(),
-       .physical_sector_size = has_own ? source.physical_sector_size() : 0});
+       .physical_sector_size = disk != nullptr ? source.physical_sector_size() : 0,
+       .block_size_bytes = disk != nullptr ? SmallestBlockSize(*disk) : 0});
 }
 
 Result<NewImage> MakeNewImage(const CreateOptions& options, const DiskParameters& parameters,

@@ -21,6 +21,7 @@ struct InheritedParameters {
   uint64_t size_bytes = 0;
   uint32_t logical_sector_size = 0;   ///< 0: as usual
   uint32_t physical_sector_size = 0;  ///< 0: as usual
+  uint64_t block_size_bytes = 0;      ///< of a dynamic disk; 0: as usual
 };
 
 /// Errors: kInvalidArgument, with what to say instead.

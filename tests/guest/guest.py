@@ -81,7 +81,8 @@ class Guest:
 
     def _read(self):
         for line in self._process.stdout:
-            self._lines.put(line.strip())
+            if line.endswith("\n"):  # the last one may be cut by the kill
+                self._lines.put(line.strip())
         self._lines.put(None)
 
     def _rest(self):
