@@ -456,8 +456,6 @@ class Eng:
             raise Poison()
         if label is not None and "skip_" + label in s.m:
             return  # as if it were not in the program
-        if label == "name_b":
-            return  # the commit's own sync makes this header durable; until then nothing relies on it
         if label is not None:
             s.stat["sync_" + label] += 1
         f = s.f
@@ -1262,6 +1260,19 @@ class Sim:
             raise Bad("DataWriteGuid unknown")
         return c
 
+    def check_either(s, arr, size, c):
+        """What was read must still be there when one header is lost later, whichever it is. Headers that
+        name the same log show the same."""
+        a, b = headers(arr)
+        if not a or not b or a.lg is b.lg:
+            return
+        s.opt["stat"]["either"] += 1
+        for slot in H:
+            left = arr[:]
+            left[slot : slot + 8] = [("X", slot, i) for i in range(8)]
+            if contents(view(left, size, s.m, s.child)) != c:
+                raise Bad("contents depend on one header")
+
     def sample(s, k):
         f = s.f
         r = s.rng
@@ -1278,6 +1289,7 @@ class Sim:
             try:
                 v = view(arr[:], size, s.m, s.child)
                 c = s.check_view(v, "ro")
+                s.check_either(arr, size, c)
                 if v.h.lg and r.random() < 0.25:
                     s.recover_check(arr, size, c, 0)
             except Bad as e:
@@ -1316,6 +1328,7 @@ class Sim:
                 raise Bad("recovery changed contents")
             if v.h.dwg not in s.dwgc and v.h.dwg is not s.eng.dwg1:
                 raise Bad("DataWriteGuid unknown")
+            s.check_either(a2, z2, c)
             if stop and r.random() < 0.2 and v.h.lg:
                 s.recover_check(a2, z2, c, depth + 1)
                 return
@@ -1341,8 +1354,6 @@ class Sim:
             except Bad as e:
                 s.bad("open: " + str(e))
                 return
-            if s.f.dev is False and False:
-                pass
             if ses == 0 or not s.waskill:
                 s.hist = [[[x, 0]] for x in s.eng.c0]
                 s.allow = None
@@ -1361,7 +1372,7 @@ class Sim:
                 s.dwgc[s.eng.dwg0] = s.eng.c0
             else:
                 s.dwgc.setdefault(s.eng.dwg0, None)
-            how = s.session(ops, k)
+            s.session(ops, k)
             if s.viol and s.stop:
                 return
             if (
@@ -1370,11 +1381,9 @@ class Sim:
                 arr, size = s.f.crash(r)
                 s.f = F(arr, size, s.dev)
                 s.waskill = False
-                if how == "closed":
-                    pass
                 try:
                     v = view(arr[:], size, s.m, s.child)
-                    s.check_view(v, "x")
+                    s.check_either(arr, size, s.check_view(v, "x"))
                 except Bad as e:
                     s.bad(str(e))
                     return

@@ -12,15 +12,14 @@ import time
 import sim
 
 ENGINE = {"restart": 1, "ahead": 1}
-# Label in sim.py, when, and whether something breaks without it. "name_b" is not made: it is here to
-# show that nothing misses it.
+# Label in sim.py, when, and whether something breaks without it.
 SYNCS = [
     ("first", "before the first header of the session", True),
     ("guid_a", "after the first header with the new GUIDs", True),
     ("guid_b", "after the second one", True),
     ("entry", "after the first log entry", True),
     ("name_a", "after the first header that names the log", True),
-    ("name_b", "after the second one (not made)", False),
+    ("name_b", "after the second one", True),
     ("payload", "of payload, where it must come before the entry", True),
     ("commit", "of the group commit", True),
     ("empty", "of a flush that has no page to log", True),
