@@ -12,7 +12,7 @@ import time
 import sim
 
 ENGINE = {"restart": 1, "ahead": 1}
-# Label in sim.py, when, and whether something breaks without it.
+# Label in engine.py, when, and whether something breaks without it.
 SYNCS = [
     ("first", "before the first header of the session", True),
     ("guid_a", "after the first header with the new GUIDs", True),
