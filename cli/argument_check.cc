@@ -41,6 +41,9 @@ constexpr ForeignOption kForeignOptions[] = {
     {"serve", "-r", "use --read-only"},
     {"serve", "-p", "the port is part of --listen HOST:PORT"},
     {"serve", "-b", "the address is part of --listen HOST:PORT"},
+    {"convert", "--azure",
+     "not implemented yet; for Azure: `vhdx convert SRC disk.raw`, then "
+     "`qemu-img convert -O vpc -o subformat=fixed,force_size disk.raw disk.vhd`"},
     {"", "--output", "for JSON, use --json"},
     {"", "--object", "not supported"},
     {"", "--image-opts", "the image is named by its path"},
@@ -99,8 +102,30 @@ size_t EditDistance(const std::string& a, const std::string& b) {
   return distance[a.size()][b.size()];
 }
 
+// Commands that people look for, and what to use meanwhile.
+struct FutureCommand {
+  std::string_view name;
+  std::string_view advice;
+};
+constexpr FutureCommand kFutureCommands[] = {
+    {"merge", "`vhdx convert CHILD NEW.vhdx` writes a chain into one new image"},
+    {"commit", "`vhdx convert CHILD NEW.vhdx` writes a chain into one new image"},
+    {"rebase", "`vhdx convert CHILD NEW.vhdx` writes a chain into one new image"},
+    {"compact", "`vhdx convert SRC NEW.vhdx` leaves out zeros"},
+    {"trim", "`vhdx convert SRC NEW.vhdx` leaves out zeros"},
+    {"resize",
+     "`vhdx create NEW.vhdx SIZE` and then `vhdx convert -n SRC NEW.vhdx` make a larger copy"},
+    {"repair", "`vhdx check` says what is wrong"},
+    {"amend", "a copy made by `vhdx convert` can have other parameters"},
+    {"mount", "`vhdx serve` gives it to any NBD client"},
+};
+
 std::string UnknownCommand(const CLI::App& root, std::string_view word) {
   constexpr size_t kAlike = 2;
+  const auto future = std::ranges::find(kFutureCommands, word, &FutureCommand::name);
+  if (future != std::end(kFutureCommands)) {
+    return Format("\"{}\" is not implemented yet; {}", word, future->advice);
+  }
   std::string sentence = Format("unknown command \"{}\"", Printable(word));
   const auto commands = CommandsOf(root);
   const auto like = [&](const CLI::App* command) {

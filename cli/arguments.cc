@@ -137,11 +137,14 @@ void AddConflict(CLI::App& app, const std::string& name, const std::string& othe
 }
 
 void AddChoice(CLI::App& app, const std::string& names, std::string& target,
-               const std::vector<std::string>& choices, const std::string& help) {
+               const std::vector<std::string>& choices, const std::string& help,
+               std::string (*advise)(const std::string& word)) {
   AddValue(app, names, Join(choices, "|"), help,
-           [&target, choices](const std::string& text) -> std::string {
+           [&target, choices, advise](const std::string& text) -> std::string {
              if (std::ranges::find(choices, text) == choices.end()) {
-               return Format("is not one of: {}", Join(choices, ", "));
+               const std::string advice = advise == nullptr ? "" : advise(text);
+               return Format("is not one of: {}{}{}", Join(choices, ", "),
+                             advice.empty() ? "" : "; ", advice);
              }
              target = text;
              return {};

@@ -70,9 +70,10 @@ void AddCount(CLI::App& app, const std::string& names, uint64_t& target, CountLi
 void AddNeed(CLI::App& app, const std::string& name, const std::string& needed);
 void AddConflict(CLI::App& app, const std::string& name, const std::string& other);
 
-/// One of some words.
+/// One of some words. What `advise` says of another word, if anything, is added to the message.
 void AddChoice(CLI::App& app, const std::string& names, std::string& target,
-               const std::vector<std::string>& choices, const std::string& help);
+               const std::vector<std::string>& choices, const std::string& help,
+               std::string (*advise)(const std::string& word) = nullptr);
 
 /// The words of an option that AddChoice made; none for another.
 std::vector<std::string> ChoicesOf(const CLI::Option& option);

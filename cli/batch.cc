@@ -82,7 +82,7 @@ class Batch {
  private:
   struct Ended {
     ExitStatus status = ExitStatus::kDone;
-    std::string text;
+    FileResult result;
   };
 
   bool is_array() const { return invocation_.options.json && !json_lines_; }
@@ -118,17 +118,17 @@ class Batch {
                                     : ExitStatus::kFailed;
       Json json = {{"filename", path}, {"exit-status", static_cast<int>(status)}};
       json.update(ErrorToJson(result.error()));
-      return {status, json_lines_ ? ToLine(json) : is_array() ? ToDocument(json) : ""};
+      return {status, {.text = json_lines_ ? ToLine(json) : is_array() ? ToDocument(json) : ""}};
     }
     result->json = messages.WithWarnings(std::move(result->json));
     if (json_lines_) {
       const Json json = {{"filename", path},
                          {"exit-status", static_cast<int>(result->status)},
                          {"document", std::move(result->json)}};
-      return {result->status, ToLine(json)};
+      return {result->status, {.text = ToLine(json)}};
     }
-    if (is_array()) return {result->status, ToDocument(result->json)};
-    return {result->status, std::move(result->text)};
+    if (is_array()) return {result->status, {.text = ToDocument(result->json)}};
+    return {result->status, *std::move(result)};
   }
 
   // Prints what is next in the order of the names; lines, as they come.
@@ -136,13 +136,13 @@ class Batch {
     const std::lock_guard lock(mutex_);
     status_ = Worse(status_, ended.status);
     if (json_lines_) {
-      invocation_.out.Write(ended.text + "\n");
+      invocation_.out.Write(ended.result.text + "\n");
       return;
     }
     results_[index] = std::move(ended);
     for (; next_to_print_ < results_.size() && results_[next_to_print_]; ++next_to_print_) {
-      Print(std::move(results_[next_to_print_]->text));
-      results_[next_to_print_]->text.clear();
+      Print(results_[next_to_print_]->result.TextFor(advised_));
+      results_[next_to_print_]->result = {};
     }
   }
 
@@ -167,6 +167,7 @@ class Batch {
   std::vector<std::optional<Ended>> results_;
   size_t next_to_print_ = 0;
   size_t printed_ = 0;
+  bool advised_ = false;
   ExitStatus status_ = ExitStatus::kDone;
 };
 
@@ -178,7 +179,8 @@ Result<ExitStatus> RunOnOne(const Invocation& invocation, const std::string& pat
     return std::unexpected(std::move(result.error()));
   }
   const Json document = invocation.messages.WithWarnings(std::move(result->json));
-  invocation.out.Write(invocation.options.json ? ToDocument(document) : result->text);
+  bool advised = false;
+  invocation.out.Write(invocation.options.json ? ToDocument(document) : result->TextFor(advised));
   return result->status;
 }
 

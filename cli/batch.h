@@ -31,6 +31,15 @@ struct FileResult {
   ExitStatus status = ExitStatus::kDone;
   Json json = {};         ///< the document
   std::string text = {};  ///< the same for people
+  /// The same with advice that one file a run is to come with; empty if there is none.
+  std::string text_with_advice = {};
+
+  /// The text of a file; `advised` says whether one before it came with advice.
+  std::string TextFor(bool& advised) {
+    if (advised || text_with_advice.empty()) return std::move(text);
+    advised = true;
+    return std::move(text_with_advice);
+  }
 };
 
 /// Does the work for one file. Called by several threads at once, with an invocation of its own.

@@ -1,5 +1,7 @@
 // Commands on many files.
 
+#include "cli/batch.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -147,6 +149,14 @@ TEST_F(Batch, WithoutFiles_IsAMistake) {
 
 TEST_F(Batch, Interrupted_EndsAsOne) {
   EXPECT_EQ(cli::Run(files_, {"check", "/vm/base.vhdx", "/vm/child.avhdx"}, true).status, 130);
+}
+
+// Whichever file is done first.
+TEST(FileResult, OneFileARunComesWithAdvice) {
+  bool advised = false;
+  EXPECT_EQ((FileResult{.text = "plain"}.TextFor(advised)), "plain");
+  EXPECT_EQ((FileResult{.text = "one", .text_with_advice = "one!"}.TextFor(advised)), "one!");
+  EXPECT_EQ((FileResult{.text = "two", .text_with_advice = "two!"}.TextFor(advised)), "two");
 }
 
 TEST_F(Batch, Chain_GoesBelowIfAsked) {

@@ -19,6 +19,10 @@ TEST_F(Commands, UsageMistakesAreOneSentenceAndAHint) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> mistakes = {
       {{}, "vhdx: the command is missing; see `vhdx --help`\n"},
       {{"--json"}, ""},
+      {{"compact", "x"},
+       "vhdx: \"compact\" is not implemented yet; `vhdx convert SRC NEW.vhdx` leaves out zeros; "
+       "see "
+       "`vhdx --help`\n"},
       {{"inof", "x"}, "vhdx: unknown command \"inof\"; did you mean `info`?; see `vhdx --help`\n"},
       {{"info"}, "vhdx: info: FILE is missing; see `vhdx info --help`\n"},
       {{"info", "--frob", "x"}, "vhdx: info: unknown option \"--frob\"; see `vhdx info --help`\n"},
@@ -36,7 +40,8 @@ TEST_F(Commands, UsageMistakesAreOneSentenceAndAHint) {
       {{"bench", "x", "--depth", "0"},
        "vhdx: bench: --depth: \"0\" is not a number from 1 to 1024; see `vhdx bench --help`\n"},
       {{"convert", "a", "b", "-O", "vhd"},
-       "vhdx: convert: --output-format: \"vhd\" is not one of: raw, vhdx; see `vhdx convert "
+       "vhdx: convert: --output-format: \"vhd\" is not one of: raw, vhdx; write a raw disk, then "
+       "`qemu-img convert -f raw -O vpc disk.raw FILE`; see `vhdx convert "
        "--help`\n"},
       {{"create", "a", "1G", "--disk-id", "0"},
        "vhdx: create: --disk-id: \"0\" is not a GUID; one looks like "

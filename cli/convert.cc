@@ -341,8 +341,8 @@ Command AddConvert(CLI::App& root) {
   AddFile(app, "SRC", arguments->source.path, "a VHDX image, a raw disk, or - for standard input");
   AddFile(app, "DST", arguments->target, "a file, a block device, or - for standard output");
   AddFormat(app, "-f,--format", arguments->source);
-  AddChoice(app, "-O,--output-format", arguments->target_format, {"raw", "vhdx"},
-            "format of DST (default: by its name; with -n, by its contents)");
+  AddOutputFormat(app, arguments->target_format,
+                  "format of DST (default: by its name; with -n, by its contents)");
   AddBaseDiskOptions(app, arguments->image);
   AddNewImageOptions(app, arguments->image, kBlockSizesOfACopy);
   AddGuid(app, "--disk-id", arguments->image.disk_id, "id of the new disk (default: random)");

@@ -126,6 +126,27 @@ Result<DiskSource> OpenRaw(const Invocation& invocation, const SourceArguments& 
   return DiskSource{.device = *std::move(device), .format = kRaw};
 }
 
+// QEMU's name of a format that this command neither reads nor writes; empty if it is none.
+std::string QemuNameOf(const std::string& word) {
+  if (word == "vhd") return "vpc";
+  constexpr std::string_view kNames[] = {"qcow2", "qcow", "vmdk", "vdi", "vpc", "qed"};
+  return std::ranges::find(kNames, word) == std::end(kNames) ? "" : word;
+}
+
+std::string AdviseOnSource(const std::string& word) {
+  const std::string name = QemuNameOf(word);
+  return name.empty()
+             ? ""
+             : Format("convert it first: `qemu-img convert -f {} -O raw FILE disk.raw`", name);
+}
+
+std::string AdviseOnTarget(const std::string& word) {
+  const std::string name = QemuNameOf(word);
+  return name.empty()
+             ? ""
+             : Format("write a raw disk, then `qemu-img convert -f raw -O {} disk.raw FILE`", name);
+}
+
 }  // namespace
 
 void NotePadding(const Invocation& invocation, const std::string& path, uint64_t size_bytes,
@@ -146,10 +167,14 @@ bool IsNamedAsVhdx(std::string_view path) {
          (name == "vhdx" || name == "avhdx" || name == "vhds");
 }
 
+void AddOutputFormat(CLI::App& app, std::string& target, const std::string& help) {
+  AddChoice(app, "-O,--output-format", target, {"raw", "vhdx"}, help, AdviseOnTarget);
+}
+
 void AddFormat(CLI::App& app, const std::string& names, SourceArguments& source,
                const std::string& of) {
   AddChoice(app, names, source.format, {"raw", "vhdx"},
-            Format("format of {} (default: by its contents)", of));
+            Format("format of {} (default: by its contents)", of), AdviseOnSource);
   source.format_option = names.substr(0, names.find(','));
 }
 

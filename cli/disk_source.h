@@ -53,6 +53,9 @@ void AddForceShare(CLI::App& app, ReadOptions& read);
 /// Adds `--parent`, `--ignore-parent-id` and `--ignore-log`.
 void AddOverrides(CLI::App& app, ReadOptions& read);
 
+/// Adds `-O, --output-format raw|vhdx`.
+void AddOutputFormat(CLI::App& app, std::string& target, const std::string& help);
+
 struct DiskSource {
   std::unique_ptr<BlockDevice> device;
   std::string_view format;  ///< "raw" or "vhdx"

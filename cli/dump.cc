@@ -124,7 +124,7 @@ class TextDumper {
 class JsonDumper {
  public:
   JsonDumper(const Invocation& invocation, ImageDump& dump)
-      : gate_(invocation), dump_(dump), json_(invocation.out) {}
+      : gate_(invocation), messages_(invocation.messages), dump_(dump), json_(invocation.out) {}
 
   Result<void> Print(const DumpArguments& arguments) {
     // The first visit only looks for errors: what cannot be finished is not begun, and no image has
@@ -136,6 +136,9 @@ class JsonDumper {
     json_.Member("filename", dump_.info().filename);
     PrintFixedParts(arguments, *metadata);
     auto printed = PrintLists(arguments);
+    if (Json warnings = messages_.Warnings(); !warnings.empty()) {
+      json_.Member("warnings", warnings);
+    }
     json_.EndObject();
     json_.Finish();
     return printed;
@@ -209,6 +212,7 @@ class JsonDumper {
   }
 
   Gate gate_;
+  const Messages& messages_;
   ImageDump& dump_;
   JsonStream json_;
 };

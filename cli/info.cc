@@ -4,7 +4,6 @@
 #include <vhdxkit/statistics.h>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -101,25 +100,28 @@ Json ToJson(bool as_array, const std::vector<ImageReport>& reports) {
   return as_array ? json : json[0];
 }
 
-// What to do about a sparse file is said once in a run, and not of each of many.
-std::string ToText(const std::vector<ImageReport>& reports, std::atomic<bool>& advised) {
+// What to do about a sparse file is said once, of the first.
+std::string ToText(const std::vector<ImageReport>& reports, SparseAdvice advice) {
   std::string text;
   for (const ImageReport& report : reports) {
     if (&report != &reports.front()) text += "\n";
-    const bool sparse = report.inspection.image.host_sparse;
-    const bool advise = sparse && !advised.exchange(true);
-    text += InfoToText(report, advise ? SparseAdvice::kGive : SparseAdvice::kLeaveOut);
+    text += InfoToText(report, advice);
+    if (report.inspection.image.host_sparse) advice = SparseAdvice::kLeaveOut;
   }
   return text;
 }
 
 Result<FileResult> InfoOf(const Invocation& invocation, const InfoArguments& arguments,
-                          const std::string& path, std::atomic<bool>& advised) {
+                          const std::string& path) {
   WarnOfForceShare(invocation, path, arguments.read);
   auto reports = ReportOnChain(invocation, arguments, path);
   if (!reports) return std::unexpected(std::move(reports.error()));
   if (invocation.options.json) return FileResult{.json = ToJson(arguments.chain, *reports)};
-  return FileResult{.text = ToText(*reports, advised)};
+  FileResult result{.text = ToText(*reports, SparseAdvice::kLeaveOut)};
+  const bool sparse = std::ranges::any_of(
+      *reports, [](const ImageReport& report) { return report.inspection.image.host_sparse; });
+  if (sparse) result.text_with_advice = ToText(*reports, SparseAdvice::kGive);
+  return result;
 }
 
 }  // namespace
@@ -135,10 +137,9 @@ Command AddInfo(CLI::App& root) {
   AddForceShare(app, arguments->read);
   AddOverrides(app, arguments->read);
   return {&app, [arguments](const Invocation& invocation) {
-            std::atomic<bool> advised = false;
             return RunBatch(invocation, arguments->batch,
                             [&](const Invocation& each, const std::string& path) {
-                              return InfoOf(each, *arguments, path, advised);
+                              return InfoOf(each, *arguments, path);
                             });
           }};
 }

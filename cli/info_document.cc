@@ -152,7 +152,7 @@ void AddBlocks(FieldList& fields, const ImageReport& report) {
   fields.Add("fragmentation", Format("{:.1f} %", report.blocks->fragmentation()));
   fields.Add("minimum size", report.minimum_size_bytes
                                  ? FormatSizeExactly(*report.minimum_size_bytes)
-                                 : "unknown: no partition table was found");
+                                 : "unknown: no partition table says where the data ends");
 }
 
 // What is worse than a note.

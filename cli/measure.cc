@@ -64,8 +64,7 @@ Command AddMeasure(CLI::App& root) {
       root, "measure", "Show how large the result of a conversion would be, without writing it.");
   AddFile(app, "FILE", arguments->source.path, "a VHDX image, or a raw disk");
   AddFormat(app, "-f,--format", arguments->source);
-  AddChoice(app, "-O,--output-format", arguments->target_format, {"raw", "vhdx"},
-            "format of the result (default: raw)");
+  AddOutputFormat(app, arguments->target_format, "format of the result (default: raw)");
   AddBaseDiskOptions(app, arguments->image);
   AddNewImageOptions(app, arguments->image, kBlockSizesOfACopy);
   AddGuid(app, "--disk-id", arguments->image.disk_id, "id of the new disk (default: random)");

@@ -54,9 +54,14 @@ void Messages::Warn(std::string_view file, std::string_view sentence) const {
   warnings_.push_back({{"file", TextOrNull(file)}, {"sentence", sentence}});
 }
 
-Json Messages::WithWarnings(Json document) const {
+Json Messages::Warnings() const {
   const MutexLock lock(mutex_);
-  if (document.is_object() && !warnings_.empty()) document["warnings"] = warnings_;
+  return warnings_;
+}
+
+Json Messages::WithWarnings(Json document) const {
+  Json warnings = Warnings();
+  if (document.is_object() && !warnings.empty()) document["warnings"] = std::move(warnings);
   return document;
 }
 

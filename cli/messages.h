@@ -36,6 +36,8 @@ class Messages {
   void ReportUsage(std::string_view sentence, std::string_view hint) const;
   /// What the user should know before relying on the result. It is kept for the document, too.
   void Warn(std::string_view file, std::string_view sentence) const;
+  /// All warnings so far, an array of {file, sentence}.
+  Json Warnings() const;
   /// The document with all warnings so far as the member "warnings", an array of {file, sentence}.
   /// An array, or a document without warnings, stays as it is.
   Json WithWarnings(Json document) const;

@@ -102,6 +102,13 @@ TEST_F(Commands, CheckTellsCorruptionsWithTheirRules) {
   EXPECT_NE(text.out.find("[bat.entry.overlap]"), std::string::npos) << text.out;
 }
 
+TEST_F(Commands, DumpHasItsWarningsInTheDocument) {
+  base_.log.log_guid = testing::TestGuid(9);  // of a log that was never begun
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/never.vhdx"));
+  const Outcome outcome = Run({"dump", "--json", "/never.vhdx", "headers"});
+  EXPECT_EQ(outcome.json()["warnings"][0]["file"], "/never.vhdx") << outcome.out;
+}
+
 TEST_F(Commands, MapWarnsOfBlocksInOnePlace) {
   base_.blocks = {testing::FullBlock(0, 64 * kMiB), testing::FullBlock(1, 64 * kMiB)};
   ASSERT_TRUE(testing::BuildAt(base_, files_, "/bad.vhdx"));

@@ -123,7 +123,8 @@ void WarnOfOpenPort(const Invocation& invocation, const ServeArguments& argument
 
 void Announce(const Invocation& invocation, const NbdServer& server) {
   if (invocation.options.json) {
-    invocation.out.Write(ToDocument({{"uri", server.uri()}, {"pid", server.pid()}}));
+    const Json document = {{"uri", server.uri()}, {"pid", server.pid()}};
+    invocation.out.Write(ToDocument(invocation.messages.WithWarnings(document)));
   } else {
     invocation.out.Write(server.uri() + "\n");
   }
