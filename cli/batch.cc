@@ -201,7 +201,7 @@ Result<ExitStatus> RunBatch(const Invocation& invocation, const BatchArguments& 
   if (!list.is_list() && !arguments.json_lines) {
     return RunOnOne(invocation, list.names.front(), work);
   }
-  const auto names = ReadNames(list);
+  const auto names = ReadNames(list, invocation.interrupted);
   if (!names) return std::unexpected(names.error());
   Invocation each = invocation;
   each.options.json = invocation.options.json || arguments.json_lines;

@@ -88,7 +88,7 @@ void Print(const Invocation& invocation, const ChainArguments& arguments,
 }
 
 Result<ExitStatus> RunChain(const Invocation& invocation, const ChainArguments& arguments) {
-  const auto names = ReadNames(arguments.list);
+  const auto names = ReadNames(arguments.list, invocation.interrupted);
   if (!names) return std::unexpected(names.error());
   const Places places = PlacesOf(invocation, *names, arguments.list.recursive);
   auto nodes =

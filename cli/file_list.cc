@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <set>
 #include <system_error>
@@ -44,7 +45,7 @@ std::string PathIn(const std::string& folder, const std::string& name) {
 }
 
 // Not through a FileSystem: a list may come from a pipe, which no image can.
-Result<std::string> ReadAll(int fd, const std::string& name) {
+Result<std::string> ReadAll(int fd, const std::string& name, const std::atomic<bool>& interrupted) {
   std::string text;
   std::array<char, 65536> buffer;
   for (;;) {
@@ -53,6 +54,8 @@ Result<std::string> ReadAll(int fd, const std::string& name) {
       text.append(buffer.data(), static_cast<size_t>(count));
     } else if (count == 0) {
       return text;
+    } else if (interrupted) {
+      return Fail(ErrorCode::kCancelled, "interrupted");
     } else if (errno != EINTR) {
       return Fail(ErrorCode::kIo,
                   Format("cannot read the list: {}", std::generic_category().message(errno)), name);
@@ -60,15 +63,16 @@ Result<std::string> ReadAll(int fd, const std::string& name) {
   }
 }
 
-Result<std::string> ReadList(const std::string& path, int input_fd) {
-  if (path == "-") return ReadAll(input_fd, "standard input");
+Result<std::string> ReadList(const std::string& path, const std::atomic<bool>& interrupted,
+                             int input_fd) {
+  if (path == "-") return ReadAll(input_fd, "standard input", interrupted);
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
     const ErrorCode code = errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
     return Fail(code, Format("cannot open the list: {}", std::generic_category().message(errno)),
                 path);
   }
-  auto text = ReadAll(fd, path);
+  auto text = ReadAll(fd, path, interrupted);
   ::close(fd);
   return text;
 }
@@ -105,10 +109,11 @@ void AddFileList(CLI::App& app, const std::string& name, FileListArguments& argu
   });
 }
 
-Result<std::vector<std::string>> ReadNames(const FileListArguments& arguments, int input_fd) {
+Result<std::vector<std::string>> ReadNames(const FileListArguments& arguments,
+                                           const std::atomic<bool>& interrupted, int input_fd) {
   std::vector<std::string> names = arguments.names;
   if (arguments.files_from.empty()) return names;
-  auto text = ReadList(arguments.files_from, input_fd);
+  auto text = ReadList(arguments.files_from, interrupted, input_fd);
   if (!text) return std::unexpected(std::move(text.error()));
   const char separator = arguments.null_separated ? '\0' : '\n';
   for (size_t at = 0; at < text->size();) {

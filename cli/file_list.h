@@ -7,6 +7,7 @@
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
 
+#include <atomic>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,9 +32,10 @@ struct FileListArguments {
 void AddFileList(CLI::App& app, const std::string& name, FileListArguments& arguments,
                  const std::string& help);
 
-/// The names as given, then those of --files-from. Errors: kInvalidArgument if there are none; kIo,
-/// kNotFound, kPermission for the list.
-Result<std::vector<std::string>> ReadNames(const FileListArguments& arguments, int input_fd = 0);
+/// The names as given, then those of --files-from. Errors: kInvalidArgument if there are none;
+/// kCancelled; kIo, kNotFound, kPermission for the list.
+Result<std::vector<std::string>> ReadNames(const FileListArguments& arguments,
+                                           const std::atomic<bool>& interrupted, int input_fd = 0);
 
 /// A directory and all directories below it, in the order of their names. Symbolic links to
 /// directories are followed once. A directory that cannot be read is in the list.

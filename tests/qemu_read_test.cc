@@ -10,6 +10,7 @@
 #include <vhdxkit/disk.h>
 #include <vhdxkit/raw_device.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <random>

@@ -17,6 +17,8 @@ constexpr size_t kMaxNameBytes = 200;  // of the target's name in it; file syste
 constexpr size_t kSuffixLength = 6;
 constexpr size_t kMostSearched = 10000;  // names in the directory
 
+constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789";
+
 struct SplitPath {
   std::string folder;  ///< with its '/', or empty
   std::string name;
@@ -31,7 +33,6 @@ SplitPath Split(const std::string& path) {
 /// Letters that no other call in this process gets, and hardly one in another. Nothing depends on
 /// that: the file is created only if the name is free.
 std::string NextSuffix() {
-  static constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789";
   static std::atomic<uint64_t> calls = 0;
   const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
   uint64_t number = (static_cast<uint64_t>(now) +
@@ -63,8 +64,10 @@ void RemoveAbandoned(FileSystem& files, const SplitPath& target) {
   const auto names = files.List(target.folder.empty() ? "." : target.folder, kMostSearched);
   if (!names || names->size() == kMostSearched) return;
   for (const std::string& name : *names) {
-    const bool is_ours = name.size() == prefix.size() + kSuffixLength + kEnding.size() &&
-                         name.starts_with(prefix) && name.ends_with(kEnding);
+    const bool is_ours =
+        name.size() == prefix.size() + kSuffixLength + kEnding.size() && name.starts_with(prefix) &&
+        name.ends_with(kEnding) &&
+        name.substr(prefix.size(), kSuffixLength).find_first_not_of(kLetters) == std::string::npos;
     if (!is_ours) continue;
     const std::string path = target.folder + name;
     const auto file = files.Open(path, {.access = FileAccess::kReadWrite});

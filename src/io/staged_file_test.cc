@@ -47,6 +47,7 @@ TEST(StagedFile, WhatAKilledProcessLeft_IsRemovedByTheNext) {
   MemoryFileSystem files;
   files.AddFile("/d/.new.vhdx.abc123.partial", kBytes);
   files.AddFile("/d/.new.vhdx.backups.partial");  // not ours: another length
+  files.AddFile("/d/.new.vhdx.My-Own.partial");   // nor these: other letters
   files.AddFile("/d/.other.vhdx.abc123.partial");
   auto staged = StagedFile::Create(files, "/d/new.vhdx");
   ASSERT_TRUE(staged);
@@ -54,7 +55,7 @@ TEST(StagedFile, WhatAKilledProcessLeft_IsRemovedByTheNext) {
   auto other = StagedFile::Create(files, "/d/new.vhdx");
   ASSERT_TRUE(other);
   const std::vector<std::string> names = Names(files);
-  EXPECT_EQ(names.size(), 4U);
+  EXPECT_EQ(names.size(), 5U);
   EXPECT_FALSE(files.Contents("/d/.new.vhdx.abc123.partial"));
   EXPECT_TRUE(files.Contents((*staged)->temporary_path()));
   EXPECT_TRUE((*staged)->Commit(RenameMode::kRefuseExisting, Durability::kNone));
