@@ -246,6 +246,8 @@ void AddNeverBegun(std::vector<BrokenCase>& cases) {
                         Dirty({{.writes = {Ruin()}, .log_guid = Guid{}}}), {never, StaleAt(0)}));
   cases.push_back(Opens("log/first sector of the only entry was never written",
                         Dirty({{.writes = {Ruin()}, .torn_sectors = {0}}}), {never}));
+  cases.push_back(Opens("log/data of the only entry was never written",
+                        Dirty({{.writes = {Ruin()}, .torn_sectors = {1}}}), {never}));
   ImageSpec noise = Dirty({});
   noise.late_patches = {PatchFill(kLog, kMiB, std::byte{0xEE})};
   cases.push_back(Opens("log/ring full of noise", noise, {never}));
@@ -255,8 +257,6 @@ void AddNoSequence(std::vector<BrokenCase>& cases) {
   const std::string none = At(rules::kLogSequenceNone, kLog);
   cases.push_back(Refused("log/only entry has a wrong checksum",
                           Dirty({{.writes = {MovedBat()}, .checksum_xor = 1}}), none));
-  cases.push_back(Refused("log/only entry is torn at 1",
-                          Dirty({{.writes = {MovedBat()}, .torn_sectors = {1}}}), none));
   // Every sector looks like the start of an entry as long as the ring.
   ImageSpec heads = Dirty({});
   const std::vector<std::byte> head = EncodeLogEntry({.sequence_number = 5}, kSession);
