@@ -107,17 +107,20 @@ struct FutureCommand {
   std::string_view name;
   std::string_view advice;
 };
+constexpr std::string_view kToFlatten =
+    "`vhdx convert CHILD NEW.vhdx` writes a chain into one new image";
+constexpr std::string_view kToCompact = "`vhdx convert SRC NEW.vhdx` leaves out zeros";
 constexpr FutureCommand kFutureCommands[] = {
-    {"merge", "`vhdx convert CHILD NEW.vhdx` writes a chain into one new image"},
-    {"commit", "`vhdx convert CHILD NEW.vhdx` writes a chain into one new image"},
-    {"rebase", "`vhdx convert CHILD NEW.vhdx` writes a chain into one new image"},
-    {"compact", "`vhdx convert SRC NEW.vhdx` leaves out zeros"},
-    {"trim", "`vhdx convert SRC NEW.vhdx` leaves out zeros"},
+    {"merge", kToFlatten},
+    {"commit", kToFlatten},
+    {"rebase", kToFlatten},
+    {"compact", kToCompact},
+    {"trim", kToCompact},
     {"resize",
      "`vhdx create NEW.vhdx SIZE` and then `vhdx convert -n SRC NEW.vhdx` make a larger copy"},
     {"repair", "`vhdx check` says what is wrong"},
     {"amend", "a copy made by `vhdx convert` can have other parameters"},
-    {"mount", "`vhdx serve` gives it to any NBD client"},
+    {"mount", "`vhdx serve` serves the disk; the README shows how to mount it"},
 };
 
 std::string UnknownCommand(const CLI::App& root, std::string_view word) {

@@ -80,11 +80,6 @@ class Batch {
   }
 
  private:
-  struct Ended {
-    ExitStatus status = ExitStatus::kDone;
-    FileResult result;
-  };
-
   bool is_array() const { return invocation_.options.json && !json_lines_; }
 
   void WorkOnSome() {
@@ -93,7 +88,8 @@ class Batch {
     }
   }
 
-  Ended WorkOn(const std::string& path) {
+  // What is to be printed is the text of the result.
+  FileResult WorkOn(const std::string& path) {
     // Its own messages: warnings belong to its document.
     const Messages messages(invocation_.error_fd,
                             {.json = invocation_.options.json, .quiet = invocation_.options.quiet});
@@ -118,31 +114,33 @@ class Batch {
                                     : ExitStatus::kFailed;
       Json json = {{"filename", path}, {"exit-status", static_cast<int>(status)}};
       json.update(ErrorToJson(result.error()));
-      return {status, {.text = json_lines_ ? ToLine(json) : is_array() ? ToDocument(json) : ""}};
+      return {.status = status,
+              .text = json_lines_  ? ToLine(json)
+                      : is_array() ? ToDocument(json)
+                                   : ""};
     }
     result->json = messages.WithWarnings(std::move(result->json));
     if (json_lines_) {
       const Json json = {{"filename", path},
                          {"exit-status", static_cast<int>(result->status)},
                          {"document", std::move(result->json)}};
-      return {result->status, {.text = ToLine(json)}};
+      return {.status = result->status, .text = ToLine(json)};
     }
-    if (is_array()) return {result->status, {.text = ToDocument(result->json)}};
-    return {result->status, *std::move(result)};
+    if (is_array()) return {.status = result->status, .text = ToDocument(result->json)};
+    return *std::move(result);
   }
 
   // Prints what is next in the order of the names; lines, as they come.
-  void End(size_t index, Ended ended) {
+  void End(size_t index, FileResult result) {
     const std::lock_guard lock(mutex_);
-    status_ = Worse(status_, ended.status);
+    status_ = Worse(status_, result.status);
     if (json_lines_) {
-      invocation_.out.Write(ended.result.text + "\n");
+      invocation_.out.Write(result.text + "\n");
       return;
     }
-    results_[index] = std::move(ended);
+    results_[index] = std::move(result);
     for (; next_to_print_ < results_.size() && results_[next_to_print_]; ++next_to_print_) {
-      Print(results_[next_to_print_]->result.TextFor(advised_));
-      results_[next_to_print_]->result = {};
+      Print(std::exchange(*results_[next_to_print_], {}).TextFor(advised_));
     }
   }
 
@@ -164,7 +162,7 @@ class Batch {
   const std::vector<std::string> files_;
   std::atomic<size_t> next_ = 0;
   std::mutex mutex_;  // guards what follows
-  std::vector<std::optional<Ended>> results_;
+  std::vector<std::optional<FileResult>> results_;
   size_t next_to_print_ = 0;
   size_t printed_ = 0;
   bool advised_ = false;

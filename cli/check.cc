@@ -43,7 +43,7 @@ Result<CheckReport> CheckImage(const Invocation& invocation, const CheckArgument
                invocation.control(progress));
 }
 
-// What is no VHDX is perhaps something else that can be named.
+// A file that is not a VHDX may be of another format that we can name.
 void NameOtherFormats(const Invocation& invocation, CheckReport& report) {
   for (Finding& finding : report.findings) {
     if (finding.rule->id != "file.signature") continue;

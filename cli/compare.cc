@@ -1,4 +1,4 @@
-// vhdx compare: do two disks hold the same?
+// vhdx compare: whether two disks have the same contents.
 
 #include <vhdxkit/compare.h>
 

@@ -201,13 +201,9 @@ void WarnOfForceShare(const Invocation& invocation, const std::string& path,
   }
 }
 
-Result<void> WarnOfSharedSpace(const Invocation& invocation, BlockDevice& device) {
-  auto shared = RefuseSharedSpace(device);
-  if (shared) return {};
-  if (shared.error().code != ErrorCode::kCorrupt) return shared;
-  const Error& error = shared.error();
-  invocation.messages.Warn(error.file, error.sentence);
-  return {};
+void WarnOfSharedSpace(const Invocation& invocation, BlockDevice& device) {
+  const auto shared = RefuseSharedSpace(device);
+  if (!shared) invocation.messages.Warn(shared.error().file, shared.error().sentence);
 }
 
 void WarnOfMissingLocks(const Invocation& invocation, const std::vector<Finding>& findings) {

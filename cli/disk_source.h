@@ -78,9 +78,9 @@ Result<void> CheckStandardInput(StandardInput& input, const SourceArguments& sou
 void WarnOfForceShare(const Invocation& invocation, const std::string& path,
                       const ReadOptions& read);
 
-/// Warns if two blocks of the disk are in one place, so that one of them reads as the other.
-/// Errors: kIo.
-Result<void> WarnOfSharedSpace(const Invocation& invocation, BlockDevice& device);
+/// Warns if two blocks of the disk are in one place, so that one of them reads as the other, or if
+/// that cannot be told.
+void WarnOfSharedSpace(const Invocation& invocation, BlockDevice& device);
 
 /// Warns of each file system without locks that the findings tell of.
 void WarnOfMissingLocks(const Invocation& invocation, const std::vector<Finding>& findings);

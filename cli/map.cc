@@ -161,9 +161,7 @@ Result<void> PrintTable(const Invocation& invocation, BlockDevice& disk) {
 Result<ExitStatus> RunMap(const Invocation& invocation, const SourceArguments& arguments) {
   auto source = OpenDiskSource(invocation, arguments);
   if (!source) return std::unexpected(std::move(source.error()));
-  if (auto warned = WarnOfSharedSpace(invocation, *source->device); !warned) {
-    return std::unexpected(std::move(warned.error()));
-  }
+  WarnOfSharedSpace(invocation, *source->device);
   auto printed = invocation.options.json ? PrintJson(invocation, *source->device)
                                          : PrintTable(invocation, *source->device);
   if (!printed) return std::unexpected(std::move(printed.error()));

@@ -1,11 +1,14 @@
 // The commands that only look: what they print.
 
 #include <gtest/gtest.h>
+#include <vhdxkit/inspect.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 
 #include "cli/commands_fixture.h"
+#include "testing/fault_file.h"
 
 namespace vhdx::cli {
 namespace {
@@ -115,6 +118,22 @@ TEST_F(Commands, MapWarnsOfBlocksInOnePlace) {
   const Outcome outcome = Run({"map", "/bad.vhdx"});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_TRUE(outcome.err.starts_with("vhdx: warning: /bad.vhdx: ")) << outcome.err;
+}
+
+TEST_F(Commands, MapShowsWhatTheRestOfTheBatSays) {
+  testing::ImageSpec spec = testing::DynamicImage({.disk_size = 2 * kGiB, .block_size = kMiB});
+  spec.blocks = {testing::FullBlock(0), testing::FullBlock(1500)};
+  ASSERT_TRUE(testing::BuildAt(spec, files_, "/large.vhdx"));
+  const uint64_t bat = Inspect(files_, "/large.vhdx")->image.bat_region.file_offset;
+  auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem failing(files_, plan);
+  plan->Add({.call = testing::FileCall::kRead,
+             .range = FileRange{bat + 8192, 4096},
+             .length = testing::FaultLength::kFromThen});
+  const Outcome outcome = cli::Run(failing, {"map", "/large.vhdx"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.out.find("  data  "), std::string::npos) << outcome.out << outcome.err;
+  EXPECT_NE(outcome.out.find("  bad\n"), std::string::npos) << outcome.out << outcome.err;
 }
 
 TEST_F(Commands, CheckOfOddAndOfForeignFiles) {

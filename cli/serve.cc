@@ -61,7 +61,11 @@ Result<void> TryToOpen(const Invocation& invocation, const ServeArguments& argum
   for (size_t depth = 0; depth < (*disk)->chain_length(); ++depth) {
     WarnOfFindings(invocation, (*disk)->image(depth).findings);
   }
-  if (arguments.read_only) return WarnOfSharedSpace(invocation, **disk);
+  if (arguments.read_only) {
+    WarnOfSharedSpace(invocation, **disk);
+    return {};
+  }
+  // The writer would refuse every write.
   if (auto shared = (*disk)->RefuseSharedSpace(); !shared) return shared;
   disk->reset();  // and its locks
   open.access = DiskAccess::kReadWrite;

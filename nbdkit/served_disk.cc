@@ -37,7 +37,6 @@ Result<void> ServedDisk::Prepare() {
   // Whether a connection wants to write is not known yet. Refusing all that do would look to a
   // client like a server without an export.
   if (!shared) {
-    if (shared.error().code != ErrorCode::kCorrupt) return shared;
     read_only_reason_ = std::move(shared.error());
     return {};
   }

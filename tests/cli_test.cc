@@ -363,6 +363,16 @@ TEST_P(CliInterruption, LeavesNothing) {
 
 INSTANTIATE_TEST_SUITE_P(Signals, CliInterruption, ::testing::Values(SIGINT, SIGTERM, SIGHUP));
 
+// Nor may a list that does not end, as on a terminal.
+TEST_F(Cli, InterruptionEndsTheWaitForAList) {
+  const CommandResult ended =
+      RunCommand({"sh", "-c",
+                  "cd " + folder() + "; mkfifo list; sleep 20 > list & writer=$!; " +
+                      "timeout --preserve-status -s INT 1 " + kCommand +
+                      " info --files-from - < list; echo status $?; kill $writer"});
+  EXPECT_EQ(ended.out, "status 130\n") << ended.err;
+}
+
 // A reader that never reads must not keep the command from ending.
 TEST_F(Cli, InterruptionEndsTheWaitForAReader) {
   std::array<int, 2> pipe = {};

@@ -153,6 +153,12 @@ TEST_F(Nbd, DiskWithTwoBlocksInOnePlace_IsServedReadOnly) {
       RunVhdx({"serve", "--read-only", PathOf("double.vhdx"), "--run", "true"});
   EXPECT_EQ(read.exit_status, 0);
   EXPECT_TRUE(read.err.starts_with("vhdx: warning: ")) << read.err;
+  // A server that is stopped as soon as it has said where it is.
+  const CommandResult json = Shell(
+      "$vhdx serve --json --read-only double.vhdx > said & server=$!; "
+      "for i in $(seq 200); do [ -s said ] && break; sleep 0.05; done; "
+      "kill $server; wait $server; cat said");
+  EXPECT_EQ(Json::parse(json.out)["warnings"][0]["file"], "double.vhdx") << json.out;
 }
 
 TEST_F(Nbd, ParentIsServedReadOnly) {

@@ -79,7 +79,7 @@ def find_active(arr, g, mut):
 
 
 def qemu_active(arr, g):
-    """QEMU's search as described in peers.md 3.3 A: whole run, chosen by first entry's number, Tail ignored, first-to-second jump accepted"""
+    """QEMU's search: whole run, chosen by first entry's number, Tail ignored, first-to-second jump accepted"""
     cand = None
     tail = 0
     while True:

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <nbdkit-plugin.h>
 #include <vhdxkit/create.h>
+#include <vhdxkit/inspect.h>
 
 #include <array>
 #include <cerrno>
@@ -335,6 +336,32 @@ TEST_F(NbdkitPlugin, FileThatIsNotThere_EndsTheStart) {
   EXPECT_EQ(Start({{"file", "/nothing.vhdx"}}), -1);
   EXPECT_EQ(reports.Take().size(), 1U);
 }
+
+class NbdkitPluginAccess : public NbdkitPlugin, public ::testing::WithParamInterface<bool> {};
+
+// A page of the BAT that cannot be read costs its own blocks, and not the disk.
+TEST_P(NbdkitPluginAccess, UnreadablePageOfTheBat_CostsItsOwnBlocks) {
+  testing::ImageSpec spec = testing::DynamicImage({.disk_size = 2 * kGiB, .block_size = kMiB});
+  spec.blocks = testing::FullBlocks(1);
+  MakeDisk("/disk.vhdx", std::move(spec));
+  const uint64_t bat = Inspect(host->files, "/disk.vhdx")->image.bat_region.file_offset;
+  host->plan->Add({.call = testing::FileCall::kRead,
+                   .range = FileRange{bat + 8192, 4096},
+                   .length = testing::FaultLength::kFromThen});
+  ::testing::internal::CaptureStderr();
+  std::vector<std::pair<std::string, std::string>> parameters = {{"file", "/disk.vhdx"}};
+  if (GetParam()) parameters.emplace_back("access", "read");
+  EXPECT_EQ(Start(parameters), 0);
+  ::testing::internal::GetCapturedStderr();
+  void* const disk = Connect();
+  ASSERT_NE(disk, nullptr);
+  EXPECT_EQ(plugin_.can_write(disk), 0);
+  EXPECT_EQ(Read(disk, 0, 4096).size(), 4096U);
+  EXPECT_TRUE(Read(disk, 1500 * kMiB, 4096).empty());
+  plugin_.close(disk);
+}
+
+INSTANTIATE_TEST_SUITE_P(Access, NbdkitPluginAccess, ::testing::Bool());
 
 TEST_F(NbdkitPlugin, ParentOfAnotherImage_IsServedReadOnly) {
   MakeDisk();
