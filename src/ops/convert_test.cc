@@ -120,7 +120,9 @@ TEST_F(ConvertIn, CopyOfAChain_HasItsSmallestBlocks) {
   auto source = Open("/vm/child.vhdx");
   ASSERT_TRUE(ConvertToVhdx(files_, *source, kTarget, {}, {}));
   EXPECT_EQ(Open(kTarget)->image(0).parameters.block_size_bytes, 2 * kMiB);
-  ASSERT_TRUE(ConvertToVhdx(files_, *Open("/vm/base.vhdx"), "/vm/other.vhdx", {}, {}));
+  child.parameters.block_size_bytes = 16 * kMiB;
+  ASSERT_TRUE(testing::BuildAt(child, files_, "/vm/coarse.vhdx"));
+  ASSERT_TRUE(ConvertToVhdx(files_, *Open("/vm/coarse.vhdx"), "/vm/other.vhdx", {}, {}));
   EXPECT_EQ(Open("/vm/other.vhdx")->image(0).parameters.block_size_bytes, 4 * kMiB);
   ASSERT_TRUE(ConvertToVhdx(files_, *source, "/vm/large.vhdx", {.block_size_bytes = 8 * kMiB}, {}));
   EXPECT_EQ(Open("/vm/large.vhdx")->image(0).parameters.block_size_bytes, 8 * kMiB);
