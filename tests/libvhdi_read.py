@@ -4,7 +4,10 @@ module pyvhdi (package python3-libvhdi) needs neither root nor FUSE, which `vhdi
 
 import sys
 
-import pyvhdi
+try:
+    import pyvhdi
+except ImportError:
+    sys.exit("libvhdi_read.py: needs the Python module pyvhdi (package python3-libvhdi)")
 
 PIECE = 1 << 20
 

@@ -88,6 +88,7 @@ class Guest:
     def _rest(self):
         self._process.wait()
         self._reader.join()
+        self._process.stdout.close()
         lines = []
         while not self._lines.empty():
             lines.append(self._lines.get())
