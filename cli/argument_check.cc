@@ -12,64 +12,137 @@
 namespace vhdx::cli {
 namespace {
 
-// An option of qemu-img, and what it is called here. An empty command: any.
+// An option of another program, and what it is called here. An empty command: any that does not
+// have the option itself.
 struct ForeignOption {
   std::string_view command;
   std::string_view name;
   std::string_view advice;
 };
+constexpr std::string_view kOwnNames =
+    "options have names of their own here: --block-size, --log-size, --fixed";
+constexpr std::string_view kByParent = "the parent is named with --parent";
+constexpr std::string_view kIsVhdx = "a new image is always a VHDX";
+constexpr std::string_view kByFixed = "a disk of fixed size is made with --fixed";
+constexpr std::string_view kBySize = "the size comes after the file: `vhdx create FILE SIZE`";
+constexpr std::string_view kNoSnapshots =
+    "a checkpoint is a file of its own: name its .avhdx file as the source";
+constexpr std::string_view kWholeMap = "the map is always of the whole disk";
+constexpr std::string_view kHostCache = "the cache of the host is used; --direct bypasses it";
+constexpr std::string_view kUntilStopped = "the server runs until it is stopped";
 constexpr ForeignOption kForeignOptions[] = {
-    {"create", "-f", "a new image is always a VHDX"},
-    {"create", "-b", "the parent is named with --parent"},
+    {"create", "-f", kIsVhdx},
+    {"create", "--format", kIsVhdx},
+    {"create", "-b", kByParent},
+    {"create", "--backing", kByParent},
+    {"create", "--diffparent", kByParent},
     {"create", "-F", "the format of a parent is always VHDX"},
-    {"create", "-o", "options have names of their own here: --block-size, --log-size, --fixed"},
-    {"convert", "-o", "options have names of their own here: --block-size, --log-size, --fixed"},
+    {"create", "-o", kOwnNames},
+    {"create", "--options", kOwnNames},
+    {"create", "-u", "the parent must exist, because the child is made for its identity"},
+    {"create", "--size", kBySize},
+    {"create", "--filename", kBySize},
+    {"create", "--variant", kByFixed},
+    {"convert", "-o", kOwnNames},
+    {"convert", "--options", kOwnNames},
     {"convert", "-c", "VHDX has no compression"},
     {"convert", "-W", "writes are always unordered"},
     {"convert", "-m", "the number of threads is -j"},
     {"convert", "-t", "the cache of the host is used; --sync makes the result durable"},
     {"convert", "-S", "zeros are found in units of 4 KiB"},
+    {"convert", "-B", "a copy has no parent; `vhdx snapshot FILE CHILD` makes a child"},
+    {"convert", "-C", "data is shared instead of copied wherever the file system can do that"},
+    {"convert", "-l", kNoSnapshots},
+    {"convert", "-r", "the rate cannot be limited"},
+    {"convert", "--bitmaps", "VHDX has no bitmaps of changed blocks"},
+    {"convert", "--target-is-zero", "zeros are always written to a target that exists"},
+    {"convert", "--target-image-opts", "the target is named by its path"},
+    {"convert", "--variant", kByFixed},
     {"convert", "--salvage", "salvaging is not implemented yet"},
     {"check", "--repair", "repairing is not implemented yet"},
+    {"check", "--chain", "all parents are checked anyway"},
+    {"check", "--backing-chain", "all parents are checked anyway"},
+    {"compare", "-s", "the same sizes are required by --strict"},
     {"info", "--backing-chain", "the whole chain is shown by --chain"},
+    {"map", "--start-offset", kWholeMap},
+    {"map", "--max-length", kWholeMap},
+    {"measure", "-o", kOwnNames},
+    {"measure", "-l", kNoSnapshots},
+    {"measure", "--size", "only a disk that exists can be measured"},
+    {"snapshot", "-c", "the child is a file that comes last: `vhdx snapshot FILE CHILD`"},
+    {"snapshot", "-l", "`vhdx chain` shows the checkpoints of an image"},
+    {"snapshot", "-a", "to return to an earlier state, create another child of that parent"},
+    {"snapshot", "-d",
+     "merging is not implemented yet; `vhdx convert` writes a chain into one image"},
     {"bench", "-c", "the number of requests is --count"},
     {"bench", "-d", "the number of requests at once is --depth"},
+    {"bench", "-i", "requests are made by threads, as many as --depth says"},
+    {"bench", "-n", kHostCache},
+    {"bench", "-o", "the first request is at the start of the disk"},
     {"bench", "-s", "the size of a request is --block"},
+    {"bench", "-S", "the distance from one request to the next is --step"},
+    {"bench", "-t", kHostCache},
     {"bench", "-w", "writing is --write"},
     {"serve", "-s", "use --snapshot-writes, or --socket for the path of the socket"},
     {"serve", "-k", "use --socket"},
     {"serve", "-r", "use --read-only"},
     {"serve", "-p", "the port is part of --listen HOST:PORT"},
     {"serve", "-b", "the address is part of --listen HOST:PORT"},
+    {"serve", "-c", "`nbd-client` connects a device to the server"},
+    {"serve", "-t", kUntilStopped},
+    {"serve", "--persistent", kUntilStopped},
     {"convert", "--azure",
      "not implemented yet; for Azure: `vhdx convert SRC disk.raw`, then "
      "`qemu-img convert -O vpc -o subformat=fixed,force_size disk.raw disk.vhd`"},
+    {"", "-f", "the image is always a VHDX"},
+    {"", "-T", "the cache of the host is used"},
     {"", "--output", "for JSON, use --json"},
     {"", "--object", "not supported"},
     {"", "--image-opts", "the image is named by its path"},
 };
 
+// The path in "file:///path", "file://host/path" and "file:path"; nothing if that is none of them.
+std::optional<std::string_view> PathInFileUri(std::string_view word) {
+  constexpr std::string_view kScheme = "file:";
+  if (!word.starts_with(kScheme)) return std::nullopt;
+  word.remove_prefix(kScheme.size());
+  if (!word.starts_with("//")) return word;
+  const size_t path = word.find('/', 2);
+  return path == std::string_view::npos ? word.substr(2) : word.substr(path);
+}
+
+// What a command does with what a word names.
+enum class Use : uint8_t { kRead, kWriteRaw, kCreate };
+
 // What reads and writes disks that are elsewhere, until this command does.
-std::optional<std::string> RefuseUri(std::string_view word, bool is_target) {
+std::optional<std::string> RefuseUri(std::string_view word, Use use) {
   constexpr std::string_view kNbd[] = {"nbd://", "nbds://", "nbd+unix://", "nbds+unix://"};
   constexpr std::string_view kOthers[] = {"http://", "https://", "ssh://", "s3://", "ftp://"};
   const auto begins = [&](std::string_view scheme) { return word.starts_with(scheme); };
-  const std::string uri = QuoteForShell(word);
-  if (std::ranges::any_of(kNbd, begins)) {
-    return Format("NBD URIs are not supported yet; for a raw disk: `{}`",
-                  is_target ? Format("vhdx convert SRC - | nbdcopy - {}", uri)
-                            : Format("nbdcopy {} - | vhdx convert -f raw - disk.vhdx", uri));
+  if (const auto path = PathInFileUri(word)) {
+    return Format("\"{}\" is a URI; a file here is named by its path: {}", Printable(word),
+                  QuoteForShell(*path));
   }
-  if (word.starts_with("rbd:")) {
-    const std::string image = QuoteForShell(word.substr(4));
-    return Format("RBD images are not supported yet; for a raw disk: `{}`",
-                  is_target ? Format("vhdx convert SRC - | rbd import - {}", image)
-                            : Format("rbd export {} - | vhdx convert -f raw - disk.vhdx", image));
+  const bool is_nbd = std::ranges::any_of(kNbd, begins);
+  const bool is_rbd = word.starts_with("rbd:");
+  if (!is_nbd && !is_rbd && std::ranges::none_of(kOthers, begins)) return std::nullopt;
+  const std::string uri = QuoteForShell(is_rbd ? word.substr(4) : word);
+  const std::string_view what = is_nbd ? "NBD URIs" : is_rbd ? "RBD images" : "URIs";
+  std::string advice = Format(": \"{}\"; copy the file here first", Printable(word));
+  if (use == Use::kCreate || (use == Use::kWriteRaw && !is_nbd && !is_rbd)) {
+    advice = Format(": \"{}\"; write a file here, then copy it there", Printable(word));
+  } else if (is_nbd) {
+    advice = Format("; for a raw disk: `{}`",
+                    use == Use::kWriteRaw
+                        ? Format("vhdx convert SRC - | nbdcopy - {}", uri)
+                        : Format("nbdcopy {} - | vhdx convert -f raw - disk.vhdx", uri));
+  } else if (is_rbd) {
+    advice = Format("; for a raw disk: `{}`",
+                    use == Use::kWriteRaw
+                        ? Format("vhdx convert SRC - | rbd import - {}", uri)
+                        : Format("rbd export {} - | vhdx convert -f raw - disk.vhdx", uri));
   }
-  if (std::ranges::any_of(kOthers, begins)) {
-    return Format("URIs are not supported yet: \"{}\"; copy the file here first", Printable(word));
-  }
-  return std::nullopt;
+  return Format("{} are not supported yet{}", what, advice);
 }
 
 // "--name" of "--name=value", "-n" of "-nvalue".
@@ -123,13 +196,30 @@ constexpr FutureCommand kFutureCommands[] = {
     {"mount", "`vhdx serve` serves the disk; the README shows how to mount it"},
 };
 
+// Commands of other programs, and what does the same here.
+struct ForeignCommand {
+  std::string_view name;
+  std::string_view ours;
+};
+constexpr ForeignCommand kForeignCommands[] = {
+    {"dd", "convert"},          {"clonemedium", "convert"}, {"clonehd", "convert"},
+    {"convertdd", "convert"},   {"createmedium", "create"}, {"createhd", "create"},
+    {"showmediuminfo", "info"}, {"showhdinfo", "info"},     {"New-VHD", "create"},
+    {"Get-VHD", "info"},        {"Test-VHD", "check"},      {"Convert-VHD", "convert"},
+    {"Mount-VHD", "serve"},
+};
+
+// How far what was typed may be from what is offered for it.
+constexpr size_t kAlike = 2;
+
 std::string UnknownCommand(const CLI::App& root, std::string_view word) {
-  constexpr size_t kAlike = 2;
   const auto future = std::ranges::find(kFutureCommands, word, &FutureCommand::name);
   if (future != std::end(kFutureCommands)) {
     return Format("\"{}\" is not implemented yet; {}", word, future->advice);
   }
   std::string sentence = Format("unknown command \"{}\"", Printable(word));
+  const auto foreign = std::ranges::find(kForeignCommands, word, &ForeignCommand::name);
+  if (foreign != std::end(kForeignCommands)) return Format("{}; use `{}`", sentence, foreign->ours);
   const auto commands = CommandsOf(root);
   const auto like = [&](const CLI::App* command) {
     return EditDistance(std::string(word), command->get_name());
@@ -149,9 +239,15 @@ class WordReader {
   std::optional<ArgumentMistake> Read(const std::vector<std::string>& arguments) {
     for (const std::string& word : arguments) {
       std::optional<std::string> sentence;
+      const bool is_last = &word == &arguments.back();
       if (value_of_ != nullptr) {
-        if (word.empty()) sentence = Format("{} is empty", NamesOf(*value_of_).back());
+        sentence = CheckValue(word, *value_of_);
         value_of_ = nullptr;
+      } else if (!is_last && AsksForRepair(word)) {
+        sentence = Format(
+            "-r is --recursive here, and repairing is not implemented yet; a directory of that "
+            "name is ./{}",
+            word);
       } else if (!only_files_ && word == "--") {
         only_files_ = true;
       } else if (!only_files_ && IsOption(word)) {
@@ -162,6 +258,7 @@ class WordReader {
       if (sentence) {
         return ArgumentMistake{command_ != nullptr ? command_->get_name() : "", *sentence};
       }
+      before_ = word;
     }
     return std::nullopt;
   }
@@ -170,6 +267,17 @@ class WordReader {
   // "-" is standard input, and "-5G" a number.
   static bool IsOption(std::string_view word) {
     return word.size() > 1 && word[0] == '-' && (word[1] < '0' || word[1] > '9' || word == "-0");
+  }
+
+  // As `qemu-img check -r all FILE` does.
+  bool AsksForRepair(std::string_view word) const {
+    return before_ == "-r" && (word == "all" || word == "leaks") && command_ != nullptr &&
+           command_->get_name() == "check";
+  }
+
+  static std::optional<std::string> CheckValue(std::string_view value, const CLI::Option& option) {
+    if (value.empty()) return Format("{} is empty", NamesOf(option).back());
+    return option.get_type_name() == kFileType ? RefuseUri(value, Use::kRead) : std::nullopt;
   }
 
   const CLI::Option* Find(std::string_view name) const {
@@ -190,8 +298,8 @@ class WordReader {
       if (has_value) return Format("{} takes no value", name);
       return std::nullopt;
     }
-    if (has_value && word.ends_with('=') && word.size() == name.size() + 1) {
-      return Format("{} is empty", name);
+    if (has_value && word.starts_with("--")) {
+      return CheckValue(word.substr(name.size() + 1), *option);
     }
     // One whose value may be left out takes it from the next word only if that is none of ours.
     if (!has_value) value_of_ = option->get_expected_min() > 0 ? option : nullptr;
@@ -206,10 +314,31 @@ class WordReader {
         return Format("{}: {}", sentence, foreign.advice);
       }
     }
-    if (word.find_first_of("./") != std::string_view::npos) {
+    if (const std::string nearest = Nearest(name); !nearest.empty()) {
+      sentence += Format("; did you mean `{}`?", nearest);
+    } else if (word.find_first_of("./") != std::string_view::npos) {
       sentence += Format("; a file of that name is ./{}", Printable(word));
     }
     return sentence;
+  }
+
+  // The long option that is most like `name`, which is a long one too, or empty.
+  std::string Nearest(std::string_view name) const {
+    if (!name.starts_with("--")) return {};
+    std::string nearest;
+    size_t least = kAlike + 1;
+    for (const CLI::App* app : {command_, &root_}) {
+      if (app == nullptr) continue;
+      for (const CLI::Option* option : OptionsOf(*app)) {
+        const std::string known = NamesOf(*option).back();
+        const size_t distance = EditDistance(std::string(name), known);
+        if (distance < least) {
+          least = distance;
+          nearest = known;
+        }
+      }
+    }
+    return nearest;
   }
 
   std::optional<std::string> ReadPositional(std::string_view word) {
@@ -235,7 +364,11 @@ class WordReader {
   std::optional<std::string> CheckFile(std::string_view word, const std::string& name) const {
     const std::string command = command_->get_name();
     const bool is_target = name == "DST" || name == "CHILD" || command == "create";
-    if (word != "-" || command == "convert") return RefuseUri(word, is_target);
+    if (word != "-" || command == "convert") {
+      return RefuseUri(word, name == "DST" ? Use::kWriteRaw
+                             : is_target   ? Use::kCreate
+                                           : Use::kRead);
+    }
     return Format("{} is -, but this command cannot {}; a file of that name is ./-", name,
                   is_target ? "write to standard output" : "read from standard input");
   }
@@ -243,6 +376,7 @@ class WordReader {
   const CLI::App& root_;
   const CLI::App* command_ = nullptr;
   const CLI::Option* value_of_ = nullptr;  // the option whose value is the next word
+  std::string before_;                     // the word before
   bool only_files_ = false;
   size_t positionals_ = 0;
 };

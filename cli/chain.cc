@@ -87,6 +87,14 @@ void Print(const Invocation& invocation, const ChainArguments& arguments,
   }
 }
 
+// Whether the parents of an image that was named are all there, down to one that has none.
+bool ReachesBase(const std::vector<ImageNode>& nodes, const ImageNode& image) {
+  const ImageNode* node = &image;
+  // A ring of parents has no end.
+  for (size_t i = 0; i < nodes.size() && node->parent; ++i) node = &nodes[*node->parent];
+  return node->link == ImageNode::Link::kNone;
+}
+
 Result<ExitStatus> RunChain(const Invocation& invocation, const ChainArguments& arguments) {
   const auto names = ReadNames(arguments.list, invocation.interrupted);
   if (!names) return std::unexpected(names.error());
@@ -105,7 +113,10 @@ Result<ExitStatus> RunChain(const Invocation& invocation, const ChainArguments& 
   // The tree says what is wrong with those that were found.
   const bool all_read =
       std::ranges::none_of(*nodes, [](const ImageNode& node) { return node.error.has_value(); });
-  return places.complete && all_read ? ExitStatus::kDone : ExitStatus::kFailed;
+  const bool all_complete = std::ranges::all_of(*nodes, [&](const ImageNode& node) {
+    return !named.contains(node.path) || ReachesBase(*nodes, node);
+  });
+  return places.complete && all_read && all_complete ? ExitStatus::kDone : ExitStatus::kFailed;
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ ExitStatus StatusFor(CheckVerdict verdict) {
       return ExitStatus::kWarnings;
     case CheckVerdict::kIncomplete:
       return ExitStatus::kFailed;
+    case CheckVerdict::kChainBroken:
     case CheckVerdict::kCorrupt:
       return ExitStatus::kCorrupt;
     case CheckVerdict::kNotVhdx:

@@ -55,16 +55,36 @@ std::string TextForRest(const CheckReport& report, Notes notes) {
   return text;
 }
 
-std::string_view VerdictText(CheckVerdict verdict) {
-  switch (verdict) {
+// Where the errors are that a report has: in the image itself, in one of its parents, or between
+// two files of which neither is damaged.
+enum class Fault : uint8_t { kImage, kParent, kLink };
+
+Fault FaultOf(const CheckReport& report) {
+  Fault fault = Fault::kLink;
+  for (const Finding& finding : report.findings) {
+    const bool is_damage = SeverityName(finding.rule->severity) == "error" &&
+                           !std::string_view(finding.rule->id).starts_with("parent.");
+    if (!is_damage) continue;
+    if (finding.file == report.filename) return Fault::kImage;
+    fault = Fault::kParent;
+  }
+  return fault;
+}
+
+std::string_view VerdictText(const CheckReport& report) {
+  const Fault fault = FaultOf(report);
+  switch (report.verdict) {
     case CheckVerdict::kClean:
       return "clean";
     case CheckVerdict::kWarnings:
       return "usable, with warnings";
     case CheckVerdict::kIncomplete:
-      return "could not be checked to the end";
+      return fault == Fault::kImage ? "could not be checked to the end"
+                                    : "no damage found, but a parent could not be checked";
+    case CheckVerdict::kChainBroken:
+      return "no damage found, but a parent does not match";
     case CheckVerdict::kCorrupt:
-      return "corrupt";
+      return fault == Fault::kImage ? "corrupt" : "no damage in this file, but a parent is corrupt";
     case CheckVerdict::kNotVhdx:
       return "not a VHDX image";
   }
@@ -76,17 +96,17 @@ std::string CountsText(const CheckReport& report, Notes notes) {
   for (const std::string_view severity : {"error", "warning", "note"}) {
     if (severity == "note" && notes == Notes::kHide) continue;
     const uint64_t count = CountOf(report, severity);
-    if (count > 0) counts.push_back(Format("{} {}{}", count, severity, count == 1 ? "" : "s"));
+    if (count > 0) counts.push_back(Counted(count, severity, std::string(severity) + "s"));
   }
   return counts.empty() ? "" : Format(" ({})", Join(counts, ", "));
 }
 
 std::string BlocksText(const CheckReport& report) {
   if (report.total_blocks == 0) return {};
-  std::string text = Format("{} of {} blocks in the file, {} fragmented; the image ends at {}",
-                            report.present_blocks, report.total_blocks, report.fragmented_blocks,
-                            FormatSizeExactly(report.image_end_offset));
-  if (report.free_bytes > 0) text += Format("; {} are free", FormatSize(report.free_bytes));
+  std::string text = Format("{} of {} in the file, {} fragmented; the image ends at {}",
+                            report.present_blocks, Counted(report.total_blocks, "block", "blocks"),
+                            report.fragmented_blocks, FormatSizeExactly(report.image_end_offset));
+  if (report.free_bytes > 0) text += Format("; {} free", FormatSize(report.free_bytes));
   return text + "\n";
 }
 
@@ -115,7 +135,7 @@ std::string CheckToText(const CheckReport& report, Notes notes) {
     text += FindingToText(finding);
   }
   text += TextForRest(report, notes);
-  text += Format("{}: {}{}\n", Printable(report.filename), VerdictText(report.verdict),
+  text += Format("{}: {}{}\n", Printable(report.filename), VerdictText(report),
                  CountsText(report, notes));
   return text + BlocksText(report);
 }

@@ -16,6 +16,7 @@
 #include "cli/messages.h"
 #include "cli/printable.h"
 #include "cli/text_output.h"
+#include "ops/parent_folders.h"
 
 namespace vhdx::cli {
 namespace {
@@ -155,13 +156,25 @@ Result<void> FinishOutput(TextOutput& out, bool failed, bool json) {
   return out.Finish();
 }
 
+Result<ExitStatus> RunWithParentFolders(const Command& command, const Invocation& invocation) {
+  auto checked = CheckParentFolders(invocation.files, invocation.options.parent_folders);
+  if (!checked) {
+    checked.error().sentence += ", but --parent-dir names it";
+    return std::unexpected(std::move(checked.error()));
+  }
+  return command.run(invocation);
+}
+
 ExitStatus Run(const Command& command, const Invocation& invocation) {
-  auto status = command.run(invocation);
+  auto status = RunWithParentFolders(command, invocation);
   const auto written = FinishOutput(invocation.out, !status.has_value(), invocation.options.json);
   if (!status) {
     Error& error = status.error();
     if (!command.if_parent.empty() && HasChildren(error)) {
       error.sentence += Format("; {}", command.if_parent);
+    }
+    if (command.if_interrupted && error.code == ErrorCode::kCancelled) {
+      error.sentence += Format("; {}", command.if_interrupted(invocation));
     }
     invocation.messages.Report(error);
     return StatusOf(error, command);

@@ -23,9 +23,16 @@ TEST_F(Commands, UsageMistakesAreOneSentenceAndAHint) {
        "vhdx: \"compact\" is not implemented yet; `vhdx convert SRC NEW.vhdx` leaves out zeros; "
        "see "
        "`vhdx --help`\n"},
-      {{"inof", "x"}, "vhdx: unknown command \"inof\"; did you mean `info`?; see `vhdx --help`\n"},
+      {{"inof", "x"}, "vhdx: unknown command \"inof\"; did you mean `info`?\n"},
       {{"info"}, "vhdx: info: FILE is missing; see `vhdx info --help`\n"},
       {{"info", "--frob", "x"}, "vhdx: info: unknown option \"--frob\"; see `vhdx info --help`\n"},
+      {{"info", "--jsn", "x"}, "vhdx: info: unknown option \"--jsn\"; did you mean `--json`?\n"},
+      {{"check", "-r", "all", "x"},
+       "vhdx: check: -r is --recursive here, and repairing is not implemented yet; a directory of "
+       "that name is ./all; see `vhdx check --help`\n"},
+      {{"info", "file:///x"},
+       "vhdx: info: \"file:///x\" is a URI; a file here is named by its path: /x; see `vhdx info "
+       "--help`\n"},
       {{"map", "a", "b"}, "vhdx: map: too many arguments, from \"b\"; see `vhdx map --help`\n"},
       {{"bench", "x", "--block"}, "vhdx: bench: --block needs a value; see `vhdx bench --help`\n"},
       {{"bench", "x", "--block", "4q"},

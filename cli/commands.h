@@ -24,6 +24,8 @@ struct Command {
   ExitStatus on_failure = ExitStatus::kFailed;
   /// What to do if the image that is to be written has children.
   std::string_view if_parent = {};
+  /// What an interruption left of what was to be written.
+  std::function<std::string(const Invocation&)> if_interrupted = {};
 };
 
 Command AddCreate(CLI::App& root);

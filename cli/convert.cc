@@ -316,6 +316,17 @@ Result<ExitStatus> RunConvert(const Invocation& invocation, const ConvertArgumen
   return ExitStatus::kDone;
 }
 
+// Of the target, when the conversion was interrupted: a new file gets its name at the end.
+std::string WhatIsLeft(const Invocation& invocation, const ConvertArguments& arguments) {
+  const auto is_device = [&] {
+    const auto file = invocation.files.Open(arguments.target, {});
+    return file && (*file)->capabilities().block_device;
+  };
+  const bool is_incomplete =
+      arguments.to_standard_output() || arguments.into_existing || is_device();
+  return is_incomplete ? "the target is incomplete" : "the target was not written";
+}
+
 void AddTargetOptions(CLI::App& app, ConvertArguments& arguments) {
   AddFlag(app, "--force", arguments.force,
           "replace DST if it exists, once the new file is complete");
@@ -345,16 +356,19 @@ Command AddConvert(CLI::App& root) {
                   "format of DST (default: by its name; with -n, by its contents)");
   AddBaseDiskOptions(app, arguments->image);
   AddNewImageOptions(app, arguments->image, kBlockSizesOfACopy);
-  AddGuid(app, "--disk-id", arguments->image.disk_id, "id of the new disk (default: random)");
+  AddGuid(app, "--disk-id", arguments->image.disk_id, "ID of the new disk (default: random)");
   AddTargetOptions(app, *arguments);
   AddCount(app, "-j,--threads", arguments->threads, {.least = 1, .most = kMaxThreads},
            "number of copy threads (default: one per processor, at most 4)");
   AddForceShare(app, arguments->source.read);
   AddOverrides(app, arguments->source.read);
-  return {.app = &app,
-          .run = [arguments](
-                     const Invocation& invocation) { return RunConvert(invocation, *arguments); },
-          .if_parent = "choose another target; --orphan-children overwrites it anyway"};
+  return {
+      .app = &app,
+      .run =
+          [arguments](const Invocation& invocation) { return RunConvert(invocation, *arguments); },
+      .if_parent = "choose another target; --orphan-children overwrites it anyway",
+      .if_interrupted =
+          [arguments](const Invocation& invocation) { return WhatIsLeft(invocation, *arguments); }};
 }
 
 }  // namespace vhdx::cli

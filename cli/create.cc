@@ -166,7 +166,8 @@ Command CommandFor(CLI::App& app, const std::shared_ptr<CreateArguments>& argume
   return {.app = &app,
           .run = [arguments](
                      const Invocation& invocation) { return RunCreate(invocation, *arguments); },
-          .if_parent = "choose another name; --orphan-children replaces it anyway"};
+          .if_parent = "choose another name; --orphan-children replaces it anyway",
+          .if_interrupted = [](const Invocation&) { return "the file was not written"; }};
 }
 
 }  // namespace
@@ -182,7 +183,7 @@ Command AddCreate(CLI::App& root) {
   AddBaseDiskOptions(app, arguments->image);
   AddNewImageOptions(app, arguments->image);
   AddGuid(app, "--disk-id", arguments->image.disk_id,
-          "id of the disk (default: random, or that of the parent)");
+          "ID of the disk (default: random, or that of the parent)");
   AddTargetOptions(app, *arguments);
   return CommandFor(app, arguments);
 }

@@ -48,8 +48,7 @@ Error WrongFormat(const ImageFormat& format, const std::string& path) {
 // Before the id of the rule, which ends the sentence.
 Error OrAsRaw(Error error, const SourceArguments& source) {
   const size_t end = std::min(error.sentence.rfind(" ["), error.sentence.size());
-  error.sentence.insert(
-      end, Format(", or use {} raw to take its bytes as they are", source.format_option));
+  error.sentence.insert(end, Format("; {} raw takes its bytes as they are", source.format_option));
   return error;
 }
 
@@ -153,9 +152,10 @@ void NotePadding(const Invocation& invocation, const std::string& path, uint64_t
                  uint32_t sector_size) {
   const uint64_t rest = size_bytes % sector_size;
   if (rest == 0) return;
-  invocation.messages.Note(path, Format("its size, {} bytes, is not a multiple of the sector size, "
-                                        "{}; it is padded with {} bytes of zeros",
-                                        size_bytes, sector_size, sector_size - rest));
+  invocation.messages.Note(path, Format("its size, {}, is not a multiple of the sector size, "
+                                        "{}; it is padded with {} of zeros",
+                                        Counted(size_bytes, "byte", "bytes"), sector_size,
+                                        Counted(sector_size - rest, "byte", "bytes")));
 }
 
 bool IsNamedAsVhdx(std::string_view path) {

@@ -94,7 +94,8 @@ std::string RegionTablesToText(const ImageInfo& image) {
     text += Title("Region table", i, ImageDump::RegionTableOffsets()[i], table.has_value(),
                   i == image.current_region_table);
     if (!table) continue;
-    text += Format("  checksum {:#010x}, {} entries\n", table->checksum, table->regions.size());
+    text += Format("  checksum {:#010x}, {}\n", table->checksum,
+                   Counted(table->regions.size(), "entry", "entries"));
     for (const RegionInfo& region : table->regions) text += RegionToText(region);
   }
   return text;
@@ -102,9 +103,8 @@ std::string RegionTablesToText(const ImageInfo& image) {
 
 Result<std::string> MetadataToText(ImageDump& dump) {
   const ImageInfo& image = dump.info();
-  std::string text =
-      Format("Metadata at {}: {} items\n", AtOffset(image.metadata_region.file_offset),
-             image.metadata_items.size());
+  std::string text = Format("Metadata at {}: {}\n", AtOffset(image.metadata_region.file_offset),
+                            Counted(image.metadata_items.size(), "item", "items"));
   for (const MetadataItemInfo& item : image.metadata_items) {
     const std::string_view name = ImageDump::ItemName(item.item_id);
     std::string value = ItemValueText(image, item);
@@ -135,11 +135,11 @@ std::string LocatorToText(const ImageInfo& image) {
 
 std::string LogEntryToText(const LogEntryDump& entry) {
   std::string text = Format(
-      "  {:>12}  sequence {}, {} bytes, tail {}, {} descriptor{}, file size {} "
+      "  {:>12}  sequence {}, {} bytes, tail {}, {}, file size {} "
       "flushed, {} last; {}\n"
       "  {:>12}    checksum {:#010x}, log guid {}\n",
       entry.file_offset, entry.entry.sequence_number, entry.entry.entry_length_bytes,
-      entry.entry.tail, entry.entry.descriptor_count, entry.entry.descriptor_count == 1 ? "" : "s",
+      entry.entry.tail, Counted(entry.entry.descriptor_count, "descriptor", "descriptors"),
       entry.entry.flushed_file_offset, entry.entry.last_file_offset,
       entry.in_active_sequence ? "active" : "of an earlier session", "", entry.entry.checksum,
       entry.entry.log_guid.ToString());

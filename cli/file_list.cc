@@ -96,7 +96,8 @@ void AddFoldersBelow(FileSystem& files, const std::string& folder, std::set<std:
 
 void AddFileList(CLI::App& app, const std::string& name, FileListArguments& arguments,
                  const std::string& help) {
-  app.add_option(name, arguments.names, help)->type_name(kFileType);
+  CLI::Option* const names =
+      app.add_option(name, arguments.names, help)->type_name(kFileType)->required();
   AddPath(app, "--files-from", arguments.files_from,
           "read more names from this file, one per line (- for standard input)");
   AddFlag(app, "-0", arguments.null_separated,
@@ -104,9 +105,7 @@ void AddFileList(CLI::App& app, const std::string& name, FileListArguments& argu
   AddFlag(app, "-r,--recursive", arguments.recursive,
           "in directories, process *.vhdx and *.avhdx files recursively");
   AddNeed(app, "-0", "--files-from");
-  app.parse_complete_callback([name, &arguments] {
-    if (arguments.names.empty() && arguments.files_from.empty()) throw CLI::RequiredError(name);
-  });
+  app.get_option("--files-from")->each([names](const std::string&) { names->required(false); });
 }
 
 Result<std::vector<std::string>> ReadNames(const FileListArguments& arguments,

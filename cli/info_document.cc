@@ -62,10 +62,6 @@ Json FormatSpecific(const ImageReport& report) {
 
 // -- Text --
 
-std::string Count(uint64_t count, std::string_view one, std::string_view many) {
-  return Format("{} {}", count, count == 1 ? one : many);
-}
-
 std::string HeadersText(const ImageInfo& image) {
   const bool both = image.headers[0] && image.headers[1];
   return Format("{}; header {} is current, with sequence number {}",
@@ -88,7 +84,7 @@ std::string LogText(const ImageInfo& image) {
       Format("{} at {}", FormatSize(header.log_length_bytes), FormatSize(header.log_offset));
   if (!image.log.dirty) return "clean; " + place;
   return Format("dirty: {} to replay (done in memory, the file stays as it is); {}",
-                Count(image.log.entries.size(), "entry", "entries"), place);
+                Counted(image.log.entries.size(), "entry", "entries"), place);
 }
 
 std::string HostText(const ImageInfo& image) {
@@ -142,7 +138,7 @@ void AddParent(FieldList& fields, const ParentLocatorInfo& locator, const Parent
     }
   }
   if (not_there > 0 && parent.identity != ParentState::Identity::kOk) {
-    fields.Add("", Format("{} more place{} searched", not_there, not_there == 1 ? "" : "s"));
+    fields.Add("", Counted(not_there, "more place", "more places") + " searched");
   }
 }
 
@@ -214,14 +210,14 @@ std::string InfoToText(const ImageReport& report, SparseAdvice advice) {
   fields.Add("sector size",
              Format("{} bytes logical, {} bytes physical", parameters.logical_sector_size,
                     parameters.physical_sector_size));
-  fields.Add("disk id", parameters.virtual_disk_id.ToString());
+  fields.Add("disk ID", parameters.virtual_disk_id.ToString());
   fields.Add("created by", image.creator.empty() ? "(not recorded)" : image.creator);
   fields.Add("headers", HeadersText(image));
   fields.Add("file write guid", image.header().file_write_guid.ToString());
   fields.Add("data write guid", image.header().data_write_guid.ToString());
   fields.Add("log", LogText(image));
   fields.Add("regions", RegionTablesText(image));
-  fields.Add("metadata", Count(image.metadata_items.size(), "item", "items"));
+  fields.Add("metadata", Counted(image.metadata_items.size(), "item", "items"));
   if (image.parent_locator && report.inspection.parent) {
     AddParent(fields, *image.parent_locator, *report.inspection.parent);
   }

@@ -212,5 +212,17 @@ TEST_F(Commands, MissingSignatureIsNotTakenForRaw) {
   EXPECT_EQ(files_.Contents("/a.raw"), nullptr);
 }
 
+TEST_F(Commands, InterruptionSaysWhatIsLeft) {
+  const std::string before = "vhdx: the operation was cancelled; ";
+  const auto interrupted = [&](const std::vector<std::string>& arguments) {
+    return cli::Run(files_, arguments, true).err;
+  };
+  EXPECT_EQ(interrupted({"convert", "/vm/base.vhdx", "/new.vhdx"}),
+            before + "the target was not written\n");
+  ASSERT_EQ(Run({"create", "/there.vhdx", "16M"}).status, 0);
+  EXPECT_EQ(interrupted({"convert", "-n", "/vm/base.vhdx", "/there.vhdx"}),
+            before + "the target is incomplete\n");
+}
+
 }  // namespace
 }  // namespace vhdx::cli

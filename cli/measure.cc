@@ -67,7 +67,7 @@ Command AddMeasure(CLI::App& root) {
   AddOutputFormat(app, arguments->target_format, "format of the result (default: raw)");
   AddBaseDiskOptions(app, arguments->image);
   AddNewImageOptions(app, arguments->image, kBlockSizesOfACopy);
-  AddGuid(app, "--disk-id", arguments->image.disk_id, "id of the new disk (default: random)");
+  AddGuid(app, "--disk-id", arguments->image.disk_id, "ID of the new disk (default: random)");
   AddForceShare(app, arguments->source.read);
   AddOverrides(app, arguments->source.read);
   return {&app,

@@ -42,7 +42,9 @@ void Messages::ReportMisuse(const Error& error) const {
 }
 
 void Messages::ReportUsage(std::string_view sentence, std::string_view hint) const {
-  const std::string text = Format("{}; {}", sentence, hint);
+  // A question is hint enough.
+  const std::string text =
+      sentence.ends_with('?') ? std::string(sentence) : Format("{}; {}", sentence, hint);
   Error error;
   error.sentence = text;
   PrintLine(style_.json ? ToLine(MakeErrorJson("usage", error)) : Line("", "", text));

@@ -105,6 +105,63 @@ TEST_F(Commands, CheckTellsCorruptionsWithTheirRules) {
   EXPECT_NE(text.out.find("[bat.entry.overlap]"), std::string::npos) << text.out;
 }
 
+TEST_F(Commands, CheckTellsAWrongParentFromDamage) {
+  testing::ImageSpec other = base_;
+  other.data_write_guid = testing::TestGuid(90);
+  ASSERT_TRUE(testing::BuildAt(other, files_, "/vm/other.vhdx"));
+  const Outcome named = Run({"check", "/vm/child.avhdx", "--parent", "/vm/other.vhdx"});
+  EXPECT_EQ(named.status, 1);
+  EXPECT_NE(named.out.find("/vm/child.avhdx: no damage found, but a parent could not be checked"),
+            std::string::npos)
+      << named.out;
+  EXPECT_EQ(
+      Run({"check", "/vm/child.avhdx", "--parent", "/vm/other.vhdx", "--ignore-parent-id"}).status,
+      3);
+  files_.AddFile("/text", std::as_bytes(std::span("text", 4)));
+  EXPECT_EQ(Run({"check", "/vm/child.avhdx", "--parent", "/text"}).status, 1);
+
+  // One that lies where the child says is a fault of the chain.
+  ASSERT_TRUE(files_.Remove("/vm/base.vhdx"));
+  ASSERT_TRUE(testing::BuildAt(other, files_, "/vm/base.vhdx"));
+  const Outcome found = Run({"check", "/vm/child.avhdx"});
+  EXPECT_EQ(found.status, 2);
+  EXPECT_NE(found.out.find("/vm/child.avhdx: no damage found, but a parent does not match"),
+            std::string::npos)
+      << found.out;
+  const Json json = Run({"check", "--json", "/vm/child.avhdx"}).json();
+  EXPECT_EQ(json["corruptions"], 0);
+  EXPECT_EQ(json["check-errors"], 1);
+}
+
+TEST_F(Commands, CheckTellsADamagedParentFromADamagedChild) {
+  base_.blocks = {testing::FullBlock(0, 64 * kMiB), testing::FullBlock(1, 64 * kMiB)};
+  ASSERT_TRUE(files_.Remove("/vm/base.vhdx"));
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/vm/base.vhdx"));
+  const Outcome outcome = Run({"check", "/vm/child.avhdx"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_NE(outcome.out.find("/vm/child.avhdx: no damage in this file, but a parent is corrupt"),
+            std::string::npos)
+      << outcome.out;
+}
+
+TEST_F(Commands, CheckSaysFirstThatAFileWasCut) {
+  base_.patches = {testing::PatchFill(0x10000, 4096, std::byte{0})};  // one header is gone
+  base_.blocks = {testing::FullBlock(0), testing::FullBlock(1, 64 * kMiB)};
+  base_.file_size = 20 * kMiB;
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/cut.vhdx"));
+  const Outcome outcome = Run({"check", "/cut.vhdx"});
+  EXPECT_TRUE(outcome.out.starts_with("error: /cut.vhdx: the file is cut off")) << outcome.out;
+  EXPECT_NE(outcome.out.find("expected a file of at least 68157440 bytes instead of 20971520"),
+            std::string::npos)
+      << outcome.out;
+}
+
+TEST_F(Commands, CheckCountsOneBlock) {
+  const testing::ImageSpec small = testing::DynamicImage({.disk_size = kMiB, .block_size = kMiB});
+  ASSERT_TRUE(testing::BuildAt(small, files_, "/small.vhdx"));
+  EXPECT_NE(Run({"check", "/small.vhdx"}).out.find("0 of 1 block in the file"), std::string::npos);
+}
+
 TEST_F(Commands, DumpHasItsWarningsInTheDocument) {
   base_.log.log_guid = testing::TestGuid(9);  // of a log that was never begun
   ASSERT_TRUE(testing::BuildAt(base_, files_, "/never.vhdx"));

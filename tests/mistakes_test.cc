@@ -33,11 +33,13 @@ class Mistakes : public testing::HostFolderTest {
     base.data_write_guid = testing::TestGuid(5);
     Build(testing::ChildOf(base, ".\\gone.vhdx"), "lonely.avhdx");
     base.data_write_guid = testing::TestGuid(6);
-    Shell("mkdir twins folder");
+    Shell("mkdir twins folder moved");
     Build(base, "twins/one.vhdx");
     Build(base, "twins/two.vhdx");
     Build(testing::ChildOf(base, ".\\gone.vhdx"), "twins/child.avhdx");
+    Build(testing::ChildOf(base, ".\\base.vhdx"), "moved/child.avhdx");
     base.data_write_guid = testing::TestGuid(7);
+    Build(base, "moved/base.vhdx");
     Build(base, "other.vhdx");
     Build(base, "cut.vhdx");
     Shell(

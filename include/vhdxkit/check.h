@@ -21,11 +21,13 @@
 namespace vhdx {
 
 enum class CheckVerdict : uint8_t {
-  kClean,       ///< no findings other than notes
-  kWarnings,    ///< warnings, but no errors
-  kIncomplete,  ///< no error was found, but a parent is missing or a part of a file cannot be read
-  kCorrupt,     ///< an error: something cannot be read, or must not be written
-  kNotVhdx,     ///< no VHDX signature
+  kClean,        ///< no findings other than notes
+  kWarnings,     ///< warnings, but no errors
+  kIncomplete,   ///< no error was found, but a parent is missing, a file of OpenOptions::parents is
+                 ///< not the parent, or a part of a file cannot be read
+  kChainBroken,  ///< no file is damaged, but they do not form a chain: a parent does not match
+  kCorrupt,      ///< an error: something cannot be read, or must not be written
+  kNotVhdx,      ///< no VHDX signature
 };
 
 struct CheckReport {
@@ -36,7 +38,7 @@ struct CheckReport {
   std::vector<Finding> findings = {};
   /// How often each rule was broken.
   std::vector<std::pair<const Rule*, uint64_t>> counts = {};
-  uint64_t corruption_count = 0;  ///< number of errors (kRefuse, kReadOnly)
+  uint64_t corruption_count = 0;  ///< number of errors (kRefuse, kReadOnly) in the files themselves
   uint64_t unchecked_count = 0;  ///< number of parents and parts of files that could not be checked
   /// Free space in the image itself, between its structures and after the last: later writes use
   /// it.

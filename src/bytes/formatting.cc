@@ -22,4 +22,8 @@ std::string Join(std::span<const std::string> words, std::string_view between) {
   return text;
 }
 
+std::string Counted(uint64_t count, std::string_view one, std::string_view many) {
+  return Format("{} {}", count, count == 1 ? one : many);
+}
+
 }  // namespace vhdx

@@ -13,6 +13,7 @@
 #include <fmt/core.h>
 #endif
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,6 +31,9 @@ std::string Format(fmt::format_string<Arguments...> format, Arguments&&... argum
 
 /// The words one after another, with `between` between each two.
 std::string Join(std::span<const std::string> words, std::string_view between);
+
+/// "1 entry", "2 entries".
+std::string Counted(uint64_t count, std::string_view one, std::string_view many);
 
 }  // namespace vhdx
 

@@ -23,5 +23,11 @@ TEST(Formatting, JoinedWords) {
   EXPECT_EQ(Join(words, ", "), "a, a, ");
 }
 
+TEST(Formatting, CountedThings) {
+  EXPECT_EQ(Counted(1, "entry", "entries"), "1 entry");
+  EXPECT_EQ(Counted(0, "entry", "entries"), "0 entries");
+  EXPECT_EQ(Counted(2, "entry", "entries"), "2 entries");
+}
+
 }  // namespace
 }  // namespace vhdx

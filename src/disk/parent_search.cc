@@ -31,6 +31,18 @@ std::string WantedGuids(const ParentLocatorInfo& locator) {
   return text;
 }
 
+Result<std::string> RealFolder(FileSystem& files, const std::string& path) {
+  auto is_folder = files.IsFolder(path);
+  if (is_folder && !*is_folder) {
+    return Fail(ErrorCode::kInvalidArgument, "this is not a directory", path);
+  }
+  if (is_folder) return files.RealPath(path);
+  if (is_folder.error().code == ErrorCode::kNotFound) {
+    is_folder.error().sentence = "no such directory";
+  }
+  return std::unexpected(std::move(is_folder.error()));
+}
+
 bool AllowedFolders::Allow(std::string_view real_path) const {
   return anywhere || std::ranges::any_of(folders, [&](const std::string& folder) {
            if (folder == "/") return true;
@@ -46,7 +58,7 @@ Result<ParentSearch> ParentSearch::Start(FileSystem& files, File& child,
   if (!child_path) return std::unexpected(std::move(child_path.error()));
   allowed.folders.push_back(FolderOf(*child_path));
   for (const std::string& folder : options.parent_folders) {
-    auto real = files.RealPath(folder);
+    auto real = RealFolder(files, folder);
     if (!real) return std::unexpected(std::move(real.error()));
     if (std::ranges::find(allowed.folders, *real) == allowed.folders.end()) {
       allowed.folders.push_back(*std::move(real));
@@ -139,8 +151,8 @@ std::unique_ptr<File> ParentSearch::FindByIdentity(const ParentLocatorInfo& loca
       }
     }
     if (found == nullptr) {
-      Note(folder,
-           "none of " + std::to_string(images) + " other image(s) in this directory has it");
+      Note(folder, Format("{} in this directory, none with this identity",
+                          Counted(images, "other image", "other images")));
     }
   }
   return found;
@@ -282,8 +294,7 @@ Error ParentNotFound(const std::string& child, const ParentLocatorInfo& locator,
     error.found = search.stranger_guid().ToString();
     error.sentence = Format(
         "{} is not the parent that this image was made on, or was changed: its DataWriteGuid is "
-        "{}, "
-        "not {}; --parent names another file, --ignore-parent-id reads it anyway",
+        "{}, not {}; name another file with --parent, or use --ignore-parent-id to read it anyway",
         stranger->name(), error.found, error.expected);
   } else if (search.unreadable()) {
     error.code = search.unreadable()->code;

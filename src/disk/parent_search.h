@@ -24,6 +24,9 @@
 
 namespace vhdx {
 
+/// The real path of a directory. Errors: kNotFound, kInvalidArgument.
+Result<std::string> RealFolder(FileSystem& files, const std::string& path);
+
 /// Where parents may lie.
 struct AllowedFolders {
   std::vector<std::string> folders;  ///< real paths; the child's own first
@@ -34,8 +37,8 @@ struct AllowedFolders {
 
 class ParentSearch {
  public:
-  /// The child's file tells where it lies. Errors: kNotFound for a folder of the options that is
-  /// not there.
+  /// The child's file tells where it lies. Errors: those of RealFolder, for a folder of the
+  /// options.
   static Result<ParentSearch> Start(FileSystem& files, File& child, const OpenOptions& options);
 
   /// The parent, or null: attempts() then says where it was looked for.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bytes/endian.h"
+#include "bytes/formatting.h"
 #include "bytes/utf16.h"
 #include "format/rules.h"
 
@@ -19,7 +20,7 @@ std::string DescribeOtherFile(std::span<const std::byte> bytes) {
     return "a VHD image (version 1)";
   if (text.starts_with("KDMV") || text.starts_with("# Disk Descriptor")) return "a VMDK image";
   if (text.starts_with("<<< ")) return "a VDI image";
-  if (text.size() < kFileSignature.size()) return "only " + std::to_string(text.size()) + " bytes";
+  if (text.size() < kFileSignature.size()) return "only " + Counted(text.size(), "byte", "bytes");
   std::string hex;
   for (const std::byte byte : bytes.first(kFileSignature.size())) {
     constexpr std::string_view kDigits = "0123456789abcdef";

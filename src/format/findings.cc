@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <utility>
 
 namespace vhdx {
 
 Finding MakeFinding(const Rule& rule, const Place& place, std::string found, std::string expected) {
+  // After the name of the file.
   std::string sentence(rule.meaning);
+  sentence.front() = static_cast<char>(std::tolower(static_cast<unsigned char>(sentence.front())));
   // Nothing but the signature is at the start of a file: what is found there is about all of it.
   if (place.file_offset != 0) {
     sentence += " (at offset " + std::to_string(place.file_offset) + ")";

@@ -46,17 +46,17 @@ TEST(MakeFinding, SentenceHoldsPlaceAndValues) {
   EXPECT_EQ(finding.found, "0x1");
   EXPECT_EQ(finding.expected, "0x2");
   EXPECT_EQ(finding.sentence,
-            "One of the two headers has a wrong checksum (at offset 4096): found 0x1, expected "
+            "one of the two headers has a wrong checksum (at offset 4096): found 0x1, expected "
             "0x2; the first write rewrites both headers");
 }
 
 TEST(MakeFinding, ValuesMayBeMissing) {
   EXPECT_EQ(MakeFinding(rules::kMetadataDuplicate, kPlace).sentence,
-            "Two metadata items have the same id (at offset 4096)");
+            "two metadata items have the same ID (at offset 4096)");
   EXPECT_EQ(MakeFinding(rules::kMetadataDuplicate, kPlace, "x").sentence,
-            "Two metadata items have the same id (at offset 4096): found x");
+            "two metadata items have the same ID (at offset 4096): found x");
   EXPECT_EQ(MakeFinding(rules::kMetadataDuplicate, kPlace, "", "y").sentence,
-            "Two metadata items have the same id (at offset 4096): expected y");
+            "two metadata items have the same ID (at offset 4096): expected y");
 }
 
 TEST(CorruptError, CarriesTheRule) {

@@ -70,10 +70,17 @@ Result<void> CheckCurrentHeader(const HeaderInfo& header, uint64_t file_size, co
     return {};
   }
   if (!LogIsPlaced(header, file_size)) {
-    return Corrupt(rules::kHeaderLogRange, log_place,
-                   std::to_string(header.log_length_bytes) + " bytes at " +
-                       std::to_string(header.log_offset) + " in a file of " +
-                       std::to_string(file_size));
+    Error error = CorruptError(rules::kHeaderLogRange, log_place,
+                               std::to_string(header.log_length_bytes) + " bytes at " +
+                                   std::to_string(header.log_offset) + " in a file of " +
+                                   std::to_string(file_size));
+    if (LogIsPlaced(header, UINT64_MAX)) {
+      error.sentence = "the file is cut off: it has " + std::to_string(file_size) +
+                       " bytes, and its log ends at " +
+                       std::to_string(header.log_offset + header.log_length_bytes) +
+                       "; copy the file again, or take an older copy [" + error.rule + "]";
+    }
+    return std::unexpected(std::move(error));
   }
   if (header.log_length_bytes > kMaxLogLength) {
     return Corrupt(rules::kHeaderLogLimit, log_place, std::to_string(header.log_length_bytes),

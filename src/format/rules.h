@@ -15,8 +15,8 @@ inline constexpr Rule kFileSignature{"file.signature", Severity::kRefuse,
                                      "This is not a VHDX file: the signature at its start is wrong",
                                      "[MS-VHDX] 2.2.1", ""};
 inline constexpr Rule kFileTruncated{"file.truncated", Severity::kRefuse,
-                                     "The file ends inside a structure", "[MS-VHDX] 2.1",
-                                     "copy the file again, or take an older copy"};
+                                     "The file is cut off: it ends inside a structure",
+                                     "[MS-VHDX] 2.1", "copy the file again, or take an older copy"};
 
 // Headers.
 inline constexpr Rule kHeaderSignature{"header.signature", Severity::kTolerate,
@@ -137,7 +137,7 @@ inline constexpr Rule kRegionOverlap{"region.overlap", Severity::kRefuse, "Two r
                                      "[MS-VHDX] 2.2.3.2", ""};
 inline constexpr Rule kRegionBeyondEof{
     "region.beyond-eof", Severity::kRefuse,
-    "The BAT or the metadata region reaches past the end of the file", "[MS-VHDX] 2.2.3.2",
+    "The file is cut off: the BAT or the metadata region reaches past its end", "[MS-VHDX] 2.2.3.2",
     "copy the file again, or take an older copy"};
 inline constexpr Rule kRegionUnknownBeyondEof{"region.unknown-beyond-eof", Severity::kReadOnly,
                                               "An unknown region reaches past the end of the file",
@@ -166,7 +166,7 @@ inline constexpr Rule kMetadataUserCount{"metadata.user-count", Severity::kRefus
                                          "The metadata table has more than 1024 user entries",
                                          "[MS-VHDX] 2.6.1.2", ""};
 inline constexpr Rule kMetadataDuplicate{"metadata.duplicate", Severity::kRefuse,
-                                         "Two metadata items have the same id", "[MS-VHDX] 2.6.1.2",
+                                         "Two metadata items have the same ID", "[MS-VHDX] 2.6.1.2",
                                          ""};
 inline constexpr Rule kMetadataItemRange{
     "metadata.item-range", Severity::kRefuse,
@@ -288,9 +288,11 @@ inline constexpr Rule kBatPartialWithoutBitmap{
 inline constexpr Rule kBatOffset{"bat.entry.offset", Severity::kRefuse,
                                  "A present block lies inside the header section",
                                  "[MS-VHDX] 2.5.1", "take an older copy of the file"};
-inline constexpr Rule kBatBeyondEof{
-    "bat.entry.beyond-eof", Severity::kRefuse, "A present block reaches past the end of the file",
-    "[MS-VHDX] 2.5.1", "copy the file again, or take an older copy"};
+inline constexpr Rule kBatBeyondEof{"bat.entry.beyond-eof", Severity::kRefuse,
+                                    "The file is cut off, or a BAT entry is wrong: a present block "
+                                    "reaches past the end of the file",
+                                    "[MS-VHDX] 2.5.1",
+                                    "copy the file again, or take an older copy"};
 inline constexpr Rule kBatCutShort{"bat.entry.cut-short", Severity::kTolerate,
                                    "The last block reaches past the end of the file, but only with "
                                    "bytes beyond the end of the disk",

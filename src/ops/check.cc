@@ -1,11 +1,13 @@
 #include <vhdxkit/check.h>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "bytes/border.h"
+#include "bytes/formatting.h"
 #include "disk/open_image.h"
 #include "format/rules.h"
 #include "log/log_reader.h"
@@ -31,7 +33,7 @@ Result<void> LookForStaleEntries(Image& image, Findings& findings) {
   });
   if (visited && first) {
     findings.Add(rules::kLogStale, {image.info().filename, header.log_offset + *first},
-                 std::to_string(stale) + (stale == 1 ? " entry" : " entries"));
+                 Counted(stale, "entry", "entries"));
   }
   return visited;
 }
@@ -61,6 +63,19 @@ bool IsUnchecked(const Rule& rule) {
          &rule == &rules::kBatUnreadable;
 }
 
+// Files that do not belong together, each of which may be whole.
+bool IsChainBroken(const Rule& rule) {
+  return &rule == &rules::kParentLinkage || &rule == &rules::kParentSectorSize ||
+         &rule == &rules::kParentLoop || &rule == &rules::kParentDepth;
+}
+
+// What a file that was cut off breaks. It comes first, because more follows from it.
+bool IsOfCutFile(const Rule& rule) {
+  return &rule == &rules::kFileTruncated || &rule == &rules::kHeaderLogRange ||
+         &rule == &rules::kLogFileTruncated || &rule == &rules::kRegionBeyondEof ||
+         &rule == &rules::kBatBeyondEof;
+}
+
 // Gathers what the images of a chain have to say.
 class Reporter {
  public:
@@ -69,7 +84,10 @@ class Reporter {
   CheckReport& report() { return report_; }
 
   void Add(const Findings& findings) {
-    report_.findings.insert(report_.findings.end(), findings.kept().begin(), findings.kept().end());
+    std::vector<Finding> kept = findings.kept();
+    std::ranges::stable_partition(
+        kept, [](const Finding& finding) { return IsOfCutFile(*finding.rule); });
+    std::ranges::move(kept, std::back_inserter(report_.findings));
     for (const auto& [rule, count] : findings.counts()) {
       const auto known =
           std::ranges::find(report_.counts, rule, &std::pair<const Rule*, uint64_t>::first);
@@ -81,11 +99,23 @@ class Reporter {
     }
   }
 
+  // A parent that was named for this check is another file: this says nothing about the image.
+  void AddWrongParent(const Findings& findings, std::string_view rule) {
+    Add(findings);
+    wrong_parent_ = FindRule(rule);
+  }
+
   CheckReport Finish() {
     bool has_warnings = false;
     bool no_signature = false;
+    bool chain_broken = false;
     for (const auto& [rule, count] : report_.counts) {
-      if (IsUnchecked(*rule)) {
+      if (rule == wrong_parent_ || IsUnchecked(*rule)) {
+        report_.unchecked_count += count;
+        continue;
+      }
+      if (IsChainBroken(*rule)) {
+        chain_broken = true;
         report_.unchecked_count += count;
       } else if (rule->severity <= Severity::kReadOnly) {
         report_.corruption_count += count;
@@ -95,6 +125,7 @@ class Reporter {
     }
     report_.verdict = no_signature                   ? CheckVerdict::kNotVhdx
                       : report_.corruption_count > 0 ? CheckVerdict::kCorrupt
+                      : chain_broken                 ? CheckVerdict::kChainBroken
                       : report_.unchecked_count > 0  ? CheckVerdict::kIncomplete
                       : has_warnings                 ? CheckVerdict::kWarnings
                                                      : CheckVerdict::kClean;
@@ -103,6 +134,7 @@ class Reporter {
 
  private:
   CheckReport report_;
+  const Rule* wrong_parent_ = nullptr;
 };
 
 }  // namespace
@@ -119,7 +151,13 @@ Result<CheckReport> Check(FileSystem& files, const std::string& path, const Open
                      : OpenParent(files, *child, identities.size() - 1, options, findings);
     if (!image) {
       if (!findings.Add(image.error())) return std::unexpected(std::move(image.error()));
-      reporter.Add(findings);
+      const std::string& rule = image.error().rule;
+      const bool is_named = child != nullptr && identities.size() <= options.parents.size();
+      if (is_named && (rule == rules::kParentLinkage.id || rule == rules::kFileSignature.id)) {
+        reporter.AddWrongParent(findings, rule);
+      } else {
+        reporter.Add(findings);
+      }
       return reporter.Finish();
     }
     const bool is_top = child == nullptr;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bytes/arithmetic.h"
+#include "bytes/formatting.h"
 #include "format/layout.h"
 #include "format/rules.h"
 #include "image/bat_scan.h"
@@ -78,7 +79,14 @@ class BlockChecker {
       findings_.Add(rule, {});
       return;
     }
-    findings_.Add(rule, PlaceOf(scanned), bat_rules_.Describe(scanned.slot, scanned.entry));
+    std::string expected;
+    if (&rule == &rules::kBatBeyondEof) {
+      const FileRange block = ClaimOf(bat_rules_, scanned).range;
+      expected = Format("a file of at least {} bytes instead of {}",
+                        block.file_offset + block.length_bytes, bat_rules_.file_size());
+    }
+    findings_.Add(rule, PlaceOf(scanned), bat_rules_.Describe(scanned.slot, scanned.entry),
+                  std::move(expected));
   }
 
   Place PlaceOf(const ScannedEntry& scanned) const {

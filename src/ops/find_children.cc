@@ -8,6 +8,7 @@
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
 #include "disk/open_image.h"
+#include "disk/parent_search.h"
 #include "disk/windows_path.h"
 #include "image/image.h"
 #include "io/paths.h"
@@ -62,7 +63,7 @@ Result<std::set<std::string>> FoldersToSearch(FileSystem& files, const File& par
     folders.insert(FolderOf(*path));
   }
   for (const std::string& folder : options.parent_folders) {
-    auto real = files.RealPath(folder);
+    auto real = RealFolder(files, folder);
     if (!real) return std::unexpected(std::move(real.error()));
     folders.insert(*std::move(real));
   }

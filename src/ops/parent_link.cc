@@ -28,7 +28,7 @@ Result<void> CheckParent(FileSystem& files, const std::string& path, const OpenO
                          const OperationControl& control) {
   auto report = Check(files, path, options, {.cancel = control.cancel});
   if (!report) return std::unexpected(std::move(report.error()));
-  if (report->verdict != CheckVerdict::kCorrupt) return {};
+  if (report->verdict < CheckVerdict::kChainBroken) return {};
   const auto worst = std::ranges::min_element(
       report->findings, {}, [](const Finding& finding) { return finding.rule->severity; });
   return std::unexpected(
