@@ -26,7 +26,12 @@ Result<std::unique_ptr<File>> LockTarget(
 
 Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path) {
   auto staged = StagedFile::Create(files, path);
-  if (!staged) staged.error().file = path;
+  if (staged) return staged;
+  Error& error = staged.error();
+  error.file = path;
+  if (error.code == ErrorCode::kNotFound) {
+    error.sentence = "its directory does not exist; create that first";
+  }
   return staged;
 }
 
