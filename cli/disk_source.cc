@@ -21,8 +21,6 @@ constexpr std::string_view kWithoutLocks =
     "another program may write this file meanwhile, and what is read may be a mixture of old and "
     "new";
 
-// "nbd", "https", or empty for what is no URI.
-
 // What a user can do with a file of that format; `or_else` is the last resort.
 std::string Advice(const ImageFormat& format, const std::string& path) {
   if (format.kind == ImageFormat::Kind::kPacked) return "unpack it first";
@@ -62,8 +60,11 @@ Result<std::string_view> FormatByContents(File& file, const SourceArguments& sou
   }
   auto format = RecognizeFormat(file);
   if (!format) return std::unexpected(std::move(format.error()));
-  // Opening it tells what is wrong with it.
-  if (*format == nullptr) return IsNamedAsVhdx(source.path) ? kVhdx : kRaw;
+  if (*format == nullptr) {
+    const std::string_view named = FormatByName(source.path);
+    // Opening it tells what is wrong with it.
+    return named == kVhdx || named == "vhds" ? kVhdx : kRaw;
+  }
   if ((*format)->kind == ImageFormat::Kind::kVhdx) return kVhdx;
   return std::unexpected(OrAsRaw(WrongFormat(**format, source.path), source));
 }
@@ -126,27 +127,6 @@ Result<DiskSource> OpenRaw(const Invocation& invocation, const SourceArguments& 
   return DiskSource{.device = *std::move(device), .format = kRaw};
 }
 
-// QEMU's name of a format that this command neither reads nor writes; empty if it is none.
-std::string QemuNameOf(const std::string& word) {
-  if (word == "vhd") return "vpc";
-  constexpr std::string_view kNames[] = {"qcow2", "qcow", "vmdk", "vdi", "vpc", "qed"};
-  return std::ranges::find(kNames, word) == std::end(kNames) ? "" : word;
-}
-
-std::string AdviseOnSource(const std::string& word) {
-  const std::string name = QemuNameOf(word);
-  return name.empty()
-             ? ""
-             : Format("convert it first: `qemu-img convert -f {} -O raw FILE disk.raw`", name);
-}
-
-std::string AdviseOnTarget(const std::string& word) {
-  const std::string name = QemuNameOf(word);
-  return name.empty()
-             ? ""
-             : Format("write a raw disk, then `qemu-img convert -f raw -O {} disk.raw FILE`", name);
-}
-
 }  // namespace
 
 void NotePadding(const Invocation& invocation, const std::string& path, uint64_t size_bytes,
@@ -158,23 +138,16 @@ void NotePadding(const Invocation& invocation, const std::string& path, uint64_t
                                         size_bytes, sector_size, sector_size - rest));
 }
 
-bool IsNamedAsVhdx(std::string_view path) {
-  std::string name(path.substr(path.find_last_of("./") + 1));
-  std::ranges::transform(name, name.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return path.size() > name.size() && path[path.size() - name.size() - 1] == '.' &&
-         (name == "vhdx" || name == "avhdx" || name == "vhds");
-}
-
 void AddOutputFormat(CLI::App& app, std::string& target, const std::string& help) {
-  AddChoice(app, "-O,--output-format", target, {"raw", "vhdx"}, help, AdviseOnTarget);
+  AddChoice(app, "-O,--output-format", target, {"raw", "vhdx"}, help,
+            [](const std::string& word) { return AdviseOnTarget(word, "FILE"); });
 }
 
 void AddFormat(CLI::App& app, const std::string& names, SourceArguments& source,
                const std::string& of) {
   AddChoice(app, names, source.format, {"raw", "vhdx"},
-            Format("format of {} (default: by its contents)", of), AdviseOnSource);
+            Format("format of {} (default: by its contents)", of),
+            [](const std::string& word) { return AdviseOnSource(word); });
   source.format_option = names.substr(0, names.find(','));
 }
 

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/format_names.h"
 #include "cli/invocation.h"
 #include "cli/standard_input.h"
 
@@ -24,12 +25,6 @@ class App;
 }  // namespace CLI
 
 namespace vhdx::cli {
-
-inline constexpr std::string_view kRaw = "raw";
-inline constexpr std::string_view kVhdx = "vhdx";
-
-/// Whether a file's name ends as those of VHDX images do.
-bool IsNamedAsVhdx(std::string_view path);
 
 /// What the user says of a source.
 struct SourceArguments {

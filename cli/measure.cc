@@ -61,13 +61,20 @@ Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArgumen
 Command AddMeasure(CLI::App& root) {
   auto arguments = std::make_shared<MeasureArguments>();
   CLI::App& app = AddCommand(
-      root, "measure", "Show how large the result of a conversion would be, without writing it.");
+      root, "measure",
+      "Show how large the result of a conversion would be, without writing it. Options of convert "
+      "that describe the new image and are not listed here do not change its size; they are "
+      "accepted.");
   AddFile(app, "FILE", arguments->source.path, "a VHDX image, or a raw disk");
   AddFormat(app, "-f,--format", arguments->source);
   AddOutputFormat(app, arguments->target_format, "format of the result (default: raw)");
-  AddBaseDiskOptions(app, arguments->image);
-  AddNewImageOptions(app, arguments->image, kBlockSizesOfACopy);
+  AddBaseDiskOptions(app, arguments->image, NewImageRole::kCopy);
+  AddNewImageOptions(app, arguments->image, NewImageRole::kCopy);
   AddGuid(app, "--disk-id", arguments->image.disk_id, "id of the new disk (default: random)");
+  for (const char* const of_no_size : {"--physical-sector", "--preallocate", "--creator",
+                                       "--reproducible", "--seed", "--disk-id"}) {
+    HideInHelp(app, of_no_size);
+  }
   AddForceShare(app, arguments->source.read);
   AddOverrides(app, arguments->source.read);
   return {&app,
