@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
@@ -46,10 +47,13 @@ Result<void> CheckSize(const CreateArguments& arguments) {
   }
   const uint64_t sector = arguments.image.padded_sector_size();
   if (size % sector == 0) return {};
+  // Somebody who thinks of other units than bytes.
+  const std::string units =
+      size < kMiB ? Format("; units are k, M, G and T, as in {}G", size) : std::string();
   return refuse(
       Format("SIZE is {} bytes, which is not a multiple of the sector size, {}; the next "
-             "multiple is {}",
-             size, sector, (size / sector + 1) * sector));
+             "multiple is {}{}",
+             size, sector, (size / sector + 1) * sector, units));
 }
 
 // A disk under the name of another format would be taken for one.

@@ -43,12 +43,16 @@ Error WrongFormat(const ImageFormat& format, const std::string& path) {
   return error;
 }
 
-// Before the id of the rule, which ends the sentence.
-Error OrAsRaw(Error error, const SourceArguments& source) {
+// More of the sentence, which ends with the id of the rule.
+Error BeforeRule(Error error, const std::string& words) {
   const size_t end = std::min(error.sentence.rfind(" ["), error.sentence.size());
-  error.sentence.insert(
-      end, Format(", or use {} raw to take its bytes as they are", source.format_option));
+  error.sentence.insert(end, words);
   return error;
+}
+
+Error OrAsRaw(Error error, const SourceArguments& source) {
+  return BeforeRule(std::move(error),
+                    Format(", or use {} raw to take its bytes as they are", source.format_option));
 }
 
 // "raw" or "vhdx", or why it is neither.
@@ -214,8 +218,14 @@ Error ExplainWrongFormat(FileSystem& files, Error error) {
     return error;
   }
   const auto format = RecognizeFormat(**file);
-  if (!format || *format == nullptr) return error;
-  return WrongFormat(**format, error.file);
+  if (!format) return error;
+  if (*format != nullptr) return WrongFormat(**format, error.file);
+  const bool may_be_raw = FormatByName(error.file) == kRaw || FormatByName(error.file).empty();
+  if (!may_be_raw) return error;
+  const std::string advice =
+      Format("; if it is a raw disk, `vhdx convert {} disk.vhdx` makes a VHDX of it",
+             QuoteForShell(error.file));
+  return BeforeRule(std::move(error), advice);
 }
 
 Result<void> CheckStandardInput(StandardInput& input, const SourceArguments& source) {

@@ -1,5 +1,6 @@
 #include "ops/target_file.h"
 
+#include <cerrno>
 #include <utility>
 
 namespace vhdx {
@@ -29,7 +30,8 @@ Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::st
   if (staged) return staged;
   Error& error = staged.error();
   error.file = path;
-  if (error.code == ErrorCode::kNotFound) {
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
+  if (error.code == ErrorCode::kNotFound && error.sys_errno != ENOTDIR && !files.RealPath(folder)) {
     error.sentence = "its directory does not exist; create that first";
   }
   return staged;
