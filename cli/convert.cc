@@ -229,13 +229,8 @@ std::string_view OptionWithoutEffect(const ConvertArguments& arguments) {
   if (arguments.to_standard_output()) {
     if (arguments.force) return "--force";
     if (arguments.into_existing) return "-n";
-  } else {
-    if (arguments.source.read.force_share) return "-U";
-    if (!arguments.source.read.parents.empty()) return "--parent";
-    if (arguments.source.read.ignore_parent_id) return "--ignore-parent-id";
-    if (arguments.source.read.ignore_log) return "--ignore-log";
   }
-  return {};
+  return arguments.from_standard_input() && arguments.source.read.force_share ? "-U" : "";
 }
 
 Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view target_format) {
@@ -257,6 +252,9 @@ Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view ta
       return refuse(Format("{} has no effect with standard {}; leave it out", option,
                            arguments.from_standard_input() ? "input" : "output"));
     }
+  }
+  if (const std::string_view option = OverrideOfRaw(arguments.source); !option.empty()) {
+    return refuse(Format("{} is for a VHDX, and the source is raw; leave it out", option));
   }
   if (arguments.orphan_children && !arguments.force && !arguments.into_existing) {
     return refuse("--orphan-children needs --force or -n");
@@ -370,7 +368,7 @@ void AddTargetOptions(CLI::App& app, ConvertArguments& arguments) {
   AddFlag(app, "--orphan-children", arguments.orphan_children,
           "overwrite DST even if it is the parent of other images, which become unreadable");
   AddFlag(app, "--no-lock", arguments.no_lock,
-          "with -n: do not lock the VHDX, for file systems without locks");
+          "with -n: do not lock DST, for file systems without locks");
   AddNeed(app, "--no-lock", "--no-create");
   AddConflict(app, "--force", "--no-create");
   AddFlag(app, "--sync", arguments.sync, "flush DST to stable storage before renaming it");

@@ -171,6 +171,13 @@ void AddOverrides(CLI::App& app, ReadOptions& read) {
           "read as if the log were empty; warn about what may be out of date");
 }
 
+std::string_view OverrideOfRaw(const SourceArguments& source) {
+  if (source.format != kRaw && source.path != "-") return {};
+  if (!source.read.parents.empty()) return "--parent";
+  if (source.read.ignore_parent_id) return "--ignore-parent-id";
+  return source.read.ignore_log ? "--ignore-log" : "";
+}
+
 void WarnOfForceShare(const Invocation& invocation, const std::string& path,
                       const ReadOptions& read) {
   if (read.force_share) {

@@ -51,6 +51,10 @@ void AddOverrides(CLI::App& app, ReadOptions& read);
 /// Adds `-O, --output-format raw|vhdx`.
 void AddOutputFormat(CLI::App& app, std::string& target, const std::string& help);
 
+/// One of AddOverrides' options that was said, and that a source which is said to be raw, or is
+/// standard input, cannot need; else empty.
+std::string_view OverrideOfRaw(const SourceArguments& source);
+
 struct DiskSource {
   std::unique_ptr<BlockDevice> device;
   std::string_view format;  ///< "raw" or "vhdx"

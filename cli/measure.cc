@@ -31,13 +31,21 @@ Result<MeasureReport> Measure(const Invocation& invocation, const MeasureArgumen
                      invocation.control(progress));
 }
 
-Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArguments& arguments) {
+Result<void> CheckMeasured(const MeasureArguments& arguments) {
   const std::string_view of_new_image = OptionOfNewImage(arguments.image);
   if (!of_new_image.empty() && arguments.target_format == kRaw) {
-    return invocation.Misused(
-        {.code = ErrorCode::kInvalidArgument,
-         .sentence = Format("{} is for a VHDX; use -O vhdx, or leave it out", of_new_image)});
+    return Fail(ErrorCode::kInvalidArgument,
+                Format("{} is for a VHDX; use -O vhdx, or leave it out", of_new_image));
   }
+  if (const std::string_view option = OverrideOfRaw(arguments.source); !option.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                Format("{} is for a VHDX, and the source is raw; leave it out", option));
+  }
+  return {};
+}
+
+Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArguments& arguments) {
+  if (auto fine = CheckMeasured(arguments); !fine) return invocation.Misused(fine.error());
   SourceArguments wanted = arguments.source;
   wanted.sector_size = arguments.image.padded_sector_size();
   auto source = OpenDiskSource(invocation, wanted);
