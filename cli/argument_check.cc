@@ -341,15 +341,18 @@ class WordReader {
     return nearest;
   }
 
+  const CLI::App* FindCommand(std::string_view name) const {
+    const auto commands = CommandsOf(root_);
+    const auto found = std::ranges::find(
+        commands, name, [](const CLI::App* app) { return std::string_view(app->get_name()); });
+    return found == commands.end() ? nullptr : *found;
+  }
+
   std::optional<std::string> ReadPositional(std::string_view word) {
     if (command_ == nullptr) {
-      const auto commands = CommandsOf(root_);
-      const auto used = std::ranges::find(
-          commands, word, [](const CLI::App* app) { return std::string_view(app->get_name()); });
       if (word.empty()) return "the command is empty";
-      if (used == commands.end()) return UnknownCommand(root_, word);
-      command_ = *used;
-      return std::nullopt;
+      command_ = FindCommand(word);
+      return command_ == nullptr ? std::optional(UnknownCommand(root_, word)) : std::nullopt;
     }
     const ParserOptions positionals = PositionalsOf(*command_);
     const size_t number = positionals_++;
@@ -357,6 +360,9 @@ class WordReader {
       return word.empty() ? std::optional("an argument is empty") : std::nullopt;
     const CLI::Option* const named = positionals[std::min(number, positionals.size() - 1)];
     if (word.empty()) return Format("{} is empty", named->get_name(true));
+    if (command_->get_name() == "help" && number == 0 && FindCommand(word) == nullptr) {
+      return UnknownCommand(root_, word);
+    }
     return named->get_type_name() == kFileType ? CheckFile(word, named->get_name(true))
                                                : std::nullopt;
   }
@@ -408,9 +414,6 @@ std::optional<ArgumentMistake> FindArgumentMistake(const CLI::App& root,
 
 std::vector<std::string> Translate(std::vector<std::string> arguments) {
   SeparateListen(arguments);
-  if (arguments.empty() || arguments.front() != "help") return arguments;
-  arguments.erase(arguments.begin());
-  arguments.emplace_back("--help");
   return arguments;
 }
 

@@ -24,9 +24,8 @@ struct ArgumentMistake {
 std::optional<ArgumentMistake> FindArgumentMistake(const CLI::App& root,
                                                    const std::vector<std::string>& arguments);
 
-/// The words as the parser understands them: `help COMMAND` becomes `COMMAND --help`, and what
-/// follows
-/// `--listen` is its address only if it looks like one.
+/// The words as the parser understands them: what follows `--listen` is its address only if it
+/// looks like one.
 std::vector<std::string> Translate(std::vector<std::string> arguments);
 
 }  // namespace vhdx::cli

@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
-#include <functional>
 
 #include "bytes/formatting.h"
 #include "cli/printable.h"
@@ -29,14 +28,10 @@ CLI::Option* AddValue(CLI::App& app, const std::string& names, const std::string
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
-// `take` says what is wrong with the size, or nothing.
-void AddSizeTaker(CLI::App& app, const std::string& names, const std::string& help,
-                  const std::function<std::string(uint64_t size_bytes)>& take) {
-  AddValue(app, names, "SIZE", help, [take](const std::string& text) -> std::string {
-    const auto size = ParseSize(text);
-    if (!size) return "is not a size: use bytes, or a number with k, M, G or T, such as 64k";
-    return take(*size);
-  });
+std::string ComplainOfSize(const std::string& text) {
+  const std::string nearest = NearestSize(text);
+  if (!nearest.empty()) return Format("is not a whole number of bytes; use {}", nearest);
+  return "is not a size: use bytes, or a number with k, M, G or T, such as 64k";
 }
 
 }  // namespace
@@ -55,19 +50,26 @@ void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::s
 
 void AddSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
              bool (*is_right)(uint64_t), const std::string& wrong, const std::string& help) {
-  AddSizeTaker(app, names, help, [&target_bytes, is_right, wrong](uint64_t size) -> std::string {
-    if (!is_right(size)) return wrong;
-    target_bytes = size;
+  const auto take = [&target_bytes, is_right, wrong](const std::string& text) -> std::string {
+    const auto size = ParseSize(text);
+    if (!size) return ComplainOfSize(text);
+    if (!is_right(*size)) return wrong;
+    target_bytes = *size;
     return {};
-  });
+  };
+  AddValue(app, names, "SIZE", help, take);
 }
 
 void AddOptionalSize(CLI::App& app, const std::string& names, std::optional<uint64_t>& target_bytes,
-                     const std::string& help) {
-  AddSizeTaker(app, names, help, [&target_bytes](uint64_t size) -> std::string {
-    target_bytes = size;
-    return {};
-  });
+                     const std::string& help,
+                     const std::function<std::string(const std::string& text)>& advise) {
+  const auto take = [&target_bytes, advise](const std::string& text) -> std::string {
+    target_bytes = ParseSize(text);
+    if (target_bytes) return {};
+    const std::string advice = advise(text);
+    return advice.empty() ? ComplainOfSize(text) : "is not a size; " + advice;
+  };
+  AddValue(app, names, "SIZE", help, take);
 }
 
 void AddText(CLI::App& app, const std::string& names, std::string& target, const std::string& help,
@@ -134,6 +136,10 @@ void AddNeed(CLI::App& app, const std::string& name, const std::string& needed) 
 
 void AddConflict(CLI::App& app, const std::string& name, const std::string& other) {
   app.get_option(name)->excludes(app.get_option(other));
+}
+
+void HideInHelp(CLI::App& app, const std::string& name) {
+  app.get_option(name)->group(kHiddenGroup);
 }
 
 void AddChoice(CLI::App& app, const std::string& names, std::string& target,

@@ -10,6 +10,7 @@
 #include <vhdxkit/guid.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ namespace vhdx::cli {
 
 inline constexpr const char* kFileType = "FILE";
 inline constexpr const char* kFolderType = "DIR";
+inline constexpr const char* kHiddenGroup = "hidden";  ///< of options that the help leaves out
 
 /// A subcommand. The first sentence of the description is what lists of commands print.
 CLI::App& AddCommand(CLI::App& root, const std::string& name, const std::string& description);
@@ -37,9 +39,10 @@ void AddFlag(CLI::App& app, const std::string& names, bool& target, const std::s
 void AddSize(CLI::App& app, const std::string& names, uint64_t& target_bytes,
              bool (*is_right)(uint64_t), const std::string& wrong, const std::string& help);
 
-/// The same, and whether it was said.
+/// The same, and whether it was said. `advise` may know what to do about a text that is not a size.
 void AddOptionalSize(CLI::App& app, const std::string& names, std::optional<uint64_t>& target_bytes,
-                     const std::string& help);
+                     const std::string& help,
+                     const std::function<std::string(const std::string& text)>& advise);
 
 /// Any text. `type` is what the help calls it.
 void AddText(CLI::App& app, const std::string& names, std::string& target, const std::string& help,
@@ -69,6 +72,9 @@ void AddCount(CLI::App& app, const std::string& names, uint64_t& target, CountLi
 /// were added before.
 void AddNeed(CLI::App& app, const std::string& name, const std::string& needed);
 void AddConflict(CLI::App& app, const std::string& name, const std::string& other);
+
+/// Leaves an option that was added before out of the help.
+void HideInHelp(CLI::App& app, const std::string& name);
 
 /// One of some words. What `advise` says of another word, if anything, is added to the message.
 void AddChoice(CLI::App& app, const std::string& names, std::string& target,

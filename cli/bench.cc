@@ -13,6 +13,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
+#include "cli/duration_text.h"
 #include "cli/json_text.h"
 #include "cli/size_text.h"
 
@@ -61,14 +62,6 @@ double PerSecond(uint64_t count, std::chrono::nanoseconds time) {
   return time.count() == 0 ? 0 : static_cast<double>(count) / Seconds(time);
 }
 
-std::string FormatLatency(std::chrono::nanoseconds time) {
-  const auto nanoseconds = static_cast<double>(time.count());
-  if (time < std::chrono::microseconds(1)) return Format("{} ns", time.count());
-  if (time < std::chrono::milliseconds(1)) return Format("{:.1f} us", nanoseconds / 1e3);
-  if (time < std::chrono::seconds(1)) return Format("{:.1f} ms", nanoseconds / 1e6);
-  return Format("{:.2f} s", nanoseconds / 1e9);
-}
-
 Json ToJson(const BenchOutcome& outcome) {
   const BenchReport& report = outcome.report;
   Json json = {{"requests", report.requests},
@@ -91,17 +84,18 @@ std::string ToText(const BenchOutcome& outcome, const BenchOptions& options) {
   constexpr double kBytesPerMiB = 1024.0 * 1024.0;
   const BenchReport& report = outcome.report;
   std::string text = Format(
-      "{} {} of {}, {}, {} in flight: {:.2f} s\n"
+      "{} {}{} of {}, {}, {} in flight: {}\n"
       "  requests/s         {:.0f}\n"
       "  MiB/s              {:.1f}\n"
       "  latency            mean {}, median {}, 99th percentile {}, longest {}\n",
-      report.requests, options.kind == RequestKind::kRead ? "reads" : "writes",
-      FormatSize(options.block_bytes), options.random ? "at random" : "in sequence",
-      std::min<uint64_t>(options.depth, report.requests), Seconds(report.elapsed),
+      report.requests, options.kind == RequestKind::kRead ? "read" : "write",
+      report.requests == 1 ? "" : "s", FormatSize(options.block_bytes),
+      options.random ? "at random" : "in sequence",
+      std::min<uint64_t>(options.depth, report.requests), FormatDuration(report.elapsed),
       PerSecond(report.requests, report.elapsed),
-      PerSecond(report.bytes, report.elapsed) / kBytesPerMiB, FormatLatency(report.latency_mean),
-      FormatLatency(report.latency_median), FormatLatency(report.latency_99),
-      FormatLatency(report.latency_max));
+      PerSecond(report.bytes, report.elapsed) / kBytesPerMiB, FormatDuration(report.latency_mean),
+      FormatDuration(report.latency_median), FormatDuration(report.latency_99),
+      FormatDuration(report.latency_max));
   if (options.kind == RequestKind::kWrite) {
     text += Format("  {:<17}  {}\n", "flushes", report.flushes);
   }

@@ -52,9 +52,9 @@ class CommandLine {
     return options;
   }
   /// The help of what was called.
-  std::string HelpOfUsed() const {
+  std::string HelpOfUsed(bool json) const {
     const auto used = root_.get_subcommands();
-    return HelpText(used.empty() ? root_ : *used.front());
+    return HelpDocument(used.empty() ? root_ : *used.front(), json);
   }
   std::pair<std::string, std::string> ExplainMistake(const CLI::ParseError& mistake) const;
 
@@ -77,10 +77,10 @@ CommandLine::CommandLine() {
   root_.set_version_flag("-V,--version", std::string("vhdx ") + VHDXKIT_VERSION,
                          "show the version");
   AddSharedOptions();
-  commands_ = {AddCreate(root_),  AddInfo(root_),      AddCheck(root_),   AddMap(root_),
-               AddDump(root_),    AddConvert(root_),   AddCompare(root_), AddMeasure(root_),
-               AddChain(root_),   AddSnapshot(root_),  AddServe(root_),   AddBench(root_),
-               AddVersion(root_), AddCompletion(root_)};
+  commands_ = {AddCreate(root_),  AddInfo(root_),       AddCheck(root_),   AddMap(root_),
+               AddDump(root_),    AddConvert(root_),    AddCompare(root_), AddMeasure(root_),
+               AddChain(root_),   AddSnapshot(root_),   AddServe(root_),   AddBench(root_),
+               AddVersion(root_), AddCompletion(root_), AddHelp(root_)};
 }
 
 void CommandLine::AddSharedOptions() {
@@ -108,6 +108,11 @@ std::string CommandLine::SentenceFor(const CLI::ParseError& mistake) const {
   if (root_.get_subcommands().empty()) return "the command is missing";
   if (mistake.get_name() == "RequiredError") {
     return text.substr(0, text.find(' ')) + " is missing";
+  }
+  if (mistake.get_name() == "ExcludesError") {
+    const size_t verb = text.find(" excludes ");
+    return Format("{} and {} cannot be combined", text.substr(0, verb),
+                  text.substr(verb + std::string_view(" excludes ").size()));
   }
   if (mistake.get_name() == "ArgumentMismatch") return before_colon + " needs a value";
   if (mistake.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
@@ -138,8 +143,8 @@ bool AsksForJson(const std::vector<std::string>& arguments) {
   return std::find(arguments.begin(), end, "--json") != end;
 }
 
-ExitStatus StatusOf(const Error& error, const Command& command) {
-  return error.code == ErrorCode::kCancelled ? ExitStatus::kInterrupted : command.on_failure;
+ExitStatus StatusOf(const Error& error, ExitStatus on_failure) {
+  return error.code == ErrorCode::kCancelled ? ExitStatus::kInterrupted : on_failure;
 }
 
 // What RefuseIfParent says: the image has children, or a file could not be searched for them.
@@ -165,6 +170,12 @@ Result<ExitStatus> RunWithParentFolders(const Command& command, const Invocation
   return command.run(invocation);
 }
 
+ExitStatus ReportUnwritten(const Error& error, const Messages& messages, ExitStatus on_failure) {
+  // Whoever closes a pipe has seen enough, and needs no message.
+  if (error.sys_errno != EPIPE) messages.Report(error);
+  return StatusOf(error, on_failure);
+}
+
 ExitStatus Run(const Command& command, const Invocation& invocation) {
   auto status = RunWithParentFolders(command, invocation);
   const auto written = FinishOutput(invocation.out, !status.has_value(), invocation.options.json);
@@ -177,42 +188,42 @@ ExitStatus Run(const Command& command, const Invocation& invocation) {
       error.sentence += Format("; {}", command.if_interrupted(invocation));
     }
     invocation.messages.Report(error);
-    return StatusOf(error, command);
+    return StatusOf(error, command.on_failure);
   }
-  if (!written) {
-    // Whoever closes a pipe has seen enough, and needs no message.
-    if (written.error().sys_errno != EPIPE) invocation.messages.Report(written.error());
-    return StatusOf(written.error(), command);
-  }
+  if (!written) return ReportUnwritten(written.error(), invocation.messages, command.on_failure);
   return *status;
 }
 
-ExitStatus PrintText(const std::string& text, const Surroundings& surroundings) {
+ExitStatus PrintText(const std::string& text, const Surroundings& surroundings, bool json) {
   TextOutput out({surroundings.output_fd, &surroundings.interrupted});
   out.Write(text);
-  return out.Finish() ? ExitStatus::kDone : ExitStatus::kFailed;
+  const auto written = out.Finish();
+  if (written) return ExitStatus::kDone;
+  return ReportUnwritten(written.error(), Messages(surroundings.error_fd, {.json = json}),
+                         ExitStatus::kFailed);
 }
 
 }  // namespace
 
 ExitStatus RunCommandLine(const std::vector<std::string>& words, const Surroundings& surroundings) {
   const std::vector<std::string> arguments = Translate(words);
+  const bool json = AsksForJson(arguments);
   CommandLine command_line;
   if (const auto mistake = command_line.FindMistake(arguments)) {
     const std::string command = mistake->command.empty() ? "" : mistake->command + ": ";
-    Messages(surroundings.error_fd, {.json = AsksForJson(arguments)})
+    Messages(surroundings.error_fd, {.json = json})
         .ReportUsage(command + mistake->sentence, HintFor(mistake->command));
     return ExitStatus::kUsage;
   }
   try {
     command_line.Parse(arguments);
   } catch (const CLI::CallForHelp&) {
-    return PrintText(command_line.HelpOfUsed(), surroundings);
-  } catch (const CLI::CallForVersion& version) {
-    return PrintText(std::string(version.what()) + "\n", surroundings);
+    return PrintText(command_line.HelpOfUsed(json), surroundings, json);
+  } catch (const CLI::CallForVersion&) {
+    return PrintText(VersionDocument(json), surroundings, json);
   } catch (const CLI::ParseError& mistake) {
     const auto [sentence, hint] = command_line.ExplainMistake(mistake);
-    Messages(surroundings.error_fd, {.json = AsksForJson(arguments)}).ReportUsage(sentence, hint);
+    Messages(surroundings.error_fd, {.json = json}).ReportUsage(sentence, hint);
     return ExitStatus::kUsage;
   }
   const SharedOptions options = command_line.shared_options();

@@ -39,7 +39,7 @@ TEST_F(Commands, UsageMistakesAreOneSentenceAndAHint) {
        "vhdx: bench: --block: \"4q\" is not a size: use bytes, or a number with k, M, G or T, "
        "such as 64k; see `vhdx bench --help`\n"},
       {{"bench", "x", "--step", "4k", "--random"},
-       "vhdx: bench: --step excludes --random; see `vhdx bench --help`\n"},
+       "vhdx: bench: --step and --random cannot be combined; see `vhdx bench --help`\n"},
       {{"bench", "x", "--flush-interval", "3"},
        "vhdx: bench: --flush-interval requires --write; see `vhdx bench --help`\n"},
       {{"create", "x", "1G", "--seed", "s"},
@@ -71,6 +71,8 @@ TEST_F(Commands, HelpIsACommandToo) {
   EXPECT_EQ(Run({"help"}).out, Run({"--help"}).out);
   EXPECT_EQ(Run({"help", "info"}).out, Run({"info", "--help"}).out);
   EXPECT_EQ(Run({"help", "inof"}).status, 64);
+  EXPECT_EQ(Run({"help", "info", "check"}).status, 64);
+  EXPECT_EQ(Run({"-q", "help", "info"}).out, Run({"help", "info"}).out);
   EXPECT_EQ(Run({"-V"}).out, Run({"--version"}).out);
   EXPECT_EQ(Run({"convert", "-p", "-O", "raw", "/vm/base.vhdx", "/vm/p.raw"}).status, 0);
 }
@@ -112,10 +114,22 @@ TEST_F(Commands, HelpNamesEveryOption) {
   }
 }
 
+TEST_F(Commands, HelpAndVersionAreDocumentsWhereJsonIsWanted) {
+  EXPECT_EQ(Run({"help", "info", "--json"}).json()["help"], Run({"info", "--help"}).out);
+  EXPECT_EQ(Run({"info", "--help", "--json"}).out, Run({"help", "info", "--json"}).out);
+  EXPECT_EQ(Run({"--version", "--json"}).out, Run({"version", "--json"}).out);
+}
+
+TEST_F(Commands, HelpOfMeasureHasOnlyWhatChangesTheSize) {
+  const std::string help = Run({"measure", "--help"}).out;
+  EXPECT_NE(help.find("--log-size"), std::string::npos) << help;
+  EXPECT_EQ(help.find("--creator"), std::string::npos) << help;
+}
+
 TEST_F(Commands, HelpFitsEightyColumns) {
   for (const char* command :
        {"create", "info", "check", "map", "dump", "convert", "compare", "measure", "chain",
-        "snapshot", "serve", "bench", "version", "completion"}) {
+        "snapshot", "serve", "bench", "version", "completion", "help"}) {
     std::string help = Run({command, "--help"}).out;
     EXPECT_FALSE(help.empty());
     while (!help.empty()) {

@@ -43,6 +43,8 @@ Command AddBench(CLI::App& root);
 /// Describes all that was added to the root, whenever it runs.
 Command AddCompletion(CLI::App& root);
 Command AddVersion(CLI::App& root);
+/// Describes all that was added before.
+Command AddHelp(CLI::App& root);
 
 }  // namespace vhdx::cli
 

@@ -48,9 +48,9 @@ std::string ToText(const CompareArguments& arguments, const CompareReport& repor
                   FormatSize(report.size_b_bytes), *report.first_difference);
   }
   if (!report.identical) {
-    return Format("The disks have different sizes: {} has {} bytes, {} has {} bytes.\n",
-                  Printable(arguments.a.path), report.size_a_bytes, Printable(arguments.b.path),
-                  report.size_b_bytes);
+    return Format("The disks have different sizes: {} has {}, {} has {}.\n",
+                  Printable(arguments.a.path), FormatSizeExactly(report.size_a_bytes),
+                  Printable(arguments.b.path), FormatSizeExactly(report.size_b_bytes));
   }
   return "The disks are identical.\n";
 }

@@ -12,6 +12,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
+#include "cli/duration_text.h"
 #include "cli/json_text.h"
 #include "cli/new_image_arguments.h"
 #include "cli/printable.h"
@@ -44,7 +45,7 @@ struct ConvertArguments {
 // What was done, and how long it took.
 struct ConversionOutcome {
   ConvertReport report;
-  double seconds = 0;
+  std::chrono::nanoseconds elapsed{};
 };
 
 Result<ConvertReport> StreamOut(const Invocation& invocation, const ConvertArguments& arguments,
@@ -69,7 +70,6 @@ ConvertOptions OptionsFor(const Invocation& invocation, const ConvertArguments& 
                       : arguments.force       ? ExistingTarget::kReplace
                                               : ExistingTarget::kRefuse,
           .sync = arguments.sync,
-          // Several threads place blocks in an order that nobody can tell before.
           .threads = arguments.image.reproducible ? 1 : static_cast<unsigned>(arguments.threads),
           .open = invocation.open_options({.force_share = arguments.no_lock}),
           .orphan_children = arguments.orphan_children};
@@ -150,10 +150,11 @@ Json ToJson(const ConvertArguments& arguments, const Conversion& conversion,
           {"copied", copy.copied_bytes},
           {"cloned", copy.cloned_bytes},
           {"zero", copy.zero_bytes},
-          {"seconds", outcome.seconds}};
+          {"seconds", std::chrono::duration<double>(outcome.elapsed).count()}};
 }
 
-std::string ToText(const ConvertArguments& arguments, const ConversionOutcome& outcome) {
+std::string ToText(const ConvertArguments& arguments, const Conversion& conversion,
+                   const ConversionOutcome& outcome) {
   const ConvertReport& report = outcome.report;
   std::string parts = Format("{} copied", FormatSize(report.copy.copied_bytes));
   if (report.copy.cloned_bytes > 0) {
@@ -162,8 +163,10 @@ std::string ToText(const ConvertArguments& arguments, const ConversionOutcome& o
   if (report.copy.zero_bytes > 0) {
     parts += Format(", {} zeros", FormatSize(report.copy.zero_bytes));
   }
-  std::string text = Format("{}: {} written ({}) in {:.2f} s", Printable(TargetName(arguments)),
-                            FormatSize(report.source_size_bytes), parts, outcome.seconds);
+  std::string text = Format("{}: {} written as {} ({}) in {}", Printable(TargetName(arguments)),
+                            FormatSize(report.source_size_bytes),
+                            conversion.target_format == kRaw ? "a raw disk" : "a VHDX", parts,
+                            FormatDuration(outcome.elapsed));
   const uint64_t rest = report.target_size_bytes - report.source_size_bytes;
   if (rest > 0 && report.into_existing) {
     text += Format("; the {} after it are unchanged", FormatSize(rest));
@@ -178,14 +181,24 @@ void Print(const Invocation& invocation, const ConvertArguments& arguments,
   if (!arguments.to_standard_output()) {
     invocation.out.Write(
         json ? ToDocument(invocation.messages.WithWarnings(ToJson(arguments, conversion, outcome)))
-             : ToText(arguments, outcome));
+             : ToText(arguments, conversion, outcome));
     return;
   }
   // Standard output carries the disk; what was done is told on standard error.
   TextOutput errors({.fd = invocation.error_fd, .interrupted = nullptr});
   errors.Write(json ? ToLine(ToJson(arguments, conversion, outcome)) + "\n"
-                    : ToText(arguments, outcome));
+                    : ToText(arguments, conversion, outcome));
   (void)errors.Finish();
+}
+
+Result<std::string_view> FormatToWriteInto(File& file, const std::string& path) {
+  auto format = RecognizeFormat(file);
+  if (!format) return std::unexpected(std::move(format.error()));
+  if (*format == nullptr) return kRaw;
+  if ((*format)->kind == ImageFormat::Kind::kVhdx) return kVhdx;
+  return Fail(ErrorCode::kUnsupported,
+              Format("this is {}, which vhdx cannot write; -O raw overwrites it", (*format)->title),
+              path);
 }
 
 // Said, or told by the target: by what is there if that is to be written into, else by its name.
@@ -194,26 +207,30 @@ Result<std::string_view> DecideTargetFormat(const Invocation& invocation,
   if (!arguments.target_format.empty()) return arguments.target_format == kRaw ? kRaw : kVhdx;
   if (arguments.into_existing && !arguments.to_standard_output()) {
     auto file = invocation.files.Open(arguments.target, {});
-    if (!file) return std::unexpected(std::move(file.error()));
-    auto format = RecognizeFormat(**file);
-    if (!format) return std::unexpected(std::move(format.error()));
-    if (*format == nullptr) return kRaw;
-    if ((*format)->kind == ImageFormat::Kind::kVhdx) return kVhdx;
+    if (file) return FormatToWriteInto(**file, arguments.target);
+    // The conversion says what is to be done then.
+    if (file.error().code != ErrorCode::kNotFound) return std::unexpected(std::move(file.error()));
+  }
+  const std::string_view named = FormatByName(arguments.target);
+  if (!IsWritable(named)) {
+    const std::string advice = AdviseOnTarget(named, arguments.target);
     return Fail(
-        ErrorCode::kUnsupported,
-        Format("this is {}, which vhdx cannot write; -O raw overwrites it", (*format)->title),
+        ErrorCode::kInvalidArgument,
+        Format("cannot write {}{}{}; -O raw or -O vhdx writes that format whatever the name", named,
+               advice.empty() ? "" : "; ", advice),
         arguments.target);
   }
-  for (const std::string_view name :
-       {".vhd", ".vhds", ".qcow2", ".qcow", ".vmdk", ".vdi", ".qed"}) {
-    if (!arguments.target.ends_with(name)) continue;
-    return Fail(ErrorCode::kInvalidArgument,
-                Format("cannot write {}; use -O raw or -O vhdx to choose the format whatever the "
-                       "name",
-                       name.substr(1)),
-                arguments.target);
+  return named == kVhdx ? kVhdx : kRaw;
+}
+
+// An option that means nothing with these streams; else empty.
+std::string_view OptionWithoutEffect(const ConvertArguments& arguments) {
+  if (arguments.threads != 0) return "-j";
+  if (arguments.to_standard_output()) {
+    if (arguments.force) return "--force";
+    if (arguments.into_existing) return "-n";
   }
-  return IsNamedAsVhdx(arguments.target) ? kVhdx : kRaw;
+  return arguments.from_standard_input() && arguments.source.read.force_share ? "-U" : "";
 }
 
 Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view target_format) {
@@ -230,6 +247,18 @@ Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view ta
     return refuse(
         "--reproducible reads the disk twice, and a pipe can be read once; save it first");
   }
+  if (arguments.from_standard_input() || arguments.to_standard_output()) {
+    if (const std::string_view option = OptionWithoutEffect(arguments); !option.empty()) {
+      return refuse(Format("{} has no effect with standard {}; leave it out", option,
+                           arguments.from_standard_input() ? "input" : "output"));
+    }
+  }
+  if (const std::string_view option = OverrideOfRaw(arguments.source); !option.empty()) {
+    return refuse(Format("{} is for a VHDX, and the source is raw; leave it out", option));
+  }
+  if (arguments.orphan_children && !arguments.force && !arguments.into_existing) {
+    return refuse("--orphan-children needs --force or -n");
+  }
   const std::string_view of_new_image = OptionOfNewImage(arguments.image);
   if (!of_new_image.empty() && target_format == kRaw) {
     return refuse(Format("{} is for a VHDX; use -O vhdx, or leave it out", of_new_image));
@@ -241,11 +270,25 @@ Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view ta
   return {};
 }
 
+// What the name of a new file and its format have to do with each other.
+void ExplainFormat(const Invocation& invocation, const ConvertArguments& arguments,
+                   std::string_view target_format) {
+  WarnOfName(invocation, arguments.target, target_format);
+  if (arguments.target_format.empty() && FormatByName(arguments.target).empty()) {
+    invocation.messages.Note(
+        arguments.target,
+        "its name does not say a format, so it is a raw disk; -O vhdx writes a VHDX");
+  }
+}
+
 void ReportOutcome(const Invocation& invocation, const ConvertArguments& arguments,
                    const Conversion& conversion, const ConvertReport& report,
                    std::chrono::steady_clock::time_point start) {
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  Print(invocation, arguments, conversion, {.report = report, .seconds = elapsed.count()});
+  if (!report.into_existing && !arguments.to_standard_output()) {
+    ExplainFormat(invocation, arguments, conversion.target_format);
+  }
+  Print(invocation, arguments, conversion,
+        {.report = report, .elapsed = std::chrono::steady_clock::now() - start});
 }
 
 Result<ExitStatus> RunFromStandardInput(const Invocation& invocation,
@@ -336,8 +379,9 @@ void AddTargetOptions(CLI::App& app, ConvertArguments& arguments) {
   AddFlag(app, "--orphan-children", arguments.orphan_children,
           "overwrite DST even if it is the parent of other images, which become unreadable");
   AddFlag(app, "--no-lock", arguments.no_lock,
-          "with -n: do not lock the VHDX, for file systems without locks");
+          "with -n: do not lock DST, for file systems without locks");
   AddNeed(app, "--no-lock", "--no-create");
+  AddConflict(app, "--force", "--no-create");
   AddFlag(app, "--sync", arguments.sync, "flush DST to stable storage before renaming it");
 }
 
@@ -354,12 +398,14 @@ Command AddConvert(CLI::App& root) {
   AddFormat(app, "-f,--format", arguments->source);
   AddOutputFormat(app, arguments->target_format,
                   "format of DST (default: by its name; with -n, by its contents)");
-  AddBaseDiskOptions(app, arguments->image);
-  AddNewImageOptions(app, arguments->image, kBlockSizesOfACopy);
+  AddBaseDiskOptions(app, arguments->image, NewImageRole::kCopy);
+  AddNewImageOptions(app, arguments->image, NewImageRole::kCopy);
   AddGuid(app, "--disk-id", arguments->image.disk_id, "ID of the new disk (default: random)");
   AddTargetOptions(app, *arguments);
   AddCount(app, "-j,--threads", arguments->threads, {.least = 1, .most = kMaxThreads},
            "number of copy threads (default: one per processor, at most 4)");
+  // Several threads place blocks in an order that nobody can tell before.
+  AddConflict(app, "--threads", "--reproducible");
   AddForceShare(app, arguments->source.read);
   AddOverrides(app, arguments->source.read);
   return {

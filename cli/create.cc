@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
@@ -46,38 +47,43 @@ Result<void> CheckSize(const CreateArguments& arguments) {
   }
   const uint64_t sector = arguments.image.padded_sector_size();
   if (size % sector == 0) return {};
+  // Somebody who thinks of other units than bytes.
+  const std::string units =
+      size < kMiB ? Format("; units are k, M, G and T, as in {}G", size) : std::string();
   return refuse(
       Format("SIZE is {} bytes, which is not a multiple of the sector size, {}; the next "
-             "multiple is {}",
-             size, sector, (size / sector + 1) * sector));
+             "multiple is {}{}",
+             size, sector, (size / sector + 1) * sector, units));
+}
+
+// A disk under the name of another format would be taken for one.
+Result<void> CheckName(const CreateArguments& arguments) {
+  const std::string_view named = FormatByName(arguments.path);
+  if (IsWritable(named)) return {};
+  const std::string advice =
+      arguments.parent.empty() ? AdviseOnNewDisk(named, arguments.path) : std::string();
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      Format("a new image is a VHDX, and this name says {}; choose one that ends in {}{}{}", named,
+             arguments.parent.empty() ? ".vhdx" : ".avhdx", advice.empty() ? "" : ", or ", advice),
+      arguments.path);
 }
 
 Result<void> CheckCreateArguments(const CreateArguments& arguments) {
+  if (auto fine = CheckName(arguments); !fine) return fine;
   if (arguments.parent.empty() && !arguments.size_bytes) {
-    return Fail(ErrorCode::kInvalidArgument, "SIZE is missing: how large the disk is, such as 40G",
+    if (ParseSize(arguments.path)) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  Format("FILE is missing: `vhdx create FILE {}`", arguments.path));
+    }
+    return Fail(ErrorCode::kInvalidArgument,
+                "SIZE is missing: how large the disk is, such as 40G; see `vhdx create --help`",
                 arguments.path);
   }
   if (arguments.size_bytes) {
     if (auto fine = CheckSize(arguments); !fine) return fine;
   }
-  if (!arguments.parent.empty() && arguments.image.fixed) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "a disk with a parent cannot be fixed; leave out --fixed or --parent",
-                arguments.path);
-  }
   return {};
-}
-
-// A disk under the name of another format would be taken for one.
-void WarnOfName(const Invocation& invocation, const std::string& path) {
-  constexpr std::string_view kOthers[] = {".vhd", ".vhds", ".qcow2", ".vmdk",
-                                          ".vdi", ".raw",  ".img"};
-  for (const std::string_view extension : kOthers) {
-    if (!path.ends_with(extension)) continue;
-    invocation.messages.Warn(path, Format("the image is a VHDX, although its name ends in {}; "
-                                          "Hyper-V goes by the name",
-                                          extension));
-  }
 }
 
 // What a child has of its parent, in words. That the parent can be read is for Create to say.
@@ -145,7 +151,7 @@ Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments
     return std::unexpected(ExplainWrongFormat(invocation.files, std::move(report.error())));
   }
   NoteParentElsewhere(invocation, arguments);
-  WarnOfName(invocation, arguments.path);
+  WarnOfName(invocation, arguments.path, kVhdx);
   const bool json = invocation.options.json;
   if (json || !invocation.options.quiet) {
     invocation.out.Write(
@@ -159,6 +165,7 @@ void AddTargetOptions(CLI::App& app, CreateArguments& arguments) {
   AddFlag(app, "--force", arguments.force, "replace the file if it exists");
   AddFlag(app, "--orphan-children", arguments.orphan_children,
           "with --force: replace even a parent of other images, which become unreadable");
+  AddNeed(app, "--orphan-children", "--force");
   AddFlag(app, "--sync", arguments.sync, "flush the file to stable storage before renaming it");
 }
 
@@ -178,10 +185,19 @@ Command AddCreate(CLI::App& root) {
       root, "create",
       "Create a new, empty disk. With --parent, SIZE defaults to the size of the parent.");
   AddFile(app, "FILE", arguments->path, "the image to create");
-  AddOptionalSize(app, "SIZE", arguments->size_bytes, "size of the disk, such as 40G");
+  AddOptionalSize(app, "SIZE", arguments->size_bytes, "size of the disk, such as 40G",
+                  [arguments = arguments.get()](const std::string& text) {
+                    // The file is read before the size.
+                    return ParseSize(arguments->path)
+                               ? Format("the file comes first: `vhdx create {} {}`",
+                                        QuoteForShell(text), QuoteForShell(arguments->path))
+                               : "";
+                  });
   AddPath(app, "--parent", arguments->parent, "create a differencing child of this image");
-  AddBaseDiskOptions(app, arguments->image);
-  AddNewImageOptions(app, arguments->image);
+  AddBaseDiskOptions(app, arguments->image, NewImageRole::kDisk);
+  AddConflict(app, "--logical-sector", "--parent");
+  AddConflict(app, "--fixed", "--parent");
+  AddNewImageOptions(app, arguments->image, NewImageRole::kDisk);
   AddGuid(app, "--disk-id", arguments->image.disk_id,
           "ID of the disk (default: random, or that of the parent)");
   AddTargetOptions(app, *arguments);
@@ -195,7 +211,7 @@ Command AddSnapshot(CLI::App& root) {
       "Create a differencing child of an image. The image must not be modified afterwards.");
   AddFile(app, "FILE", arguments->parent, "the image that becomes the parent");
   AddFile(app, "CHILD", arguments->path, "the child to create, which receives all writes");
-  AddNewImageOptions(app, arguments->image, "2M");
+  AddNewImageOptions(app, arguments->image, NewImageRole::kChild);
   AddTargetOptions(app, *arguments);
   return CommandFor(app, arguments);
 }

@@ -21,8 +21,6 @@ constexpr std::string_view kWithoutLocks =
     "another program may write this file meanwhile, and what is read may be a mixture of old and "
     "new";
 
-// "nbd", "https", or empty for what is no URI.
-
 // What a user can do with a file of that format; `or_else` is the last resort.
 std::string Advice(const ImageFormat& format, const std::string& path) {
   if (format.kind == ImageFormat::Kind::kPacked) return "unpack it first";
@@ -45,11 +43,16 @@ Error WrongFormat(const ImageFormat& format, const std::string& path) {
   return error;
 }
 
-// Before the id of the rule, which ends the sentence.
-Error OrAsRaw(Error error, const SourceArguments& source) {
+// More of the sentence, which ends with the id of the rule.
+Error BeforeRule(Error error, const std::string& words) {
   const size_t end = std::min(error.sentence.rfind(" ["), error.sentence.size());
-  error.sentence.insert(end, Format("; {} raw takes its bytes as they are", source.format_option));
+  error.sentence.insert(end, words);
   return error;
+}
+
+Error OrAsRaw(Error error, const SourceArguments& source) {
+  return BeforeRule(std::move(error),
+                    Format("; {} raw takes its bytes as they are", source.format_option));
 }
 
 // "raw" or "vhdx", or why it is neither.
@@ -61,8 +64,11 @@ Result<std::string_view> FormatByContents(File& file, const SourceArguments& sou
   }
   auto format = RecognizeFormat(file);
   if (!format) return std::unexpected(std::move(format.error()));
-  // Opening it tells what is wrong with it.
-  if (*format == nullptr) return IsNamedAsVhdx(source.path) ? kVhdx : kRaw;
+  if (*format == nullptr) {
+    const std::string_view named = FormatByName(source.path);
+    // Opening it tells what is wrong with it.
+    return named == kVhdx || named == "vhds" ? kVhdx : kRaw;
+  }
   if ((*format)->kind == ImageFormat::Kind::kVhdx) return kVhdx;
   return std::unexpected(OrAsRaw(WrongFormat(**format, source.path), source));
 }
@@ -125,27 +131,6 @@ Result<DiskSource> OpenRaw(const Invocation& invocation, const SourceArguments& 
   return DiskSource{.device = *std::move(device), .format = kRaw};
 }
 
-// QEMU's name of a format that this command neither reads nor writes; empty if it is none.
-std::string QemuNameOf(const std::string& word) {
-  if (word == "vhd") return "vpc";
-  constexpr std::string_view kNames[] = {"qcow2", "qcow", "vmdk", "vdi", "vpc", "qed"};
-  return std::ranges::find(kNames, word) == std::end(kNames) ? "" : word;
-}
-
-std::string AdviseOnSource(const std::string& word) {
-  const std::string name = QemuNameOf(word);
-  return name.empty()
-             ? ""
-             : Format("convert it first: `qemu-img convert -f {} -O raw FILE disk.raw`", name);
-}
-
-std::string AdviseOnTarget(const std::string& word) {
-  const std::string name = QemuNameOf(word);
-  return name.empty()
-             ? ""
-             : Format("write a raw disk, then `qemu-img convert -f raw -O {} disk.raw FILE`", name);
-}
-
 }  // namespace
 
 void NotePadding(const Invocation& invocation, const std::string& path, uint64_t size_bytes,
@@ -158,23 +143,16 @@ void NotePadding(const Invocation& invocation, const std::string& path, uint64_t
                                         Counted(sector_size - rest, "byte", "bytes")));
 }
 
-bool IsNamedAsVhdx(std::string_view path) {
-  std::string name(path.substr(path.find_last_of("./") + 1));
-  std::ranges::transform(name, name.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return path.size() > name.size() && path[path.size() - name.size() - 1] == '.' &&
-         (name == "vhdx" || name == "avhdx" || name == "vhds");
-}
-
 void AddOutputFormat(CLI::App& app, std::string& target, const std::string& help) {
-  AddChoice(app, "-O,--output-format", target, {"raw", "vhdx"}, help, AdviseOnTarget);
+  AddChoice(app, "-O,--output-format", target, {"raw", "vhdx"}, help,
+            [](const std::string& word) { return AdviseOnTarget(word, "FILE"); });
 }
 
 void AddFormat(CLI::App& app, const std::string& names, SourceArguments& source,
                const std::string& of) {
   AddChoice(app, names, source.format, {"raw", "vhdx"},
-            Format("format of {} (default: by its contents)", of), AdviseOnSource);
+            Format("format of {} (default: by its contents)", of),
+            [](const std::string& word) { return AdviseOnSource(word); });
   source.format_option = names.substr(0, names.find(','));
 }
 
@@ -192,6 +170,13 @@ void AddOverrides(CLI::App& app, ReadOptions& read) {
           "accept a parent whose identity differs; show both identities");
   AddFlag(app, "--ignore-log", read.ignore_log,
           "read as if the log were empty; warn about what may be out of date");
+}
+
+std::string_view OverrideOfRaw(const SourceArguments& source) {
+  if (source.format != kRaw && source.path != "-") return {};
+  if (!source.read.parents.empty()) return "--parent";
+  if (source.read.ignore_parent_id) return "--ignore-parent-id";
+  return source.read.ignore_log ? "--ignore-log" : "";
 }
 
 void WarnOfForceShare(const Invocation& invocation, const std::string& path,
@@ -241,8 +226,14 @@ Error ExplainWrongFormat(FileSystem& files, Error error) {
     return error;
   }
   const auto format = RecognizeFormat(**file);
-  if (!format || *format == nullptr) return error;
-  return WrongFormat(**format, error.file);
+  if (!format) return error;
+  if (*format != nullptr) return WrongFormat(**format, error.file);
+  const bool may_be_raw = FormatByName(error.file) == kRaw || FormatByName(error.file).empty();
+  if (!may_be_raw) return error;
+  const std::string advice =
+      Format("; if it is a raw disk, `vhdx convert {} disk.vhdx` makes a VHDX of it",
+             QuoteForShell(error.file));
+  return BeforeRule(std::move(error), advice);
 }
 
 Result<void> CheckStandardInput(StandardInput& input, const SourceArguments& source) {

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/format_names.h"
 #include "cli/invocation.h"
 #include "cli/standard_input.h"
 
@@ -24,12 +25,6 @@ class App;
 }  // namespace CLI
 
 namespace vhdx::cli {
-
-inline constexpr std::string_view kRaw = "raw";
-inline constexpr std::string_view kVhdx = "vhdx";
-
-/// Whether a file's name ends as those of VHDX images do.
-bool IsNamedAsVhdx(std::string_view path);
 
 /// What the user says of a source.
 struct SourceArguments {
@@ -55,6 +50,10 @@ void AddOverrides(CLI::App& app, ReadOptions& read);
 
 /// Adds `-O, --output-format raw|vhdx`.
 void AddOutputFormat(CLI::App& app, std::string& target, const std::string& help);
+
+/// One of AddOverrides' options that was said, and that a source which is said to be raw, or is
+/// standard input, cannot need; else empty.
+std::string_view OverrideOfRaw(const SourceArguments& source);
 
 struct DiskSource {
   std::unique_ptr<BlockDevice> device;

@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 
 #include "bytes/formatting.h"
+#include "cli/arguments.h"
+#include "cli/json_text.h"
 #include "cli/parser_options.h"
 
 namespace vhdx::cli {
@@ -62,6 +64,7 @@ std::string OptionList(const std::string& title, const ParserOptions& options) {
   if (options.empty()) return {};
   std::string text = title.empty() ? "\n" : "\n" + title + ":\n";
   for (const CLI::Option* option : options) {
+    if (option->get_group() == kHiddenGroup) continue;
     text += Entry(OptionName(*option), option->get_description(), kOptionColumn);
   }
   return text;
@@ -91,6 +94,15 @@ std::string HelpText(const CLI::App& app) {
   }
   text += OptionList("", PositionalsOf(app)) + OptionList("options", OptionsOf(app));
   return text + OptionList("common options", SharedOptionsOf(*parent));
+}
+
+std::string HelpDocument(const CLI::App& app, bool json) {
+  const std::string text = HelpText(app);
+  return json ? ToDocument({{"help", text}}) : text;
+}
+
+std::string VersionDocument(bool json) {
+  return json ? ToDocument({{"version", VHDXKIT_VERSION}}) : "vhdx " VHDXKIT_VERSION "\n";
 }
 
 }  // namespace vhdx::cli

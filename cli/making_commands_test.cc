@@ -159,7 +159,7 @@ TEST_F(Commands, CreateSaysWhatIsWrong) {
   fails({"/a.vhdx", "65T"}, "more than a VHDX can have, 64T", 64);
   fails({"/a.vhdx", "1G", "--block-size", "3M"}, "power of two", 64);
   fails({"/a.vhdx", "1G", "--log-size", "0"}, "multiple of 1M", 64);
-  fails({"/a.vhdx", "--parent", "/vm/base.vhdx", "--fixed"}, "cannot be fixed", 64);
+  fails({"/a.vhdx", "--parent", "/vm/base.vhdx", "--fixed"}, "cannot be combined", 64);
   fails({"/a.vhdx", "--parent", "/gone.vhdx"}, "/gone.vhdx");
   fails({"/vm/base.vhdx", "1G"}, "--force");
   fails({"/vm/base.vhdx", "1G", "--force"}, "child.avhdx");
@@ -203,6 +203,42 @@ TEST_F(Commands, OddRawSizesArePaddedAndSaid) {
   EXPECT_EQ(large.err,
             "vhdx: note: /disk: its size, 7 bytes, is not a multiple of the sector size, 4096; "
             "it is padded with 4089 bytes of zeros\n");
+}
+
+TEST_F(Commands, ConvertSaysWhatItWrote) {
+  const Outcome vhdx = Run({"convert", "/vm/base.vhdx", "/a.vhdx"});
+  EXPECT_TRUE(vhdx.out.starts_with("/a.vhdx: 16 MiB written as a VHDX (")) << vhdx.out;
+  EXPECT_EQ(vhdx.err, "");
+  const Outcome raw = Run({"convert", "/vm/base.vhdx", "/a.raw"});
+  EXPECT_TRUE(raw.out.starts_with("/a.raw: 16 MiB written as a raw disk (")) << raw.out;
+  EXPECT_EQ(raw.err, "");
+  // The name does not say it.
+  const Outcome unsaid = Run({"convert", "/vm/base.vhdx", "/backup"});
+  EXPECT_NE(unsaid.err.find("so it is a raw disk; -O vhdx"), std::string::npos) << unsaid.err;
+  EXPECT_EQ(Run({"convert", "-q", "/vm/base.vhdx", "/quiet"}).err, "");
+  EXPECT_EQ(Run({"convert", "-O", "raw", "/vm/base.vhdx", "/said"}).err, "");
+}
+
+TEST_F(Commands, NamesOfOtherFormatsAreRefusedUnlessTheFormatIsSaid) {
+  const Outcome refused = Run({"convert", "/vm/base.vhdx", "/a.QCOW2"});
+  EXPECT_EQ(refused.status, 64);
+  EXPECT_NE(refused.err.find("`qemu-img convert -f raw -O qcow2 disk.raw /a.QCOW2`"),
+            std::string::npos)
+      << refused.err;
+  const Outcome said = Run({"convert", "-O", "vhdx", "/vm/base.vhdx", "/a.qcow2"});
+  EXPECT_EQ(said.status, 0);
+  EXPECT_NE(said.err.find("this is a VHDX, although its name ends in .qcow2"), std::string::npos);
+  EXPECT_NE(Run({"convert", "-O", "raw", "/vm/base.vhdx", "/b.vhdx"}).err.find("warning"),
+            std::string::npos);
+  const Outcome created = Run({"create", "/c.vmdk", "1G"});
+  EXPECT_EQ(created.status, 64);
+  EXPECT_NE(created.err.find("`qemu-img create -f vmdk /c.vmdk SIZE`"), std::string::npos)
+      << created.err;
+  EXPECT_EQ(Run({"snapshot", "/vm/base.vhdx", "/vm/c.vhd"}).status, 64);
+  EXPECT_EQ(files_.Contents("/c.vmdk"), nullptr);
+  const Outcome warned = Run({"create", "/c.img", "1G"});
+  EXPECT_EQ(warned.status, 0);
+  EXPECT_NE(warned.err.find("although its name ends in .img"), std::string::npos) << warned.err;
 }
 
 TEST_F(Commands, MissingSignatureIsNotTakenForRaw) {

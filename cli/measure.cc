@@ -31,13 +31,21 @@ Result<MeasureReport> Measure(const Invocation& invocation, const MeasureArgumen
                      invocation.control(progress));
 }
 
-Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArguments& arguments) {
+Result<void> CheckMeasured(const MeasureArguments& arguments) {
   const std::string_view of_new_image = OptionOfNewImage(arguments.image);
   if (!of_new_image.empty() && arguments.target_format == kRaw) {
-    return invocation.Misused(
-        {.code = ErrorCode::kInvalidArgument,
-         .sentence = Format("{} is for a VHDX; use -O vhdx, or leave it out", of_new_image)});
+    return Fail(ErrorCode::kInvalidArgument,
+                Format("{} is for a VHDX; use -O vhdx, or leave it out", of_new_image));
   }
+  if (const std::string_view option = OverrideOfRaw(arguments.source); !option.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                Format("{} is for a VHDX, and the source is raw; leave it out", option));
+  }
+  return {};
+}
+
+Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArguments& arguments) {
+  if (auto fine = CheckMeasured(arguments); !fine) return invocation.Misused(fine.error());
   SourceArguments wanted = arguments.source;
   wanted.sector_size = arguments.image.padded_sector_size();
   auto source = OpenDiskSource(invocation, wanted);
@@ -61,13 +69,20 @@ Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArgumen
 Command AddMeasure(CLI::App& root) {
   auto arguments = std::make_shared<MeasureArguments>();
   CLI::App& app = AddCommand(
-      root, "measure", "Show how large the result of a conversion would be, without writing it.");
+      root, "measure",
+      "Show how large the result of a conversion would be, without writing it. Options of convert "
+      "that describe the new image and are not listed here do not change its size; they are "
+      "accepted.");
   AddFile(app, "FILE", arguments->source.path, "a VHDX image, or a raw disk");
   AddFormat(app, "-f,--format", arguments->source);
   AddOutputFormat(app, arguments->target_format, "format of the result (default: raw)");
-  AddBaseDiskOptions(app, arguments->image);
-  AddNewImageOptions(app, arguments->image, kBlockSizesOfACopy);
+  AddBaseDiskOptions(app, arguments->image, NewImageRole::kCopy);
+  AddNewImageOptions(app, arguments->image, NewImageRole::kCopy);
   AddGuid(app, "--disk-id", arguments->image.disk_id, "ID of the new disk (default: random)");
+  for (const char* const of_no_size : {"--physical-sector", "--preallocate", "--creator",
+                                       "--reproducible", "--seed", "--disk-id"}) {
+    HideInHelp(app, of_no_size);
+  }
   AddForceShare(app, arguments->source.read);
   AddOverrides(app, arguments->source.read);
   return {&app,

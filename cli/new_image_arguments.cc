@@ -30,6 +30,32 @@ bool IsLogSize(uint64_t size_bytes) {
   return size_bytes != 0 && size_bytes % kMebibyte == 0 && size_bytes <= 1024 * kMebibyte;
 }
 
+struct Defaults {
+  std::string_view block_size;
+  std::string_view logical_sector;
+  std::string_view physical_sector;
+};
+
+Defaults DefaultsFor(NewImageRole role) {
+  switch (role) {
+    case NewImageRole::kDisk:
+      return {.block_size = "32M for a dynamic disk, 2M for others",
+              .logical_sector = "512",
+              .physical_sector = "4096, or that of the parent"};
+    case NewImageRole::kChild:
+      return {.block_size = "2M",
+              .logical_sector = "that of the parent",
+              .physical_sector = "that of the parent"};
+    case NewImageRole::kCopy:
+      return {.block_size =
+                  "for a dynamic copy of a VHDX the smallest of its chain, else 32M for "
+                  "a dynamic disk, 2M for others",
+              .logical_sector = "that of a VHDX or device, else 512",
+              .physical_sector = "that of a VHDX, else 4096"};
+  }
+  return {};
+}
+
 // Everything that makes one image differ from another.
 std::string Describe(const NewImageArguments& arguments, const CreateOptions& options,
                      const std::string& contents) {
@@ -50,16 +76,15 @@ uint32_t NewImageArguments::padded_sector_size() const {
   return logical_sector.empty() ? RawDevice::kSectorSize : logical_sector_size();
 }
 
-void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments,
-                        const std::string& block_sizes) {
+void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments, NewImageRole role) {
   AddSize(app, "--block-size", arguments.block_size, IsBlockSize,
           "is not a power of two from 1M to 256M",
-          Format("a power of two from 1M to 256M (default: {})", block_sizes));
-  AddSize(app, "--log-size", arguments.log_size, IsLogSize, "is not a multiple of 1M up to 1G",
-          "a multiple of 1M up to 1G (default: 8M)");
+          Format("a power of two from 1M to 256M (default: {})", DefaultsFor(role).block_size));
+  AddSize(app, "--log-size", arguments.log_size, IsLogSize, "is not a multiple of 1M from 1M to 1G",
+          "a multiple of 1M from 1M to 1G (default: 8M)");
   AddChoice(app, "--physical-sector", arguments.physical_sector, {"512", "4096"},
-            "physical sector size that the disk reports (default: 4096, or that of the parent or "
-            "source)");
+            Format("physical sector size that the disk reports (default: {})",
+                   DefaultsFor(role).physical_sector));
   AddFlag(app, "--preallocate", arguments.preallocate,
           "write a non-sparse file (Hyper-V refuses sparse files)");
   AddText(app, "--creator", arguments.creator,
@@ -70,10 +95,10 @@ void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments,
   AddNeed(app, "--seed", "--reproducible");
 }
 
-void AddBaseDiskOptions(CLI::App& app, NewImageArguments& arguments) {
+void AddBaseDiskOptions(CLI::App& app, NewImageArguments& arguments, NewImageRole role) {
   AddFlag(app, "--fixed", arguments.fixed, "allocate every block from the start");
   AddChoice(app, "--logical-sector", arguments.logical_sector, {"512", "4096"},
-            "logical sector size (default: 512, or that of the parent or source)");
+            Format("logical sector size (default: {})", DefaultsFor(role).logical_sector));
 }
 
 std::string_view OptionOfNewImage(const NewImageArguments& arguments) {

@@ -33,17 +33,13 @@ struct NewImageArguments {
   uint32_t padded_sector_size() const;
 };
 
-/// Adds those that every new image has.
-/// Which that is for a copy.
-inline constexpr const char* kBlockSizesOfACopy =
-    "for a dynamic copy of a VHDX the smallest of its chain, else 32M for a dynamic disk, 2M for "
-    "others";
+/// What the new image is, which decides what is taken where an option is left out.
+enum class NewImageRole : uint8_t { kDisk, kChild, kCopy };
 
-/// `block_sizes` says which size of blocks is the default.
-void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments,
-                        const std::string& block_sizes = "32M for a dynamic disk, 2M for others");
+/// Adds those that every new image has.
+void AddNewImageOptions(CLI::App& app, NewImageArguments& arguments, NewImageRole role);
 /// Adds `--fixed` and `--logical-sector`, which a child takes from its parent.
-void AddBaseDiskOptions(CLI::App& app, NewImageArguments& arguments);
+void AddBaseDiskOptions(CLI::App& app, NewImageArguments& arguments, NewImageRole role);
 
 /// One that was said and that only a new VHDX can have; else empty.
 std::string_view OptionOfNewImage(const NewImageArguments& arguments);

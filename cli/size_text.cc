@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
@@ -12,20 +13,16 @@ namespace vhdx::cli {
 namespace {
 
 struct Unit {
-  char letter;
-  std::string_view name;
+  char letter;  ///< as it is usually written
   uint64_t bytes;
 };
 
-constexpr std::array kUnits = {
-    Unit{'t', "TiB", kTiB},
-    Unit{'g', "GiB", kGiB},
-    Unit{'m', "MiB", kMiB},
-    Unit{'k', "KiB", kKiB},
-};
+// From the largest to the smallest.
+constexpr std::array kUnits = {Unit{'T', kTiB}, Unit{'G', kGiB}, Unit{'M', kMiB}, Unit{'k', kKiB}};
 
 constexpr size_t kMaxFractionDigits = 9;
 
+char Lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // Takes the digits off the front of `text`.
@@ -46,12 +43,12 @@ std::optional<uint64_t> ParseNumber(std::string_view digits) {
 // "", "B", "k", "KB" and "KiB", in either case.
 std::optional<uint64_t> ParseUnit(std::string_view text) {
   std::string unit(text);
-  std::ranges::transform(unit, unit.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(unit, unit.begin(), Lower);
   if (unit.empty() || unit == "b") return 1;
   const std::string_view rest = std::string_view(unit).substr(1);
   if (!rest.empty() && rest != "b" && rest != "ib") return std::nullopt;
-  const auto found = std::ranges::find(kUnits, unit[0], &Unit::letter);
+  const auto found = std::ranges::find(
+      kUnits, unit[0], [](const Unit& candidate) { return Lower(candidate.letter); });
   return found == kUnits.end() ? std::nullopt : std::optional(found->bytes);
 }
 
@@ -86,25 +83,20 @@ std::optional<uint64_t> ParseSize(std::string_view text) {
   return CheckedAdd(*whole_bytes, *fraction_bytes);
 }
 
-std::string FormatSize(uint64_t bytes) {
-  if (bytes < kKiB) return Format("{} byte{}", bytes, bytes == 1 ? "" : "s");
-  // 1023.9 KiB would be shown as 1024 KiB: the next unit begins a little earlier.
-  const auto unit = std::ranges::find_if(
-      kUnits, [&](const Unit& u) { return bytes >= u.bytes - u.bytes / 2048; });
-  if (bytes % unit->bytes == 0) return Format("{} {}", bytes / unit->bytes, unit->name);
-  const double value = static_cast<double>(bytes) / static_cast<double>(unit->bytes);
-  const int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-  std::string text = Format("{:.{}f}", value, decimals);
-  if (decimals > 0) {
-    text.erase(text.find_last_not_of('0') + 1);
-    if (text.ends_with('.')) text.pop_back();
-  }
-  return Format("{} {}", text, unit->name);
-}
-
-std::string FormatSizeExactly(uint64_t bytes) {
-  if (bytes < kKiB) return FormatSize(bytes);
-  return Format("{} ({} bytes)", FormatSize(bytes), bytes);
+std::string NearestSize(std::string_view text) {
+  constexpr double kMost = 1e9;  // what is larger is no size that anybody means
+  double number = 0;
+  const auto [end, failure] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  if (failure != std::errc() || !(number > 0 && number < kMost) || ParseSize(text)) return {};
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  if (text.starts_with(' ')) text.remove_prefix(1);
+  const uint64_t unit = ParseUnit(text).value_or(1);
+  if (unit == 1) return {};
+  std::string nearest = Format("{}", std::llround(number * kKiB));
+  const auto smaller = std::ranges::find(kUnits, unit / kKiB, &Unit::bytes);
+  if (smaller != kUnits.end()) nearest += smaller->letter;
+  return nearest;
 }
 
 }  // namespace vhdx::cli

@@ -31,38 +31,22 @@ TEST(ParseSize, FractionsOfWholeBytes) {
   EXPECT_EQ(ParseSize(".5k"), std::nullopt);
 }
 
+TEST(NearestSize, IsAWholeNumberOfTheNextUnit) {
+  EXPECT_EQ(NearestSize("10.3G"), "10547M");
+  EXPECT_EQ(NearestSize("0.1T"), "102G");
+  EXPECT_EQ(NearestSize("0.1k"), "102");
+  EXPECT_EQ(NearestSize("1.0001 MB"), "1024k");
+  for (const char* text :
+       {"", "10G", "1.5G", "1.5", "0.3q", "nan", "inf", "-1.3G", "999999999999999.3T"}) {
+    EXPECT_EQ(NearestSize(text), "") << text;
+  }
+}
+
 TEST(ParseSize, WhatIsNoSizeIsRefused) {
   for (const char* text : {"", "k", "-1", "+1", "1x", "1kk", "1KBs", "0x10", " 1", "1 ", "1e3",
                            "1,5G", "18446744073709551616", "17592186044416M"}) {
     EXPECT_EQ(ParseSize(text), std::nullopt) << text;
   }
-}
-
-TEST(FormatSize, WholeUnitsStayWhole) {
-  EXPECT_EQ(FormatSize(0), "0 bytes");
-  EXPECT_EQ(FormatSize(1), "1 byte");
-  EXPECT_EQ(FormatSize(1000), "1000 bytes");
-  EXPECT_EQ(FormatSize(kKiB), "1 KiB");
-  EXPECT_EQ(FormatSize(127 * kGiB), "127 GiB");
-  EXPECT_EQ(FormatSize(64 * kTiB), "64 TiB");
-  EXPECT_EQ(FormatSize(5000 * kTiB), "5000 TiB");
-}
-
-TEST(FormatSize, ThreeDigitsAreShown) {
-  EXPECT_EQ(FormatSize(1536), "1.5 KiB");
-  EXPECT_EQ(FormatSize(kMiB + kMiB / 8), "1.12 MiB");
-  EXPECT_EQ(FormatSize(99 * kMiB + kMiB / 2), "99.5 MiB");
-  EXPECT_EQ(FormatSize(100 * kMiB + kMiB / 4), "100 MiB");
-}
-
-TEST(FormatSize, RoundingUpGoesToTheNextUnit) {
-  EXPECT_EQ(FormatSize(kMiB - 1), "1 MiB");
-  EXPECT_EQ(FormatSize(kGiB - kMiB), "1023 MiB");
-}
-
-TEST(FormatSizeExactly, BytesFollowInParentheses) {
-  EXPECT_EQ(FormatSizeExactly(127 * kGiB), "127 GiB (136365211648 bytes)");
-  EXPECT_EQ(FormatSizeExactly(512), "512 bytes");
 }
 
 }  // namespace

@@ -223,7 +223,8 @@ TEST_F(Cli, FullDiskLeavesNothing) {
 
 TEST_F(Cli, FullStandardOutputIsOneSentence) {
   const std::string source = MakeSample();
-  for (const std::string arguments : {"convert \"$1\" -", "info \"$1\"", "map --json \"$1\""}) {
+  for (const std::string arguments : {"convert \"$1\" -", "info \"$1\"", "map --json \"$1\"",
+                                      "help", "--help", "info --help", "--version"}) {
     const CommandResult result =
         RunCommand({"sh", "-c", "exec \"$0\" " + arguments + " > /dev/full", kCommand, source});
     EXPECT_EQ(result.exit_status, kFailed) << arguments;

@@ -10,6 +10,7 @@
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
 #include "bytes/mutex.h"
+#include "bytes/size_format.h"
 #include "ops/latency_histogram.h"
 #include "ops/progress_meter.h"
 #include "ops/workers.h"
@@ -67,8 +68,8 @@ Result<void> CheckOptions(const BlockDevice& disk, const BenchOptions& options) 
   }
   if (options.block_bytes > disk.size_bytes()) {
     return Fail(ErrorCode::kInvalidArgument,
-                "a request has " + std::to_string(options.block_bytes) +
-                    " bytes, and the disk only " + std::to_string(disk.size_bytes()),
+                "a request has " + FormatSizeExactly(options.block_bytes) + ", and the disk only " +
+                    FormatSizeExactly(disk.size_bytes()) + "; choose smaller requests",
                 disk.name());
   }
   if (!CheckedMultiply(options.count, options.block_bytes)) {

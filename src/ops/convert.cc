@@ -7,6 +7,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
+#include "bytes/size_format.h"
 #include "ops/convert_target.h"
 #include "ops/drain_stream.h"
 
@@ -58,8 +59,8 @@ Result<ConvertReport> DrainIntoExisting(FileSystem& files, const ReadStream& sou
     came = run.disk_offset + run.bytes.size();
     if (came > (*target)->size_bytes()) {
       return Fail(ErrorCode::kInvalidArgument,
-                  "the target has " + std::to_string((*target)->size_bytes()) +
-                      " bytes, and more came; the first of them are written",
+                  "the target has " + FormatSizeExactly((*target)->size_bytes()) +
+                      ", and more came; the first of them are written",
                   path);
     }
     if (run.is_zero) return (*target)->WriteZeroes({run.disk_offset, run.bytes.size()});

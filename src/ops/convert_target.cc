@@ -15,7 +15,10 @@ Result<Target> DecideTarget(FileSystem& files, const BlockDevice* source, const 
   if (!existing) return std::unexpected(std::move(existing.error()));
   const bool into_existing = options.existing == ExistingTarget::kInto;
   if (into_existing && *existing == nullptr) {
-    return Fail(ErrorCode::kNotFound, "the target to write into does not exist", path);
+    return Fail(ErrorCode::kNotFound,
+                "there is no such file, and -n writes into one that exists; leave out -n to create "
+                "it",
+                path);
   }
   if (*existing == nullptr) return Target{};
   if ((*existing)->capabilities().block_device) return Target{.kind = TargetKind::kBlockDevice};

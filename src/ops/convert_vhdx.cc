@@ -8,6 +8,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
+#include "bytes/size_format.h"
 #include "format/layout.h"
 #include "image/new_disk.h"
 #include "ops/convert_target.h"
@@ -34,8 +35,9 @@ Result<ConvertReport> FillExistingImage(FileSystem& files, BlockDevice& source,
   }
   if (source.size_bytes() > (*target)->size_bytes()) {
     return Fail(ErrorCode::kInvalidArgument,
-                "the disk has " + std::to_string((*target)->size_bytes()) +
-                    " bytes, and the source " + std::to_string(source.size_bytes()),
+                "the target has " + FormatSizeExactly((*target)->size_bytes()) +
+                    ", and the source needs " + FormatSizeExactly(source.size_bytes()) +
+                    "; choose a larger target",
                 path);
   }
   auto copied = CopyContents(

@@ -11,6 +11,7 @@
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
 #include "bytes/mutex.h"
+#include "bytes/size_format.h"
 #include "ops/progress_meter.h"
 #include "ops/shared_space.h"
 #include "ops/workers.h"
@@ -217,8 +218,9 @@ Result<CopyReport> CopyContents(BlockDevice& source, BlockDevice& target,
                                 const CopyOptions& options, const OperationControl& control) try {
   if (target.size_bytes() < source.size_bytes()) {
     return Fail(ErrorCode::kInvalidArgument,
-                "the target has " + std::to_string(target.size_bytes()) +
-                    " bytes, and the source " + std::to_string(source.size_bytes()),
+                "the target has " + FormatSizeExactly(target.size_bytes()) +
+                    ", and the source needs " + FormatSizeExactly(source.size_bytes()) +
+                    "; choose a larger target",
                 target.name());
   }
   if (auto shared = RefuseSharedSpace(source); !shared) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bytes/border.h"
+#include "bytes/size_format.h"
 #include "io/staged_file.h"
 #include "ops/fill_new_disk.h"
 #include "ops/new_image_options.h"
@@ -41,7 +42,7 @@ Result<void> CheckAgainstParent(const CreateOptions& child, const Disk& parent) 
   if (child.size_bytes != 0 && child.size_bytes < parent.size_bytes()) {
     return Fail(ErrorCode::kInvalidArgument,
                 "a child cannot be smaller than its parent, which has " +
-                    std::to_string(parent.size_bytes()) + " bytes; leave the size out to take it",
+                    FormatSizeExactly(parent.size_bytes()) + "; leave the size out to take it",
                 parent.name());
   }
   return {};

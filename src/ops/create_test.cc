@@ -276,9 +276,9 @@ TEST_F(CreateIn, FixedDiskThatDoesNotFit_IsRefusedBeforeItTakesSpace) {
       Create(host, kPath, {.subformat = Subformat::kFixed, .size_bytes = 101 * kMiB});
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::kNoSpace);
-  EXPECT_NE(
-      report.error().sentence.find("takes 105906176 bytes, and the file system has 104857600"),
-      std::string::npos)
+  EXPECT_NE(report.error().sentence.find(
+                "takes 101 MiB (105906176 bytes), and the file system has 100 MiB"),
+            std::string::npos)
       << report.error().sentence;
   EXPECT_TRUE(Create(host, kPath, {.subformat = Subformat::kFixed, .size_bytes = 99 * kMiB}));
   EXPECT_TRUE(Create(host, "/vm/dynamic.vhdx", {.size_bytes = kGiB}));

@@ -6,6 +6,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
+#include "bytes/size_format.h"
 #include "ops/fill_holes.h"
 #include "ops/new_image_options.h"
 #include "ops/progress_meter.h"
@@ -47,8 +48,8 @@ Result<std::unique_ptr<NewDisk>> BeginNewDisk(File& file, const CreateOptions& o
     return std::unexpected(ExplainNoSpace(
         {.code = ErrorCode::kNoSpace,
          .file = file.name(),
-         .sentence =
-             Format("the disk takes {} bytes, and the file system has {} left", disk_bytes, *free)},
+         .sentence = Format("the disk takes {}, and the file system has {} left",
+                            FormatSizeExactly(disk_bytes), FormatSizeExactly(*free))},
         options));
   }
   auto disk = NewDisk::Begin(file, *std::move(image));

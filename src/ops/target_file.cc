@@ -1,5 +1,6 @@
 #include "ops/target_file.h"
 
+#include <cerrno>
 #include <utility>
 
 namespace vhdx {
@@ -26,7 +27,13 @@ Result<std::unique_ptr<File>> LockTarget(
 
 Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path) {
   auto staged = StagedFile::Create(files, path);
-  if (!staged) staged.error().file = path;
+  if (staged) return staged;
+  Error& error = staged.error();
+  error.file = path;
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
+  if (error.code == ErrorCode::kNotFound && error.sys_errno != ENOTDIR && !files.RealPath(folder)) {
+    error.sentence = "its directory does not exist; create that first";
+  }
   return staged;
 }
 
