@@ -256,7 +256,8 @@ class WordReader {
         sentence = ReadPositional(word);
       }
       if (sentence) {
-        return ArgumentMistake{command_ != nullptr ? command_->get_name() : "", *sentence};
+        const bool of_help = command_ == nullptr || command_->get_name() == "help";
+        return ArgumentMistake{of_help ? "" : command_->get_name(), *sentence};
       }
       before_ = word;
     }
