@@ -155,6 +155,11 @@ Result<void> FinishOutput(TextOutput& out, bool failed, bool json) {
   return out.Finish();
 }
 
+// Whoever closes a pipe has seen enough, and needs no message.
+void ReportUnlessPipeClosed(const Messages& messages, const Error& error) {
+  if (error.sys_errno != EPIPE) messages.Report(error);
+}
+
 ExitStatus Run(const Command& command, const Invocation& invocation) {
   auto status = command.run(invocation);
   const auto written = FinishOutput(invocation.out, !status.has_value(), invocation.options.json);
@@ -167,8 +172,7 @@ ExitStatus Run(const Command& command, const Invocation& invocation) {
     return StatusOf(error, command);
   }
   if (!written) {
-    // Whoever closes a pipe has seen enough, and needs no message.
-    if (written.error().sys_errno != EPIPE) invocation.messages.Report(written.error());
+    ReportUnlessPipeClosed(invocation.messages, written.error());
     return StatusOf(written.error(), command);
   }
   return *status;
@@ -177,7 +181,10 @@ ExitStatus Run(const Command& command, const Invocation& invocation) {
 ExitStatus PrintText(const std::string& text, const Surroundings& surroundings) {
   TextOutput out({surroundings.output_fd, &surroundings.interrupted});
   out.Write(text);
-  return out.Finish() ? ExitStatus::kDone : ExitStatus::kFailed;
+  const auto written = out.Finish();
+  if (written) return ExitStatus::kDone;
+  ReportUnlessPipeClosed(Messages(surroundings.error_fd, {}), written.error());
+  return ExitStatus::kFailed;
 }
 
 }  // namespace

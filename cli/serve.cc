@@ -125,15 +125,15 @@ void WarnOfOpenPort(const Invocation& invocation, const ServeArguments& argument
                  options.tcp->port, arguments.read_only ? "" : " and write"));
 }
 
-void Announce(const Invocation& invocation, const NbdServer& server) {
+Result<void> Announce(const Invocation& invocation, const NbdServer& server) {
   if (invocation.options.json) {
     const Json document = {{"uri", server.uri()}, {"pid", server.pid()}};
     invocation.out.Write(ToDocument(invocation.messages.WithWarnings(document)));
   } else {
     invocation.out.Write(server.uri() + "\n");
   }
-  // Whoever waits for it does so now, and not at our end.
-  (void)invocation.out.Finish();
+  // Whoever waits for it does so now, and not at our end. A server that nobody can find is of no use.
+  return invocation.out.Finish();
 }
 
 // Being stopped is how a server ends; it has failed if it could not keep what was written.
@@ -146,7 +146,9 @@ Result<ExitStatus> StatusOf(int server_status) {
 }
 
 Result<ExitStatus> UntilItsEnd(const Invocation& invocation, NbdServer& server) {
-  Announce(invocation, server);
+  if (auto announced = Announce(invocation, server); !announced) {
+    return std::unexpected(std::move(announced.error()));
+  }
   return StatusOf(server.Wait(invocation.interrupted));
 }
 

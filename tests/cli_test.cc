@@ -233,6 +233,31 @@ TEST_F(Cli, FullStandardOutputIsOneSentence) {
 
 // -- Standard output --
 
+TEST_F(Cli, ClosedStandardStreamIsNamed) {
+  const std::string source = MakeSample();
+  const auto fails = [&](const std::string& script, const std::string& words) {
+    const CommandResult result = RunCommand({"sh", "-c", script, kCommand, source});
+    EXPECT_EQ(result.exit_status, kFailed) << script;
+    ExpectOneSentence(result);
+    EXPECT_TRUE(result.err.starts_with(words)) << script << ": " << result.err;
+  };
+  const std::string closed = "vhdx: standard output: it is closed, or not open for writing; ";
+  fails("exec \"$0\" info \"$1\" >&-", closed);
+  fails("exec \"$0\" convert \"$1\" - >&-", closed);
+  fails("exec \"$0\" --help >&-", closed);
+  fails("exec \"$0\" convert - \"$1.raw\" <&-", "vhdx: standard input: it is closed, or not ");
+}
+
+// Else the first files that are opened would be taken for the streams, and written over.
+TEST_F(Cli, ClosedStandardStreams_AreNotTheImages) {
+  const std::string source = MakeSample();
+  const CommandResult result =
+      RunCommand({"sh", "-c", "exec \"$0\" convert --progress=json \"$1\" \"$1.raw\" <&- >&- 2>&-",
+                  kCommand, source});
+  EXPECT_EQ(result.exit_status, kFailed);
+  EXPECT_EQ(RunVhdx({"compare", source, source + ".raw"}).exit_status, 0);
+}
+
 TEST_F(Cli, PipeGetsWhatAFileGets) {
   const std::string source = MakeSample();
   ASSERT_EQ(RunVhdx({"convert", "-q", source, PathOf("file.raw")}).exit_status, 0);

@@ -209,6 +209,16 @@ TEST_F(Nbd, ServePutsItsSocketWhereNobodyElseGoesAndRemovesIt) {
   EXPECT_EQ(done.out.find("/socket"), std::string::npos) << done.out;
 }
 
+TEST_F(Nbd, ServerThatCannotSayWhereItIs_Stops) {
+  for (const char* const where : {">/dev/full", ">&-"}) {
+    const CommandResult done = Shell(
+        "mkdir -p run; XDG_RUNTIME_DIR=$PWD/run timeout 60 $vhdx serve child.vhdx " +
+        std::string(where) + "; echo $? >&2; ls run >&2");
+    EXPECT_TRUE(done.err.starts_with("vhdx: standard output: ")) << done.err;
+    EXPECT_TRUE(done.err.ends_with("\n1\n")) << done.err;
+  }
+}
+
 TEST_F(Nbd, ServeMakesFolderAndSocketForTheirOwnerAlone) {
   const CommandResult done = Shell(
       "arguments=child.vhdx; client='eval stat -c %a ${uri#*socket=} "
