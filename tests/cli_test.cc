@@ -252,7 +252,7 @@ TEST_F(Cli, ClosedStandardStreamIsNamed) {
 TEST_F(Cli, ClosedStandardStreams_AreNotTheImages) {
   const std::string source = MakeSample();
   const CommandResult result =
-      RunCommand({"sh", "-c", "exec \"$0\" convert --progress=json \"$1\" \"$1.raw\" <&- >&- 2>&-",
+      RunCommand({"sh", "-c", "exec \"$0\" convert --progress=json \"$1\" \"$1.raw\" >&- 2>&-",
                   kCommand, source});
   EXPECT_EQ(result.exit_status, kFailed);
   EXPECT_EQ(RunVhdx({"compare", source, source + ".raw"}).exit_status, 0);
