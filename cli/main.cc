@@ -16,14 +16,15 @@
 
 namespace {
 
-// The first file that is opened gets the lowest number that is free: were standard output closed, an
-// image would become it, and messages would be written into the image. What stands in for a closed
-// stream is open the wrong way round, so that using it fails with EBADF, as on a closed one.
+// The first file that is opened gets the lowest number that is free: were standard output closed,
+// an image would become it, and messages would be written into the image. What stands in for a
+// closed stream is open the wrong way round, so that using it fails with EBADF, as on a closed one.
 void OccupyClosedStreams() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) >= 0) continue;
     const int opened = ::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
-    if (opened != fd) throw std::runtime_error("cannot open /dev/null for a closed standard stream");
+    if (opened != fd)
+      throw std::runtime_error("cannot open /dev/null for a closed standard stream");
   }
 }
 
@@ -36,8 +37,10 @@ int Run(int argument_count, char** arguments) {
   const std::vector<std::string> words(arguments + (argument_count > 0 ? 1 : 0),
                                        arguments + argument_count);
   const auto status = vhdx::cli::RunCommandLine(words, surroundings);
-  // As shells have it: 130 for Ctrl-C, 143 for SIGTERM.
-  if (status == vhdx::cli::ExitStatus::kInterrupted) return 128 + vhdx::cli::InterruptingSignal();
+  // As shells have it: 130 for Ctrl-C, 143 for SIGTERM. A command that we ran may end with 130,
+  // too.
+  const int signal = vhdx::cli::InterruptingSignal();
+  if (status == vhdx::cli::ExitStatus::kInterrupted && signal != 0) return 128 + signal;
   return static_cast<int>(status);
 }
 

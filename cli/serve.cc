@@ -132,7 +132,8 @@ Result<void> Announce(const Invocation& invocation, const NbdServer& server) {
   } else {
     invocation.out.Write(server.uri() + "\n");
   }
-  // Whoever waits for it does so now, and not at our end. A server that nobody can find is of no use.
+  // Whoever waits for it does so now, and not at our end. A server that nobody can find is of no
+  // use.
   return invocation.out.Finish();
 }
 

@@ -64,12 +64,11 @@ Result<size_t> StandardInput::ReadFresh(MutableByteSpan buffer) {
       WaitUntilReadable(fd_);
     } else if (errno != EINTR) {
       const int failure = errno;
-      return std::unexpected(
-          Error{.code = ErrorCode::kIo,
-                .sys_errno = failure,
-                .file = std::string(kStandardInputName),
-                .file_offset = {},
-                .sentence = WhyNotRead(failure)});
+      return std::unexpected(Error{.code = ErrorCode::kIo,
+                                   .sys_errno = failure,
+                                   .file = std::string(kStandardInputName),
+                                   .file_offset = {},
+                                   .sentence = WhyNotRead(failure)});
     }
   }
   return done;
