@@ -24,7 +24,12 @@ struct Command {
   ExitStatus on_failure = ExitStatus::kFailed;
   /// What to do if the image that is to be written has children.
   std::string_view if_parent = {};
+  /// How to read an image that another program writes, unless it is -U alone.
+  std::string_view if_in_use = {};
 };
+
+/// The error, with what a user of this command can do about it.
+Error WithAdvice(const Command& command, Error error);
 
 Command AddCreate(CLI::App& root);
 Command AddInfo(CLI::App& root);

@@ -62,8 +62,7 @@ Result<void> CheckCreateArguments(const CreateArguments& arguments) {
   }
   if (!arguments.parent.empty() && arguments.image.fixed) {
     return Fail(ErrorCode::kInvalidArgument,
-                "a disk with a parent cannot be fixed; leave out --fixed or --parent",
-                arguments.path);
+                "--fixed and --parent cannot be combined: a child is never fixed", arguments.path);
   }
   return {};
 }

@@ -65,7 +65,7 @@ TEST_F(Commands, ConvertRefusesOptionsThatMeanNothing) {
     std::vector<std::string> words = {"convert", "/vm/base.vhdx", "/a.raw"};
     words.insert(words.end(), options.begin(), options.end());
     EXPECT_EQ(Run(words).status, 64);
-    EXPECT_NE(Run(words).err.find(options[0] + " is for a VHDX"), std::string::npos);
+    EXPECT_NE(Run(words).err.find(options[0] + " needs -O vhdx"), std::string::npos);
   }
   // Not a raw disk under a name that says otherwise, unless that is said.
   EXPECT_EQ(Run({"convert", "/vm/base.vhdx", "/a.qcow2"}).status, 64);
@@ -159,7 +159,7 @@ TEST_F(Commands, CreateSaysWhatIsWrong) {
   fails({"/a.vhdx", "65T"}, "more than a VHDX can have, 64T", 64);
   fails({"/a.vhdx", "1G", "--block-size", "3M"}, "power of two", 64);
   fails({"/a.vhdx", "1G", "--log-size", "0"}, "multiple of 1M", 64);
-  fails({"/a.vhdx", "--parent", "/vm/base.vhdx", "--fixed"}, "cannot be fixed", 64);
+  fails({"/a.vhdx", "--parent", "/vm/base.vhdx", "--fixed"}, "cannot be combined", 64);
   fails({"/a.vhdx", "--parent", "/gone.vhdx"}, "/gone.vhdx");
   fails({"/vm/base.vhdx", "1G"}, "--force");
   fails({"/vm/base.vhdx", "1G", "--force"}, "child.avhdx");

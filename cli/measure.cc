@@ -34,9 +34,8 @@ Result<MeasureReport> Measure(const Invocation& invocation, const MeasureArgumen
 Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArguments& arguments) {
   const std::string_view of_new_image = OptionOfNewImage(arguments.image);
   if (!of_new_image.empty() && arguments.target_format == kRaw) {
-    return invocation.Misused(
-        {.code = ErrorCode::kInvalidArgument,
-         .sentence = Format("{} is for a VHDX; use -O vhdx, or leave it out", of_new_image)});
+    return invocation.Misused({.code = ErrorCode::kInvalidArgument,
+                               .sentence = Format("{} needs -O vhdx", of_new_image)});
   }
   SourceArguments wanted = arguments.source;
   wanted.sector_size = arguments.image.padded_sector_size();

@@ -289,7 +289,13 @@ TEST_F(Nbd, ChildThatIsNotServed_IsNotLeftBehind) {
   EXPECT_EQ(failed.exit_status, 1);
   EXPECT_EQ(Shell("test ! -e new.vhdx").exit_status, 0);
   const CommandResult exists = Shell("touch there; $vhdx serve child.vhdx --snapshot-writes there");
-  EXPECT_NE(exists.err.find("name another"), std::string::npos) << exists.err;
+  EXPECT_NE(exists.err.find("already; name another file"), std::string::npos) << exists.err;
+  const CommandResult image = Shell(
+      "$vhdx create -q old.avhdx 1M; $vhdx serve child.vhdx --snapshot-writes old.avhdx; "
+      "test -e old.avhdx");
+  EXPECT_EQ(image.exit_status, 0);
+  EXPECT_NE(image.err.find("use `vhdx serve old.avhdx`; else name another"), std::string::npos)
+      << image.err;
 }
 
 TEST_F(Nbd, StoppedServer_EndsItsCommand) {
@@ -357,7 +363,13 @@ TEST_F(Nbd, ServerHoldsTheLockFromTheStart) {
       "export vhdx; $vhdx serve child.vhdx --run '\"$vhdx\" serve child.vhdx "
       "--run true'");
   EXPECT_EQ(inside.exit_status, 1);
-  EXPECT_NE(inside.err.find("in use by nbdkit"), std::string::npos) << inside.err;
+  EXPECT_NE(inside.err.find("child.vhdx: the file is open for writing in nbdkit (pid "),
+            std::string::npos)
+      << inside.err;
+  EXPECT_TRUE(
+      inside.err.ends_with("); stop it (`vhdx serve` uses nbdkit), or use --read-only -U to "
+                           "serve it anyway\n"))
+      << inside.err;
   const CommandResult readers = Shell(
       "export vhdx; $vhdx serve --read-only child.vhdx --run '\"$vhdx\" serve --read-only "
       "child.vhdx --run true'");
