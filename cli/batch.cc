@@ -12,6 +12,7 @@
 #include "bytes/border.h"
 #include "bytes/formatting.h"
 #include "cli/arguments.h"
+#include "cli/commands.h"
 
 namespace vhdx::cli {
 namespace {
@@ -93,7 +94,8 @@ class Batch {
     // Its own messages: warnings belong to its document.
     const Messages messages(invocation_.error_fd,
                             {.json = invocation_.options.json, .quiet = invocation_.options.quiet});
-    const Invocation alone{.options = invocation_.options,
+    const Invocation alone{.command = invocation_.command,
+                           .options = invocation_.options,
                            .files = invocation_.files,
                            .out = invocation_.out,
                            .messages = messages,
@@ -108,6 +110,7 @@ class Batch {
     }();
     if (!result) {
       AdviseOnFolder(invocation_.files, path, result.error());
+      result.error() = WithAdvice(invocation_.command, std::move(result.error()));
       invocation_.messages.Report(result.error());
       const ExitStatus status = result.error().code == ErrorCode::kCancelled
                                     ? ExitStatus::kInterrupted
@@ -212,7 +215,8 @@ Result<ExitStatus> RunBatch(const Invocation& invocation, const BatchArguments& 
   if (arguments.jobs > 1) each.options.progress = ProgressMode::kNone;
   const Messages messages(invocation.error_fd,
                           {.json = each.options.json, .quiet = invocation.options.quiet});
-  const Invocation lines{.options = each.options,
+  const Invocation lines{.command = each.command,
+                         .options = each.options,
                          .files = each.files,
                          .out = each.out,
                          .messages = messages,

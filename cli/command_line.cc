@@ -56,11 +56,15 @@ class CommandLine {
     const auto used = root_.get_subcommands();
     return HelpDocument(used.empty() ? root_ : *used.front(), json);
   }
-  std::pair<std::string, std::string> ExplainMistake(const CLI::ParseError& mistake) const;
+  /// The command that was called, or empty.
+  std::string NameOfUsed() const {
+    const auto used = root_.get_subcommands();
+    return used.empty() ? "" : used.front()->get_name();
+  }
+  std::string SentenceFor(const CLI::ParseError& mistake) const;
 
  private:
   void AddSharedOptions();
-  std::string SentenceFor(const CLI::ParseError& mistake) const;
 
   CLI::App root_{"Create, inspect, convert and serve Hyper-V virtual disks (VHDX)."};
   SharedOptions options_;
@@ -98,10 +102,6 @@ void CommandLine::AddSharedOptions() {
           "accept parents in any directory (only for trusted images)");
 }
 
-std::string HintFor(const std::string& command) {
-  return command.empty() ? "see `vhdx --help`" : Format("see `vhdx {} --help`", command);
-}
-
 std::string CommandLine::SentenceFor(const CLI::ParseError& mistake) const {
   const std::string text = mistake.what();
   const std::string before_colon = text.substr(0, text.find(':'));
@@ -109,12 +109,13 @@ std::string CommandLine::SentenceFor(const CLI::ParseError& mistake) const {
   if (mistake.get_name() == "RequiredError") {
     return text.substr(0, text.find(' ')) + " is missing";
   }
-  if (mistake.get_name() == "ExcludesError") {
-    const size_t verb = text.find(" excludes ");
-    return Format("{} and {} cannot be combined", text.substr(0, verb),
-                  text.substr(verb + std::string_view(" excludes ").size()));
-  }
   if (mistake.get_name() == "ArgumentMismatch") return before_colon + " needs a value";
+  const std::string first = text.substr(0, text.find(' '));
+  const std::string last = text.substr(text.rfind(' ') + 1);
+  if (mistake.get_name() == "RequiresError") return Format("{} needs {}", first, last);
+  if (mistake.get_name() == "ExcludesError") {
+    return Format("{} and {} cannot be combined", first, last);
+  }
   if (mistake.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
     // CLI11 names all that is left over, options behind arguments.
     const std::string words = text.substr(text.find(": ") + 2);
@@ -128,16 +129,6 @@ std::string CommandLine::SentenceFor(const CLI::ParseError& mistake) const {
   return Printable(text);
 }
 
-// What is wrong, and where to read on.
-std::pair<std::string, std::string> CommandLine::ExplainMistake(
-    const CLI::ParseError& mistake) const {
-  const auto used = root_.get_subcommands();
-  const std::string command = used.empty() ? "" : used.front()->get_name();
-  std::string sentence = SentenceFor(mistake);
-  if (!command.empty()) sentence = command + ": " + sentence;
-  return {std::move(sentence), HintFor(command)};
-}
-
 bool AsksForJson(const std::vector<std::string>& arguments) {
   const auto end = std::ranges::find(arguments, "--");
   return std::find(arguments.begin(), end, "--json") != end;
@@ -149,7 +140,7 @@ ExitStatus StatusOf(const Error& error, ExitStatus on_failure) {
 
 // What RefuseIfParent says: the image has children, or a file could not be searched for them.
 bool HasChildren(const Error& error) {
-  return !error.found.empty() && error.rule.empty() &&
+  return !error.found.empty() && error.expected.empty() && error.rule.empty() &&
          (error.code == ErrorCode::kBusy || error.code == ErrorCode::kPermission ||
           error.code == ErrorCode::kUnsupported);
 }
@@ -180,10 +171,7 @@ ExitStatus Run(const Command& command, const Invocation& invocation) {
   auto status = RunWithParentFolders(command, invocation);
   const auto written = FinishOutput(invocation.out, !status.has_value(), invocation.options.json);
   if (!status) {
-    Error& error = status.error();
-    if (!command.if_parent.empty() && HasChildren(error)) {
-      error.sentence += Format("; {}", command.if_parent);
-    }
+    Error error = WithAdvice(command, std::move(status.error()));
     if (command.if_interrupted && error.code == ErrorCode::kCancelled) {
       error.sentence += Format("; {}", command.if_interrupted(invocation));
     }
@@ -205,15 +193,37 @@ ExitStatus PrintText(const std::string& text, const Surroundings& surroundings, 
 
 }  // namespace
 
+Error WithAdvice(const Command& command, Error error) {
+  if (!command.if_parent.empty() && HasChildren(error)) {
+    error.sentence += Format("; {}", command.if_parent);
+  }
+  if (error.code == ErrorCode::kBusy && error.expected == kNotOpenForWriting) {
+    const bool can_share = command.app->get_option_no_throw("--force-share") != nullptr;
+    if (!command.if_in_use.empty()) {
+      error.sentence += Format(", or {}", command.if_in_use);
+    } else if (can_share) {
+      error.sentence += ", or use -U to read it anyway";
+    }
+  }
+  return error;
+}
+
+ExitStatus Invocation::Misused(const Error& error) const {
+  messages.ReportUsage(command.app->get_name(), error);
+  return ExitStatus::kUsage;
+}
+
 ExitStatus RunCommandLine(const std::vector<std::string>& words, const Surroundings& surroundings) {
   const std::vector<std::string> arguments = Translate(words);
   const bool json = AsksForJson(arguments);
   CommandLine command_line;
-  if (const auto mistake = command_line.FindMistake(arguments)) {
-    const std::string command = mistake->command.empty() ? "" : mistake->command + ": ";
+  const auto report_usage = [&](const std::string& command, std::string sentence) {
     Messages(surroundings.error_fd, {.json = json})
-        .ReportUsage(command + mistake->sentence, HintFor(mistake->command));
+        .ReportUsage(command, {.sentence = std::move(sentence)});
     return ExitStatus::kUsage;
+  };
+  if (const auto mistake = command_line.FindMistake(arguments)) {
+    return report_usage(mistake->command, mistake->sentence);
   }
   try {
     command_line.Parse(arguments);
@@ -222,14 +232,13 @@ ExitStatus RunCommandLine(const std::vector<std::string>& words, const Surroundi
   } catch (const CLI::CallForVersion&) {
     return PrintText(VersionDocument(json), surroundings, json);
   } catch (const CLI::ParseError& mistake) {
-    const auto [sentence, hint] = command_line.ExplainMistake(mistake);
-    Messages(surroundings.error_fd, {.json = json}).ReportUsage(sentence, hint);
-    return ExitStatus::kUsage;
+    return report_usage(command_line.NameOfUsed(), command_line.SentenceFor(mistake));
   }
   const SharedOptions options = command_line.shared_options();
   TextOutput out({surroundings.output_fd, &surroundings.interrupted});
   const Messages messages(surroundings.error_fd, {.json = options.json, .quiet = options.quiet});
-  return Run(command_line.command(), {.options = options,
+  return Run(command_line.command(), {.command = command_line.command(),
+                                      .options = options,
                                       .files = surroundings.files,
                                       .out = out,
                                       .messages = messages,

@@ -26,7 +26,12 @@ struct Command {
   std::string_view if_parent = {};
   /// What an interruption left of what was to be written.
   std::function<std::string(const Invocation&)> if_interrupted = {};
+  /// How to read an image that another program writes, unless it is -U alone.
+  std::string_view if_in_use = {};
 };
+
+/// The error, with what a user of this command can do about it.
+Error WithAdvice(const Command& command, Error error);
 
 Command AddCreate(CLI::App& root);
 Command AddInfo(CLI::App& root);

@@ -245,7 +245,7 @@ Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view ta
   }
   if (arguments.from_standard_input() && arguments.image.reproducible) {
     return refuse(
-        "--reproducible reads the disk twice, and a pipe can be read once; save it first");
+        "--reproducible needs a file: it reads the disk twice, and a pipe can be read once");
   }
   if (arguments.from_standard_input() || arguments.to_standard_output()) {
     if (const std::string_view option = OptionWithoutEffect(arguments); !option.empty()) {
@@ -261,11 +261,10 @@ Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view ta
   }
   const std::string_view of_new_image = OptionOfNewImage(arguments.image);
   if (!of_new_image.empty() && target_format == kRaw) {
-    return refuse(Format("{} is for a VHDX; use -O vhdx, or leave it out", of_new_image));
+    return refuse(Format("{} needs -O vhdx", of_new_image));
   }
   if (!of_new_image.empty() && arguments.into_existing) {
-    return refuse(
-        Format("{} is for a new image, and with -n there is one; leave it out", of_new_image));
+    return refuse(Format("{} and --no-create cannot be combined", of_new_image));
   }
   return {};
 }

@@ -49,7 +49,10 @@ Result<void> CheckSize(const CreateArguments& arguments) {
   if (size % sector == 0) return {};
   // Somebody who thinks of other units than bytes.
   const std::string units =
-      size < kMiB ? Format("; units are k, M, G and T, as in {}G", size) : std::string();
+      size < kMiB
+          ? Format("; a number without a unit is in bytes: write {}M or {}G for larger units", size,
+                   size)
+          : std::string();
   return refuse(
       Format("SIZE is {} bytes, which is not a multiple of the sector size, {}; the next "
              "multiple is {}{}",
@@ -76,8 +79,7 @@ Result<void> CheckCreateArguments(const CreateArguments& arguments) {
       return Fail(ErrorCode::kInvalidArgument,
                   Format("FILE is missing: `vhdx create FILE {}`", arguments.path));
     }
-    return Fail(ErrorCode::kInvalidArgument,
-                "SIZE is missing: how large the disk is, such as 40G; see `vhdx create --help`",
+    return Fail(ErrorCode::kInvalidArgument, "SIZE is missing: how large the disk is, such as 40G",
                 arguments.path);
   }
   if (arguments.size_bytes) {

@@ -4,6 +4,7 @@
 #define VHDXKIT_CLI_INTERRUPTION_H_
 
 #include <atomic>
+#include <optional>
 
 namespace vhdx::cli {
 
@@ -15,6 +16,24 @@ const std::atomic<bool>& CatchInterruptions();
 
 /// The signal that set the flag first, or 0.
 int InterruptingSignal();
+
+/// While one of these lives, signals do not set the flag: they are for a command that we run.
+class SignalsOfCommand {
+ public:
+  struct Signal {
+    int number = 0;
+    /// From the terminal (Ctrl-C), which sends it to all of our process group.
+    bool to_our_group = false;
+  };
+
+  SignalsOfCommand();
+  ~SignalsOfCommand();
+  SignalsOfCommand(const SignalsOfCommand&) = delete;
+  SignalsOfCommand& operator=(const SignalsOfCommand&) = delete;
+
+  /// The last one since the last call.
+  std::optional<Signal> Take() const;
+};
 
 }  // namespace vhdx::cli
 

@@ -38,7 +38,10 @@ struct ReadOptions {
   bool overrides() const { return !parents.empty() || ignore_parent_id || ignore_log; }
 };
 
+struct Command;
+
 struct Invocation {
+  const Command& command;
   SharedOptions options;
   FileSystem& files;
   TextOutput& out;
@@ -57,10 +60,7 @@ struct Invocation {
   }
 
   /// The end of a command whose arguments contradict each other, whatever the files are: says so.
-  ExitStatus Misused(const Error& error) const {
-    messages.ReportMisuse(error);
-    return ExitStatus::kUsage;
-  }
+  ExitStatus Misused(const Error& error) const;
 
   /// For an operation that reports to `progress`, which outlives it.
   OperationControl control(Progress& progress) const {

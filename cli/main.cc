@@ -1,10 +1,12 @@
 // The command vhdx.
 
+#include <fcntl.h>
 #include <unistd.h>
 #include <vhdxkit/file.h>
 
 #include <cstdio>
 #include <exception>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,18 @@
 #include "cli/interruption.h"
 
 namespace {
+
+// The first file that is opened gets the lowest number that is free: were standard output closed,
+// an image would become it, and messages would be written into the image. What stands in for a
+// closed stream is open the wrong way round, so that using it fails with EBADF, as on a closed one.
+void OccupyClosedStreams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    const int opened = ::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    if (opened != fd)
+      throw std::runtime_error("cannot open /dev/null for a closed standard stream");
+  }
+}
 
 int Run(int argument_count, char** arguments) {
   vhdx::HostFileSystem files;
@@ -23,8 +37,10 @@ int Run(int argument_count, char** arguments) {
   const std::vector<std::string> words(arguments + (argument_count > 0 ? 1 : 0),
                                        arguments + argument_count);
   const auto status = vhdx::cli::RunCommandLine(words, surroundings);
-  // As shells have it: 130 for Ctrl-C, 143 for SIGTERM.
-  if (status == vhdx::cli::ExitStatus::kInterrupted) return 128 + vhdx::cli::InterruptingSignal();
+  // As shells have it: 130 for Ctrl-C, 143 for SIGTERM. A command that we ran may end with 130,
+  // too.
+  const int signal = vhdx::cli::InterruptingSignal();
+  if (status == vhdx::cli::ExitStatus::kInterrupted && signal != 0) return 128 + signal;
   return static_cast<int>(status);
 }
 
@@ -33,6 +49,7 @@ int Run(int argument_count, char** arguments) {
 int main(int argument_count, char** arguments) {
   // The library throws nothing; what is left is memory that is not to be had.
   try {
+    OccupyClosedStreams();
     return Run(argument_count, arguments);
   } catch (const std::exception& failure) {
     std::fprintf(stderr, "vhdx: %s\n", failure.what());

@@ -65,7 +65,7 @@ TEST_F(Commands, ConvertRefusesOptionsThatMeanNothing) {
     std::vector<std::string> words = {"convert", "/vm/base.vhdx", "/a.raw"};
     words.insert(words.end(), options.begin(), options.end());
     EXPECT_EQ(Run(words).status, 64);
-    EXPECT_NE(Run(words).err.find(options[0] + " is for a VHDX"), std::string::npos);
+    EXPECT_NE(Run(words).err.find(options[0] + " needs -O vhdx"), std::string::npos);
   }
   // Not a raw disk under a name that says otherwise, unless that is said.
   EXPECT_EQ(Run({"convert", "/vm/base.vhdx", "/a.qcow2"}).status, 64);

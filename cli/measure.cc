@@ -34,8 +34,7 @@ Result<MeasureReport> Measure(const Invocation& invocation, const MeasureArgumen
 Result<void> CheckMeasured(const MeasureArguments& arguments) {
   const std::string_view of_new_image = OptionOfNewImage(arguments.image);
   if (!of_new_image.empty() && arguments.target_format == kRaw) {
-    return Fail(ErrorCode::kInvalidArgument,
-                Format("{} is for a VHDX; use -O vhdx, or leave it out", of_new_image));
+    return Fail(ErrorCode::kInvalidArgument, Format("{} needs -O vhdx", of_new_image));
   }
   if (const std::string_view option = OverrideOfRaw(arguments.source); !option.empty()) {
     return Fail(ErrorCode::kInvalidArgument,

@@ -37,17 +37,18 @@ void Messages::Report(const Error& error) const {
   PrintLine(style_.json ? ToLine(ErrorToJson(error)) : "vhdx: " + ErrorToText(error));
 }
 
-void Messages::ReportMisuse(const Error& error) const {
-  PrintLine(style_.json ? ToLine(MakeErrorJson("usage", error)) : "vhdx: " + ErrorToText(error));
-}
-
-void Messages::ReportUsage(std::string_view sentence, std::string_view hint) const {
+void Messages::ReportUsage(const std::string& command, Error error) const {
   // A question is hint enough.
-  const std::string text =
-      sentence.ends_with('?') ? std::string(sentence) : Format("{}; {}", sentence, hint);
-  Error error;
-  error.sentence = text;
-  PrintLine(style_.json ? ToLine(MakeErrorJson("usage", error)) : Line("", "", text));
+  if (!error.sentence.ends_with('?')) {
+    error.sentence += Format("; see `vhdx {}--help`", command.empty() ? "" : command + " ");
+  }
+  const std::string prefix = command.empty() ? "" : command + ": ";
+  if (!style_.json) {
+    PrintLine(Line(prefix, error.file, error.sentence));
+    return;
+  }
+  error.sentence = prefix + error.sentence;
+  PrintLine(ToLine(MakeErrorJson("usage", error)));
 }
 
 void Messages::Warn(std::string_view file, std::string_view sentence) const {

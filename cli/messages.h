@@ -30,10 +30,9 @@ class Messages {
   Messages(int fd, Style style) : fd_(fd), style_(style) {}
 
   void Report(const Error& error) const;
-  /// The same, of arguments that cannot be.
-  void ReportMisuse(const Error& error) const;
-  /// A mistake in how the command was called; the hint says where to read on.
-  void ReportUsage(std::string_view sentence, std::string_view hint) const;
+  /// A mistake in how a command was called, or `vhdx` itself if its name is empty, and where to
+  /// read on.
+  void ReportUsage(const std::string& command, Error error) const;
   /// What the user should know before relying on the result. It is kept for the document, too.
   void Warn(std::string_view file, std::string_view sentence) const;
   /// All warnings so far, an array of {file, sentence}.

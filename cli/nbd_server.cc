@@ -16,7 +16,9 @@
 #include <utility>
 
 #include "bytes/formatting.h"
+#include "cli/interruption.h"
 #include "cli/printable.h"
+#include "cli/process_tree.h"
 
 extern char** environ;
 
@@ -107,10 +109,12 @@ std::vector<char*> EnvironmentWith(std::vector<std::string>& variables) {
   return environment;
 }
 
-// Starts a program that is looked for as shells do. The signals that we ignore are as usual for it;
-// its standard error is ours, or `error_fd`.
+// Starts a program that is looked for as shells do. The signals that we ignore are as usual for it.
+// The standard error of a server is `server_error_fd`, and its process group its own: Ctrl-C is for
+// us and for the command that we run, which needs the server until its own end.
 Result<pid_t> SpawnProgram(std::vector<std::string> words, std::vector<std::string> variables,
-                           int error_fd = -1) {
+                           int server_error_fd = -1) {
+  const bool is_server = server_error_fd >= 0;
   const std::vector<char*> arguments = PointersTo(words);
   const std::vector<char*> environment = EnvironmentWith(variables);
   posix_spawnattr_t attributes;
@@ -120,10 +124,12 @@ Result<pid_t> SpawnProgram(std::vector<std::string> words, std::vector<std::stri
   ::sigaddset(&ignored, SIGPIPE);
   ::sigaddset(&ignored, SIGXFSZ);
   posix_spawnattr_setsigdefault(&attributes, &ignored);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setflags(
+      &attributes,
+      static_cast<short>(POSIX_SPAWN_SETSIGDEF | (is_server ? POSIX_SPAWN_SETPGROUP : 0)));
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  if (error_fd >= 0) posix_spawn_file_actions_adddup2(&actions, error_fd, STDERR_FILENO);
+  if (is_server) posix_spawn_file_actions_adddup2(&actions, server_error_fd, STDERR_FILENO);
   pid_t pid = -1;
   const int failure = ::posix_spawnp(&pid, arguments[0], &actions, &attributes, arguments.data(),
                                      environment.data());
@@ -201,6 +207,20 @@ Result<std::string> FindPlugin() {
                      "nbdkit-vhdx-plugin (it needs the package nbdkit-plugin-dev), or install "
                      "vhdxkit with it",
                      kName, folders.empty() ? "any directory" : Join(folders, ", ")));
+}
+
+// Passes a signal that we got on to a command, and to all that the command has started, unless they
+// have it already.
+//
+// A process group of the command's own would need only one call. But the command could read the
+// terminal only if that group were in its foreground, and then Ctrl-Z would stop the command and
+// not us, so that the shell that waits for us would not come back; a pager that reads what we print
+// would lose the terminal, too.
+void PassOn(const SignalsOfCommand::Signal& signal, pid_t command) {
+  for (const pid_t pid : ProcessTree(command)) {
+    if (signal.to_our_group && ::getpgid(pid) == ::getpgrp()) continue;
+    ::kill(pid, signal.number);
+  }
 }
 
 // How other hosts call this one.
@@ -375,21 +395,19 @@ int NbdServer::Stop() {
 }
 
 Result<int> NbdServer::Run(const std::string& command, const std::atomic<bool>& interrupted) {
+  const SignalsOfCommand signals;
+  if (interrupted) return Fail(ErrorCode::kCancelled, "interrupted");
   std::vector<std::string> variables = {"uri=" + uri_};
   if (!socket_path_.empty()) variables.push_back("unixsocket=" + socket_path_);
   const auto pid = SpawnProgram({"sh", "-c", command}, std::move(variables));
   if (!pid) return std::unexpected(pid.error());
-  bool told = false;
   for (;;) {
     int status = 0;
     const bool ended = ::waitpid(*pid, &status, WNOHANG) == *pid;
     messages_.Gather(ended ? 0 : kPollMilliseconds);
     messages_.PassOn();
     if (ended) return ExitStatusOf(status);
-    if (interrupted && !told) {
-      ::kill(*pid, SIGTERM);
-      told = true;
-    }
+    if (const auto signal = signals.Take()) PassOn(*signal, *pid);
   }
 }
 

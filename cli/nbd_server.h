@@ -65,8 +65,9 @@ class NbdServer {
   /// Stops it, and passes on what it says meanwhile; returns its exit status.
   int Stop();
 
-  /// Runs a command of the shell, which finds $uri and, but for TCP, $unixsocket; `interrupted`
-  /// ends it. Returns its exit status, as shells have it. Errors: kIo.
+  /// Runs a command of the shell, which finds $uri and, but for TCP, $unixsocket. It gets the
+  /// signals that would interrupt us. Returns its exit status, as shells have it. Errors: kIo;
+  /// kCancelled (before it was started).
   Result<int> Run(const std::string& command, const std::atomic<bool>& interrupted);
 
  private:

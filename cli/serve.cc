@@ -3,6 +3,7 @@
 #include <vhdxkit/create.h>
 #include <vhdxkit/disk.h>
 #include <vhdxkit/image_tree.h>
+#include <vhdxkit/inspect.h>
 
 #include <algorithm>
 #include <memory>
@@ -70,30 +71,19 @@ Result<void> TryToOpen(const Invocation& invocation, const ServeArguments& argum
   disk->reset();  // and its locks
   open.access = DiskAccess::kReadWrite;
   if (disk = Disk::Open(invocation.files, path, open); !disk) {
+    const ErrorCode code = disk.error().code;
+    if (code == ErrorCode::kPermission || code == ErrorCode::kReadOnly) {
+      disk.error().sentence += "; --read-only serves it";
+    }
     return std::unexpected(std::move(disk.error()));
   }
   if (arguments.orphan_children) return {};
   return RefuseIfParent(invocation.files, path, open);
 }
 
-// What the arguments say, unless they contradict each other.
+// What the arguments say.
 Result<NbdServerOptions> ServerOptions(const Invocation& invocation,
                                        const ServeArguments& arguments) {
-  const auto refuse = [](std::string sentence) {
-    return Fail(ErrorCode::kInvalidArgument, std::move(sentence));
-  };
-  if (!arguments.socket.empty() && arguments.listen) {
-    return refuse("--socket and --listen cannot be combined");
-  }
-  if (!arguments.snapshot.empty() && arguments.read_only) {
-    return refuse("--snapshot-writes and --read-only cannot be combined");
-  }
-  if (arguments.read.force_share && !arguments.read_only) {
-    return refuse("--force-share needs --read-only");
-  }
-  if (arguments.read.overrides() && !arguments.read_only) {
-    return refuse("--parent, --ignore-parent-id and --ignore-log need --read-only");
-  }
   NbdServerOptions options{.plugin_parameters = PluginParameters(invocation, arguments),
                            .read_only = arguments.read_only,
                            .socket_path = arguments.socket,
@@ -107,10 +97,11 @@ Result<NbdServerOptions> ServerOptions(const Invocation& invocation,
   options.tcp = TcpAddress::Parse(*arguments.listen);
   if (!options.tcp) {
     const bool is_ipv6 = std::ranges::count(*arguments.listen, ':') > 1;
-    return refuse(Format("--listen: \"{}\" is not an address with a port from 1 to 65535; {}",
-                         Printable(*arguments.listen),
-                         is_ipv6 ? "put an IPv6 address in brackets, as in [::1]:10809"
-                                 : "one looks like 127.0.0.1:10809"));
+    return Fail(ErrorCode::kInvalidArgument,
+                Format("--listen: \"{}\" is not an address with a port from 1 to 65535; {}",
+                       Printable(*arguments.listen),
+                       is_ipv6 ? "put an IPv6 address in brackets, as in [::1]:10809"
+                               : "one looks like 127.0.0.1:10809"));
   }
   return options;
 }
@@ -125,15 +116,16 @@ void WarnOfOpenPort(const Invocation& invocation, const ServeArguments& argument
                  options.tcp->port, arguments.read_only ? "" : " and write"));
 }
 
-void Announce(const Invocation& invocation, const NbdServer& server) {
+Result<void> Announce(const Invocation& invocation, const NbdServer& server) {
   if (invocation.options.json) {
     const Json document = {{"uri", server.uri()}, {"pid", server.pid()}};
     invocation.out.Write(ToDocument(invocation.messages.WithWarnings(document)));
   } else {
     invocation.out.Write(server.uri() + "\n");
   }
-  // Whoever waits for it does so now, and not at our end.
-  (void)invocation.out.Finish();
+  // Whoever waits for it does so now, and not at our end. A server that nobody can find is of no
+  // use.
+  return invocation.out.Finish();
 }
 
 // Being stopped is how a server ends; it has failed if it could not keep what was written.
@@ -146,7 +138,9 @@ Result<ExitStatus> StatusOf(int server_status) {
 }
 
 Result<ExitStatus> UntilItsEnd(const Invocation& invocation, NbdServer& server) {
-  Announce(invocation, server);
+  if (auto announced = Announce(invocation, server); !announced) {
+    return std::unexpected(std::move(announced.error()));
+  }
   return StatusOf(server.Wait(invocation.interrupted));
 }
 
@@ -176,8 +170,15 @@ Result<void> CreateChild(const Invocation& invocation, const ServeArguments& arg
                          .open = invocation.open_options({})});
   if (created) return {};
   if (created.error().code == ErrorCode::kExists) {
-    return Fail(ErrorCode::kExists, "there is a file of that name; remove it, or name another",
-                arguments.snapshot);
+    const std::string& path = arguments.snapshot;
+    const bool is_image = Inspect(invocation.files, path).has_value();
+    return Fail(
+        ErrorCode::kExists,
+        Format("the file exists already; {}name another file",
+               is_image ? Format("to go on with the writes in it, use `vhdx serve {}`; else ",
+                                 QuoteForShell(path))
+                        : ""),
+        path);
   }
   return std::unexpected(ExplainWrongFormat(invocation.files, std::move(created.error())));
 }
@@ -225,12 +226,19 @@ Command AddServe(CLI::App& root) {
   AddOverrides(app, arguments->read);
   AddFlag(app, "-U,--force-share", arguments->read.force_share,
           "with --read-only: do not lock, even if another program is writing");
+  AddConflict(app, "--socket", "--listen");
+  AddConflict(app, "--snapshot-writes", "--read-only");
+  for (const char* const of_reading :
+       {"--force-share", "--parent", "--ignore-parent-id", "--ignore-log"}) {
+    AddNeed(app, of_reading, "--read-only");
+  }
   return {
       .app = &app,
       .run = [arguments](const Invocation& invocation) { return RunServe(invocation, *arguments); },
       .if_parent =
           "serve the child, or use --read-only, or --snapshot-writes NEW to put all "
-          "writes into a new child; --orphan-children writes anyway"};
+          "writes into a new child; --orphan-children writes anyway",
+      .if_in_use = "use --read-only -U to serve it anyway"};
 }
 
 }  // namespace vhdx::cli

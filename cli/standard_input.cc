@@ -15,6 +15,13 @@ namespace {
 
 constexpr size_t kFrontBytes = 1024;
 
+std::string WhyNotRead(int sys_errno) {
+  if (sys_errno == EBADF) {
+    return "it is closed, or not open for reading; connect a pipe or a file";
+  }
+  return Format("cannot read: {}", std::generic_category().message(sys_errno));
+}
+
 // For descriptors that whoever started us made non-blocking.
 void WaitUntilReadable(int fd) {
   pollfd waiting{.fd = fd, .events = POLLIN, .revents = 0};
@@ -57,12 +64,11 @@ Result<size_t> StandardInput::ReadFresh(MutableByteSpan buffer) {
       WaitUntilReadable(fd_);
     } else if (errno != EINTR) {
       const int failure = errno;
-      return std::unexpected(
-          Error{.code = ErrorCode::kIo,
-                .sys_errno = failure,
-                .file = std::string(kStandardInputName),
-                .file_offset = {},
-                .sentence = Format("cannot read: {}", std::generic_category().message(failure))});
+      return std::unexpected(Error{.code = ErrorCode::kIo,
+                                   .sys_errno = failure,
+                                   .file = std::string(kStandardInputName),
+                                   .file_offset = {},
+                                   .sentence = WhyNotRead(failure)});
     }
   }
   return done;

@@ -18,6 +18,9 @@ ErrorCode CodeOf(int sys_errno) {
 
 std::string SentenceOf(int sys_errno) {
   if (sys_errno == EPIPE) return "the program that reads it closed the pipe";
+  if (sys_errno == EBADF) {
+    return "it is closed, or not open for writing; redirect it to a file, a program or /dev/null";
+  }
   return Format("cannot write: {}", std::generic_category().message(sys_errno));
 }
 

@@ -100,7 +100,7 @@ ErrorLog error_log;
 
 void Report(const vhdx::Error& error) {
   std::string sentence = vhdx::ToString(error);
-  if (error.code == vhdx::ErrorCode::kBusy && !error.found.empty()) {
+  if (error.code == vhdx::ErrorCode::kBusy && !error.found.empty() && error.expected.empty()) {
     sentence += "; serve the child, or use -r; orphan-children=true writes anyway";
   }
   error_log.Add(error, sentence);

@@ -126,28 +126,43 @@ TEST_F(Cli, OtherFormatsAreNamedWithWhatHelps) {
   EXPECT_EQ(RunVhdx({"check", PathOf("disk.vhd")}).exit_status, 63);
 }
 
+// Root may read and write everything: somebody else must try.
+CommandResult RunWithoutPrivileges(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), kCommand);
+  if (::geteuid() == 0) {
+    constexpr const char* kAsNobody[] = {"setpriv", "--reuid=65534", "--regid=65534",
+                                         "--clear-groups"};
+    arguments.insert(arguments.begin(), std::begin(kAsNobody), std::end(kAsNobody));
+  }
+  return RunCommand(arguments);
+}
+
 TEST_F(Cli, FileWithoutPermissionIsRefused) {
   const std::string path = MakeSample();
   std::filesystem::permissions(path, std::filesystem::perms::none);
-  if (::geteuid() != 0) {
-    ExpectBadInput(path, "permission", "Permission denied");
-    return;
-  }
-  // Root may read everything: somebody else must try.
+  if (::geteuid() != 0) ExpectBadInput(path, "permission", "Permission denied");
   std::filesystem::permissions(folder(), std::filesystem::perms::all);
-  const std::vector<std::string> as_nobody = {"setpriv", "--reuid=65534", "--regid=65534",
-                                              "--clear-groups"};
-  std::vector<std::string> version = as_nobody;
-  version.insert(version.end(), {kCommand, "version"});
-  if (RunCommand(version).exit_status != 0) {
+  if (RunWithoutPrivileges({"version"}).exit_status != 0) {
     GTEST_SKIP() << "root cannot be refused a file, and nobody else may run " << kCommand;
   }
-  std::vector<std::string> info = as_nobody;
-  info.insert(info.end(), {kCommand, "info", path});
-  const CommandResult result = RunCommand(info);
+  const CommandResult result = RunWithoutPrivileges({"info", path});
   EXPECT_EQ(result.exit_status, kFailed);
   ExpectOneSentence(result);
   EXPECT_NE(result.err.find("Permission denied"), std::string::npos) << result.err;
+}
+
+TEST_F(Cli, ImageThatMayNotBeWritten_IsNotServedUnlessReadOnly) {
+  const std::string path = MakeSample();
+  std::filesystem::permissions(path, std::filesystem::perms(0444));
+  std::filesystem::permissions(folder(), std::filesystem::perms::all);
+  if (RunWithoutPrivileges({"version"}).exit_status != 0) {
+    GTEST_SKIP() << "root cannot be refused a file, and nobody else may run " << kCommand;
+  }
+  const CommandResult result = RunWithoutPrivileges({"serve", path});
+  EXPECT_EQ(result.exit_status, kFailed);
+  EXPECT_EQ(result.err, "vhdx: " + path +
+                            ": cannot open the file for writing: Permission denied; --read-only "
+                            "serves it\n");
 }
 
 TEST_F(Cli, MissingParentIsNamedWithItsPlace) {
@@ -171,7 +186,7 @@ TEST_F(Cli, FileInUseIsRefusedAndForceShareReadsIt) {
   if (auto locked = writer->Lock(LockMode::kExclusive); !locked) {
     GTEST_SKIP() << "no locks here: " << locked.error().sentence;
   }
-  ExpectBadInput(path, "busy", "in use");
+  ExpectBadInput(path, "busy", "use -U to read it anyway");
   const CommandResult shared = RunVhdx({"info", "-U", path});
   EXPECT_EQ(shared.exit_status, 0);
   EXPECT_TRUE(shared.err.starts_with("vhdx: warning: ")) << shared.err;
@@ -233,6 +248,31 @@ TEST_F(Cli, FullStandardOutputIsOneSentence) {
 }
 
 // -- Standard output --
+
+TEST_F(Cli, ClosedStandardStreamIsNamed) {
+  const std::string source = MakeSample();
+  const auto fails = [&](const std::string& script, const std::string& words) {
+    const CommandResult result = RunCommand({"sh", "-c", script, kCommand, source});
+    EXPECT_EQ(result.exit_status, kFailed) << script;
+    ExpectOneSentence(result);
+    EXPECT_TRUE(result.err.starts_with(words)) << script << ": " << result.err;
+  };
+  const std::string closed = "vhdx: standard output: it is closed, or not open for writing; ";
+  fails("exec \"$0\" info \"$1\" >&-", closed);
+  fails("exec \"$0\" convert \"$1\" - >&-", closed);
+  fails("exec \"$0\" --help >&-", closed);
+  fails("exec \"$0\" convert - \"$1.raw\" <&-", "vhdx: standard input: it is closed, or not ");
+}
+
+// Else the first files that are opened would be taken for the streams, and written over.
+TEST_F(Cli, ClosedStandardStreams_AreNotTheImages) {
+  const std::string source = MakeSample();
+  const CommandResult result =
+      RunCommand({"sh", "-c", "exec \"$0\" convert --progress=json \"$1\" \"$1.raw\" >&- 2>&-",
+                  kCommand, source});
+  EXPECT_EQ(result.exit_status, kFailed);
+  EXPECT_EQ(RunVhdx({"compare", source, source + ".raw"}).exit_status, 0);
+}
 
 TEST_F(Cli, PipeGetsWhatAFileGets) {
   const std::string source = MakeSample();

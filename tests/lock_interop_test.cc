@@ -132,7 +132,7 @@ TEST_F(LockInterop, QemuWriterKeepsUsOutAndIsNamed) {
   const Result<void> refused = Open("a")->Lock(LockMode::kShared);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kBusy);
-  EXPECT_NE(refused.error().sentence.find("in use by qemu-io (pid "), std::string::npos)
+  EXPECT_NE(refused.error().sentence.find("open for writing in qemu-io (pid "), std::string::npos)
       << refused.error().sentence;
   EXPECT_EQ(Open("a", kWritable)->Lock(LockMode::kExclusive).error().code, ErrorCode::kBusy);
   qemu.reset();

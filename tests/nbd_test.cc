@@ -209,6 +209,16 @@ TEST_F(Nbd, ServePutsItsSocketWhereNobodyElseGoesAndRemovesIt) {
   EXPECT_EQ(done.out.find("/socket"), std::string::npos) << done.out;
 }
 
+TEST_F(Nbd, ServerThatCannotSayWhereItIs_Stops) {
+  for (const char* const where : {">/dev/full", ">&-"}) {
+    const CommandResult done =
+        Shell("mkdir -p run; XDG_RUNTIME_DIR=$PWD/run timeout 60 $vhdx serve child.vhdx " +
+              std::string(where) + "; echo $? >&2; ls run >&2");
+    EXPECT_TRUE(done.err.starts_with("vhdx: standard output: ")) << done.err;
+    EXPECT_TRUE(done.err.ends_with("\n1\n")) << done.err;
+  }
+}
+
 TEST_F(Nbd, ServeMakesFolderAndSocketForTheirOwnerAlone) {
   const CommandResult done = Shell(
       "arguments=child.vhdx; client='eval stat -c %a ${uri#*socket=} "
@@ -279,7 +289,13 @@ TEST_F(Nbd, ChildThatIsNotServed_IsNotLeftBehind) {
   EXPECT_EQ(failed.exit_status, 1);
   EXPECT_EQ(Shell("test ! -e new.vhdx").exit_status, 0);
   const CommandResult exists = Shell("touch there; $vhdx serve child.vhdx --snapshot-writes there");
-  EXPECT_NE(exists.err.find("name another"), std::string::npos) << exists.err;
+  EXPECT_NE(exists.err.find("already; name another file"), std::string::npos) << exists.err;
+  const CommandResult image = Shell(
+      "$vhdx create -q old.avhdx 1M; $vhdx serve child.vhdx --snapshot-writes old.avhdx; "
+      "test -e old.avhdx");
+  EXPECT_EQ(image.exit_status, 0);
+  EXPECT_NE(image.err.find("use `vhdx serve old.avhdx`; else name another"), std::string::npos)
+      << image.err;
 }
 
 TEST_F(Nbd, StoppedServer_EndsItsCommand) {
@@ -288,6 +304,37 @@ TEST_F(Nbd, StoppedServer_EndsItsCommand) {
       "for i in $(seq 200); do [ -s up ] && break; sleep 0.05; done; "
       "kill $server; wait $server");
   EXPECT_EQ(done.exit_status, 128 + SIGTERM) << done.err;
+}
+
+TEST_F(Nbd, SignalToServerAlone_EndsAllThatTheCommandStarted) {
+  const CommandResult done = Shell(
+      "env --default-signal=INT $vhdx serve --read-only child.vhdx "
+      "--run 'sh -c \"echo \\$\\$ > up; exec sleep 60\" | cat; true' & server=$!; "
+      "for i in $(seq 200); do [ -s up ] && break; sleep 0.05; done; "
+      "kill -INT $server; wait $server; echo $?; "
+      "for i in $(seq 100); do kill -0 $(cat up) 2> /dev/null || break; sleep 0.05; done; "
+      "kill -0 $(cat up)");
+  EXPECT_EQ(done.out, "130\n") << done.err;
+  EXPECT_NE(done.exit_status, 0);
+}
+
+// Ctrl-C is for the command, which goes on if it wants to; the server does, too.
+TEST_F(Nbd, CommandThatCatchesCtrlC_IsServedUntilItsEnd) {
+  if (!HasProgram("script")) GTEST_SKIP() << "no script";
+  const CommandResult done = Shell(
+      "cat > command << 'END'\ntrap 'echo caught' INT\ntouch up\nsleep 60\n"
+      "nbdinfo --size $uri\nexit 7\nEND\n"
+      "{ for i in $(seq 200); do [ -e up ] && break; sleep 0.05; done; sleep 0.2; "
+      "printf '\\003'; sleep 1; } | "
+      "script -qec \"$vhdx serve --read-only child.vhdx --run '. ./command'\" /dev/null");
+  EXPECT_EQ(done.exit_status, 7) << done.out << done.err;
+  EXPECT_NE(done.out.find("caught\r\n67108864\r\n"), std::string::npos) << done.out;
+}
+
+TEST_F(Nbd, CommandThatEndsWith130_EndsTheServerWith130) {
+  EXPECT_EQ(
+      RunVhdx({"serve", "--read-only", PathOf("child.vhdx"), "--run", "exit 130"}).exit_status,
+      130);
 }
 
 // Whether the server stops in order or runs a command: what it could not keep is a failure.
@@ -316,7 +363,13 @@ TEST_F(Nbd, ServerHoldsTheLockFromTheStart) {
       "export vhdx; $vhdx serve child.vhdx --run '\"$vhdx\" serve child.vhdx "
       "--run true'");
   EXPECT_EQ(inside.exit_status, 1);
-  EXPECT_NE(inside.err.find("in use by nbdkit"), std::string::npos) << inside.err;
+  EXPECT_NE(inside.err.find("child.vhdx: the file is open for writing in nbdkit (pid "),
+            std::string::npos)
+      << inside.err;
+  EXPECT_TRUE(
+      inside.err.ends_with("); stop it (`vhdx serve` uses nbdkit), or use --read-only -U to "
+                           "serve it anyway\n"))
+      << inside.err;
   const CommandResult readers = Shell(
       "export vhdx; $vhdx serve --read-only child.vhdx --run '\"$vhdx\" serve --read-only "
       "child.vhdx --run true'");

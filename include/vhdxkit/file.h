@@ -68,6 +68,11 @@ enum class LockMode : uint8_t {
   kExclusive,  ///< the holder writes and resizes; nobody else may do either, or lock for reading
 };
 
+/// What Error::expected says of a file that another program's lock keeps from being locked: for
+/// kShared and for kExclusive.
+inline constexpr std::string_view kNotOpenForWriting = "not open for writing";
+inline constexpr std::string_view kNotOpen = "not open";
+
 class File {
  public:
   File() = default;
@@ -131,7 +136,8 @@ class File {
   virtual void ReadAhead(FileRange) {}
 
   /// Takes the lock without waiting; it is held until the File is destroyed. Errors: kBusy (the
-  /// sentence names the holder if it is known); kUnsupported if the file system has no locks.
+  /// sentence names the holder if it is known; Error::expected is kNotOpenForWriting or kNotOpen);
+  /// kUnsupported if the file system has no locks.
   virtual Result<void> Lock(LockMode mode) = 0;
 
   /// Fills the buffer with random bytes, for GUIDs. Errors: kIo.

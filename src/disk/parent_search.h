@@ -43,6 +43,8 @@ class ParentSearch {
 
   /// The parent, or null: attempts() then says where it was looked for.
   Result<std::unique_ptr<File>> Find(const ParentLocatorInfo& locator);
+  /// The same, only by the paths and names in the locator, and not by its identity.
+  std::unique_ptr<File> FindByPath(const ParentLocatorInfo& locator);
   /// The file at this path, wherever it is, if it is the parent; null for a stranger. Errors: those
   /// of FileSystem::Open; kInvalidArgument for the child itself; header.*.
   Result<std::unique_ptr<File>> Open(const std::string& path, const ParentLocatorInfo& locator);
@@ -65,7 +67,6 @@ class ParentSearch {
  private:
   ParentSearch(FileSystem& files, AllowedFolders allowed, const File& child);
 
-  std::unique_ptr<File> FindByPath(const ParentLocatorInfo& locator);
   std::unique_ptr<File> FindBySuffix(const std::vector<std::string>& components,
                                      const ParentLocatorInfo& locator);
   std::unique_ptr<File> FindByName(const std::vector<std::string>& names,

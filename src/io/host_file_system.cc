@@ -73,7 +73,12 @@ std::unexpected<Error> OpenFailure(int sys_errno, const std::string& path,
   if (sys_errno == EINVAL && options.direct) {
     return Fail(ErrorCode::kUnsupported, "this file system has no direct I/O", path);
   }
-  Error error = HostError(sys_errno, creating ? "create the file" : "open the file", path);
+  const bool writing = options.access == FileAccess::kReadWrite;
+  Error error = HostError(sys_errno,
+                          creating  ? "create the file"
+                          : writing ? "open the file for writing"
+                                    : "open the file",
+                          path);
   if (sys_errno == EWOULDBLOCK)
     error.code = ErrorCode::kBusy;  // a lease that another process holds
   if (sys_errno == EBUSY) error.sentence += "; unmount it, or end what uses it";

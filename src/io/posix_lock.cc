@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <fstream>
@@ -23,7 +22,8 @@ namespace {
 
 constexpr off_t kFirstUsedByte = 100;
 constexpr off_t kFirstUnsharedByte = 200;
-constexpr std::array<std::string_view, 4> kPermissionNames = {"read", "write", "write", "resize"};
+constexpr size_t kPermissionCount = 4;
+constexpr uint8_t kChanging = kWrite | kResize;
 constexpr size_t kMaxHoldersNamed = 3;
 
 struct flock OneByte(short type, off_t byte) {
@@ -38,7 +38,7 @@ struct flock OneByte(short type, off_t byte) {
 /// The byte that stands for each permission in `permissions`, counted from first_byte.
 std::vector<off_t> BytesAt(off_t first_byte, uint8_t permissions) {
   std::vector<off_t> bytes;
-  for (size_t p = 0; p < kPermissionNames.size(); ++p) {
+  for (size_t p = 0; p < kPermissionCount; ++p) {
     if ((permissions >> p & 1) != 0) bytes.push_back(first_byte + static_cast<off_t>(p));
   }
   return bytes;
@@ -66,12 +66,26 @@ FileIdentity IdentityOf(const struct stat& status) {
   return {.device = status.st_dev, .inode = status.st_ino};
 }
 
-std::unexpected<Error> BusyFailure(int fd, const std::string& name, std::string_view need) {
+// The user sees nbdkit only in a list of processes.
+std::string AdviceOn(const std::vector<std::string>& holders) {
+  const bool has_nbdkit = std::ranges::any_of(
+      holders, [](const std::string& holder) { return holder.starts_with("nbdkit "); });
+  return Format("stop {}{}", holders.size() > 1 ? "them" : "it",
+                has_nbdkit ? " (`vhdx serve` uses nbdkit)" : "");
+}
+
+std::unexpected<Error> BusyFailure(int fd, const std::string& name, std::string_view how_open,
+                                   std::string_view expected) {
   struct stat status = {};
-  const std::string holders = ::fstat(fd, &status) == 0 ? HoldersOf(IdentityOf(status)) : "";
-  return Fail(ErrorCode::kBusy,
-              Format("the file is in use{}{}", holders.empty() ? " elsewhere" : holders, need),
-              name);
+  std::vector<std::string> holders;
+  if (::fstat(fd, &status) == 0) holders = HoldersOf(IdentityOf(status));
+  auto failure = Fail(ErrorCode::kBusy, "", name);
+  Error& error = failure.error();
+  error.found =
+      Format("{} in {}", how_open, holders.empty() ? "another program" : Join(holders, ", "));
+  error.expected = expected;
+  error.sentence = Format("the file is {}; {}", error.found, AdviceOn(holders));
+  return failure;
 }
 
 void Release(int fd, LockBytes bytes) {
@@ -89,25 +103,26 @@ Result<void> Acquire(int fd, const std::string& name, LockBytes bytes) {
   return {};
 }
 
-/// Fails if somebody else holds the byte of one of `permissions`.
-Result<void> Probe(int fd, const std::string& name, off_t first_byte, uint8_t permissions) {
+/// Whether nobody else holds the byte of one of `permissions`.
+Result<bool> IsFree(int fd, const std::string& name, off_t first_byte, uint8_t permissions) {
   for (const off_t byte : BytesAt(first_byte, permissions)) {
     struct flock lock = OneByte(F_WRLCK, byte);
     if (::fcntl(fd, F_OFD_GETLK, &lock) != 0) return LockFailure(errno, name);
-    if (lock.l_type == F_UNLCK) continue;
-    const std::string_view permission = kPermissionNames[static_cast<size_t>(byte - first_byte)];
-    return BusyFailure(fd, name,
-                       first_byte == kFirstUsedByte
-                           ? Format(", which may {} it", permission)
-                           : Format(", which lets nobody else {} it", permission));
+    if (lock.l_type != F_UNLCK) return false;
   }
-  return {};
+  return true;
 }
 
 Result<void> AcquireAndProbe(int fd, const std::string& name, LockBytes added) {
   if (Result<void> taken = Acquire(fd, name, added); !taken) return taken;
-  if (Result<void> free = Probe(fd, name, kFirstUnsharedByte, added.used); !free) return free;
-  return Probe(fd, name, kFirstUsedByte, added.unshared);
+  auto free = IsFree(fd, name, kFirstUnsharedByte, added.used);
+  if (free && *free) free = IsFree(fd, name, kFirstUsedByte, added.unshared);
+  if (!free) return std::unexpected(std::move(free.error()));
+  if (*free) return {};
+  const auto unwritten = IsFree(fd, name, kFirstUsedByte, kChanging);
+  if (!unwritten) return std::unexpected(unwritten.error());
+  return BusyFailure(fd, name, *unwritten ? "open" : "open for writing",
+                     (added.used & kChanging) != 0 ? kNotOpen : kNotOpenForWriting);
 }
 
 // -- Who else has the file open --
@@ -142,7 +157,6 @@ std::string ProcessName(pid_t pid) {
 }  // namespace
 
 LockBytes BytesOf(LockMode mode) {
-  constexpr uint8_t kChanging = kWrite | kResize;
   // Interop: what `qemu-io -f vhdx` (7.2) holds with and without -r, as /proc/locks shows it. A
   // writer does not unshare consistent read: every reader of an image unshares write and is kept
   // out by that, and QEMU's own "force share" (-U), which does not, is let in as its user asked.
@@ -158,17 +172,17 @@ Result<void> TakeLock(int fd, const std::string& name, LockBytes held, LockBytes
   return taken;
 }
 
-std::string HoldersOf(FileIdentity identity) {
+std::vector<std::string> HoldersOf(FileIdentity identity) {
   const OpenFolder processes(::opendir("/proc"));
-  if (processes == nullptr) return "";
   std::vector<std::string> holders;
+  if (processes == nullptr) return holders;
   while (const dirent* entry = ::readdir(processes.get())) {
     const std::optional<pid_t> pid = ParsePid(entry->d_name);
     if (!pid || *pid == ::getpid() || !HasOpen(*pid, identity)) continue;
     holders.push_back(Format("{} (pid {})", ProcessName(*pid), *pid));
     if (holders.size() == kMaxHoldersNamed) break;
   }
-  return holders.empty() ? "" : Format(" by {}", Join(holders, ", "));
+  return holders;
 }
 
 }  // namespace vhdx

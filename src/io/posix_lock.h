@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace vhdx {
 
@@ -34,9 +35,9 @@ LockBytes BytesOf(LockMode mode);
 /// unchanged.
 Result<void> TakeLock(int fd, const std::string& name, LockBytes held, LockBytes wanted);
 
-/// " by NAME (pid N)" for each other process that has the file open, as far as we may inspect them;
-/// or nothing.
-std::string HoldersOf(FileIdentity identity);
+/// "NAME (pid N)" for each other process that has the file open, as far as we may inspect them, up
+/// to a few.
+std::vector<std::string> HoldersOf(FileIdentity identity);
 
 }  // namespace vhdx
 

@@ -1,6 +1,7 @@
 #include <vhdxkit/image_tree.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -31,26 +32,46 @@ bool Names(const std::optional<ParentLocatorInfo>& locator, const Parent& parent
                      locator->parent_linkage2 == parent.data_write_guid);
 }
 
+// The locator of a file that was just opened, if it is an image that has one.
+std::optional<ParentLocatorInfo> LocatorOf(std::unique_ptr<File> file, const Parent& parent) {
+  const auto header = ReadCurrentHeader(*file);
+  if (!header) return std::nullopt;
+  // The log is left alone: most files in the folder have nothing to do with this one.
+  auto locator = ReadLocatorInPlace(*file, *header);
+  if (locator && Names(*locator, parent)) return *std::move(locator);
+  const bool may_change = !header->log_guid.IsZero() && header->log_length_bytes <= kReplayedLog;
+  if (!may_change || (locator && !*locator)) return std::nullopt;
+  // A child with a log, which may hold a newer locator; or an image that only its log makes whole.
+  Findings findings;
+  const auto image = OpenImage(std::move(file), {.lock = LockPolicy::kIgnore}, findings);
+  return image ? (*image)->info().parent_locator : std::nullopt;
+}
+
+// A copy of a parent has its identity. It is not the parent of a child whose locator leads to
+// another file of that identity: there the child finds its parent whatever becomes of the copy.
+bool HasParentElsewhere(FileSystem& files, const std::string& child,
+                        const ParentLocatorInfo& locator, const Parent& parent,
+                        const OpenOptions& options) {
+  const auto file = files.Open(child, {});
+  if (!file) return false;
+  auto search = ParentSearch::Start(files, **file, options);
+  if (!search) return false;
+  const auto found = search->FindByPath(locator);
+  return found != nullptr && found->identity() != parent.file;
+}
+
 // A child in use is a child too, so nothing is locked. A file that cannot be read as an image is
 // not a child. One that we may not open could be, if its name is that of an image.
-Result<bool> IsChildOf(FileSystem& files, const std::string& path, const Parent& parent) {
+Result<bool> IsChildOf(FileSystem& files, const std::string& path, const Parent& parent,
+                       const OpenOptions& options) {
   auto file = files.Open(path, {});
   if (!file && file.error().code == ErrorCode::kPermission && IsImageName(path)) {
     file.error().sentence += "; it may be a child of the image";
     return std::unexpected(std::move(file.error()));
   }
   if (!file || (*file)->identity() == parent.file) return false;
-  const auto header = ReadCurrentHeader(**file);
-  if (!header) return false;
-  // The log is left alone: most files in the folder have nothing to do with this one.
-  const auto locator = ReadLocatorInPlace(**file, *header);
-  if (locator && Names(*locator, parent)) return true;
-  const bool may_change = !header->log_guid.IsZero() && header->log_length_bytes <= kReplayedLog;
-  if (!may_change || (locator && !*locator)) return false;
-  // A child with a log, which may hold a newer locator; or an image that only its log makes whole.
-  Findings findings;
-  const auto image = OpenImage(*std::move(file), {.lock = LockPolicy::kIgnore}, findings);
-  return image && Names((*image)->info().parent_locator, parent);
+  const auto locator = LocatorOf(*std::move(file), parent);
+  return Names(locator, parent) && !HasParentElsewhere(files, path, *locator, parent, options);
 }
 
 Result<std::set<std::string>> FoldersToSearch(FileSystem& files, const File& parent,
@@ -92,7 +113,7 @@ Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::stri
     }
     for (const std::string& name : *names) {
       std::string candidate = JoinPath(folder, name);
-      auto is_child = IsChildOf(files, candidate, parent);
+      auto is_child = IsChildOf(files, candidate, parent, options);
       if (!is_child) return std::unexpected(std::move(is_child.error()));
       if (*is_child) children.push_back(std::move(candidate));
     }

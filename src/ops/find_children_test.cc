@@ -55,6 +55,17 @@ TEST_F(FindChildrenOf, ChildOfAnyName_IsFound) {
             (Paths{"/vm/a.avhdx", "/vm/before-the-update"}));
 }
 
+TEST_F(FindChildrenOf, CopyOfAParent_HasNoChildrenWhileTheParentIsInItsPlace) {
+  const testing::ImageSpec base = testing::DynamicImage();
+  ASSERT_TRUE(testing::BuildAt(base, files_, "/other/base2.vhdx"));
+  ASSERT_TRUE(testing::BuildAt(base, files_, "/other/a copy.vhdx"));
+  ASSERT_TRUE(testing::BuildAt(testing::ChildOf(base, ".\\base2.vhdx"), files_, "/other/c.avhdx"));
+  EXPECT_EQ(*FindChildren(files_, "/other/a copy.vhdx"), Paths{});
+  EXPECT_EQ(*FindChildren(files_, "/other/base2.vhdx"), Paths{"/other/c.avhdx"});
+  ASSERT_TRUE(files_.Remove("/other/base2.vhdx"));
+  EXPECT_EQ(*FindChildren(files_, "/other/a copy.vhdx"), Paths{"/other/c.avhdx"});
+}
+
 TEST_F(FindChildrenOf, ChildInUse_IsFoundToo) {
   auto child = *files_.Open("/vm/a.avhdx", {.access = FileAccess::kReadWrite});
   ASSERT_TRUE(child->Lock(LockMode::kExclusive));
