@@ -21,7 +21,7 @@ constexpr std::string_view kWithoutLocks =
     "another program may write this file meanwhile, and what is read may be a mixture of old and "
     "new";
 
-// What a user can do with a file of that format; `or_else` is the last resort.
+// What a user can do with a file of that format.
 std::string Advice(const ImageFormat& format, const std::string& path) {
   if (format.kind == ImageFormat::Kind::kPacked) return "unpack it first";
   if (format.qemu_name.empty()) return "convert it to raw with a program that reads it";

@@ -22,7 +22,7 @@ constexpr std::array kUnits = {Unit{"TiB", kTiB}, Unit{"GiB", kGiB}, Unit{"MiB",
 }  // namespace
 
 std::string FormatSize(uint64_t bytes) {
-  if (bytes < kKiB) return Format("{} byte{}", bytes, bytes == 1 ? "" : "s");
+  if (bytes < kKiB) return Counted(bytes, "byte", "bytes");
   // 1023.9 KiB would be shown as 1024 KiB: the next unit begins a little earlier.
   const auto unit = std::ranges::find_if(
       kUnits, [&](const Unit& u) { return bytes >= u.bytes - u.bytes / 2048; });
