@@ -70,7 +70,7 @@ constexpr ForeignOption kForeignOptions[] = {
     {"measure", "-l", kNoSnapshots},
     {"measure", "--size", "only a disk that exists can be measured"},
     {"snapshot", "-c", "the child is a file that comes last: `vhdx snapshot FILE CHILD`"},
-    {"snapshot", "-l", "`vhdx chain` shows the checkpoints of an image"},
+    {"snapshot", "-l", "`vhdx chain DIR` shows the images in a directory with their checkpoints"},
     {"snapshot", "-a", "to return to an earlier state, create another child of that parent"},
     {"snapshot", "-d",
      "merging is not implemented yet; `vhdx convert` writes a chain into one image"},
@@ -182,6 +182,8 @@ struct FutureCommand {
 };
 constexpr std::string_view kToFlatten =
     "`vhdx convert CHILD NEW.vhdx` writes a chain into one new image";
+constexpr std::string_view kToEnlarge =
+    "`vhdx create NEW.vhdx SIZE` and then `vhdx convert -n SRC NEW.vhdx` make a larger copy";
 constexpr std::string_view kToCompact = "`vhdx convert SRC NEW.vhdx` leaves out zeros";
 constexpr FutureCommand kFutureCommands[] = {
     {"merge", kToFlatten},
@@ -189,9 +191,11 @@ constexpr FutureCommand kFutureCommands[] = {
     {"rebase", kToFlatten},
     {"compact", kToCompact},
     {"trim", kToCompact},
-    {"resize",
-     "`vhdx create NEW.vhdx SIZE` and then `vhdx convert -n SRC NEW.vhdx` make a larger copy"},
+    {"resize", kToEnlarge},
     {"repair", "`vhdx check` says what is wrong"},
+    {"Merge-VHD", kToFlatten},
+    {"Optimize-VHD", kToCompact},
+    {"Resize-VHD", kToEnlarge},
     {"amend", "a copy made by `vhdx convert` can have other parameters"},
     {"mount", "`vhdx serve` serves the disk; the README shows how to mount it"},
 };
@@ -202,11 +206,11 @@ struct ForeignCommand {
   std::string_view ours;
 };
 constexpr ForeignCommand kForeignCommands[] = {
-    {"dd", "convert"},          {"clonemedium", "convert"}, {"clonehd", "convert"},
-    {"convertdd", "convert"},   {"createmedium", "create"}, {"createhd", "create"},
-    {"showmediuminfo", "info"}, {"showhdinfo", "info"},     {"New-VHD", "create"},
-    {"Get-VHD", "info"},        {"Test-VHD", "check"},      {"Convert-VHD", "convert"},
-    {"Mount-VHD", "serve"},
+    {"dd", "convert"},          {"clonemedium", "convert"},    {"clonehd", "convert"},
+    {"convertdd", "convert"},   {"createmedium", "create"},    {"createhd", "create"},
+    {"showmediuminfo", "info"}, {"showhdinfo", "info"},        {"New-VHD", "create"},
+    {"Get-VHD", "info"},        {"Test-VHD", "check"},         {"Convert-VHD", "convert"},
+    {"Mount-VHD", "serve"},     {"Checkpoint-VM", "snapshot"},
 };
 
 // How far what was typed may be from what is offered for it.
@@ -270,6 +274,14 @@ class WordReader {
     return word.size() > 1 && word[0] == '-' && (word[1] < '0' || word[1] > '9' || word == "-0");
   }
 
+  // "-disk.vhdx", but not "-j1.5".
+  static bool LooksLikeFile(std::string_view word) {
+    const size_t dot = word.rfind('.');
+    const bool has_extension = dot != std::string_view::npos && dot + 1 < word.size() &&
+                               (word[dot + 1] < '0' || word[dot + 1] > '9');
+    return has_extension || word.find('/') != std::string_view::npos;
+  }
+
   // As `qemu-img check -r all FILE` does.
   bool AsksForRepair(std::string_view word) const {
     return before_ == "-r" && (word == "all" || word == "leaks") && command_ != nullptr &&
@@ -288,6 +300,10 @@ class WordReader {
   }
 
   std::optional<std::string> ReadOption(std::string_view word) {
+    if (!word.starts_with("--") && LooksLikeFile(word)) {
+      return Format("\"{}\" is taken for an option; a file of that name is {}", Printable(word),
+                    QuoteForShell(Format("./{}", word)));
+    }
     const std::string_view name = NameIn(word);
     const CLI::Option* const option = Find(name);
     if (option == nullptr) return Unknown(word, name);

@@ -244,8 +244,7 @@ Result<void> CheckFormats(const ConvertArguments& arguments, std::string_view ta
     return refuse("cannot convert standard input to standard output; use cat");
   }
   if (arguments.from_standard_input() && arguments.image.reproducible) {
-    return refuse(
-        "--reproducible needs a file: it reads the disk twice, and a pipe can be read once");
+    return refuse("--reproducible reads the source twice, and standard input can be read once");
   }
   if (arguments.from_standard_input() || arguments.to_standard_output()) {
     if (const std::string_view option = OptionWithoutEffect(arguments); !option.empty()) {

@@ -43,13 +43,6 @@ Error WrongFormat(const ImageFormat& format, const std::string& path) {
   return error;
 }
 
-// More of the sentence, which ends with the id of the rule.
-Error BeforeRule(Error error, const std::string& words) {
-  const size_t end = std::min(error.sentence.rfind(" ["), error.sentence.size());
-  error.sentence.insert(end, words);
-  return error;
-}
-
 Error OrAsRaw(Error error, const SourceArguments& source) {
   return BeforeRule(std::move(error),
                     Format("; {} raw takes its bytes as they are", source.format_option));
@@ -132,6 +125,12 @@ Result<DiskSource> OpenRaw(const Invocation& invocation, const SourceArguments& 
 }
 
 }  // namespace
+
+Error BeforeRule(Error error, std::string_view words) {
+  const size_t end = std::min(error.sentence.rfind(" ["), error.sentence.size());
+  error.sentence.insert(end, words);
+  return error;
+}
 
 void NotePadding(const Invocation& invocation, const std::string& path, uint64_t size_bytes,
                  uint32_t sector_size) {

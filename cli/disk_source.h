@@ -65,6 +65,9 @@ struct DiskSource {
 /// for a parent of other images.
 Result<DiskSource> OpenDiskSource(const Invocation& invocation, const SourceArguments& source);
 
+/// More of the sentence, before the ID of the rule that ends it, if there is one.
+Error BeforeRule(Error error, std::string_view words);
+
 /// Notes that a raw disk of that many bytes is padded to a whole sector, if it is.
 void NotePadding(const Invocation& invocation, const std::string& path, uint64_t size_bytes,
                  uint32_t sector_size);

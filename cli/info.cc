@@ -37,6 +37,7 @@ Result<void> AddBlockFigures(const Invocation& invocation, const OpenOptions& op
   if (!disk) {
     invocation.messages.Warn(
         path, "cannot determine the minimum size: " + std::string(Sentence(disk.error())));
+    report.disk_cannot_be_read = true;
     return {};
   }
   auto minimum = MinimumSize(**disk);

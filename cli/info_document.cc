@@ -146,9 +146,10 @@ void AddBlocks(FieldList& fields, const ImageReport& report) {
   if (!report.blocks) return;
   fields.Add("blocks", BlocksText(*report.blocks));
   fields.Add("fragmentation", Format("{:.1f} %", report.blocks->fragmentation()));
-  fields.Add("minimum size", report.minimum_size_bytes
-                                 ? FormatSizeExactly(*report.minimum_size_bytes)
-                                 : "unknown: no partition table says where the data ends");
+  fields.Add("minimum size",
+             report.minimum_size_bytes    ? FormatSizeExactly(*report.minimum_size_bytes)
+             : report.disk_cannot_be_read ? "unknown: the disk cannot be read"
+                                          : "unknown: no partition table says where the data ends");
 }
 
 // What is worse than a note.

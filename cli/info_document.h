@@ -18,6 +18,7 @@ struct ImageReport {
   Inspection inspection;
   std::optional<BlockStatistics> blocks = {};       ///< with `--blocks`
   std::optional<uint64_t> minimum_size_bytes = {};  ///< with `--blocks`, and a partition table
+  bool disk_cannot_be_read = false;                 ///< with `--blocks`
 };
 
 /// The keys of `qemu-img info --output=json`; what is VHDX's own is under "format-specific".

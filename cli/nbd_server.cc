@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -301,6 +302,10 @@ Result<void> NbdServer::MakePlaces(const NbdServerOptions& options) {
     return {};
   }
   socket_path_ = options.socket_path.empty() ? folder_ + "/socket" : options.socket_path;
+  // Clients may be in other directories.
+  std::error_code failure;
+  const std::string absolute = std::filesystem::absolute(socket_path_, failure).string();
+  if (!failure && SocketAddress(absolute)) socket_path_ = absolute;
   if (const auto address = SocketAddress(socket_path_); !address) {
     socket_path_.clear();
     return std::unexpected(address.error());

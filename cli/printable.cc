@@ -71,15 +71,4 @@ std::string Printable(std::string_view text) {
   return is_utf8 ? EscapeUtf8(text) : EscapeBytes(text);
 }
 
-std::string QuoteForShell(std::string_view text) {
-  constexpr std::string_view kPlain =
-      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz/._-+,:@%=";
-  if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) {
-    return std::string(text);
-  }
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  return quoted + "'";
-}
-
 }  // namespace vhdx::cli

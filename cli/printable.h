@@ -13,9 +13,6 @@ namespace vhdx::cli {
 /// is.
 std::string Printable(std::string_view text);
 
-/// The text as one word of a shell's command, in quotes where it needs them.
-std::string QuoteForShell(std::string_view text);
-
 }  // namespace vhdx::cli
 
 #endif  // VHDXKIT_CLI_PRINTABLE_H_

@@ -18,6 +18,11 @@ constexpr size_t kMinBarWidth = 10;
 constexpr size_t kMaxBarWidth = 40;
 constexpr std::string_view kClearLine = "\r\x1b[K";
 
+// Of a pipe nobody knows how much is to come.
+bool HasTotal(const ProgressState& state) {
+  return state.total_bytes != 0 || state.done_bytes == 0;
+}
+
 double PercentOf(const ProgressState& state) {
   if (state.total_bytes == 0) return 100;
   const double part =
@@ -45,6 +50,11 @@ ProgressMode Resolve(ProgressMode mode, int fd) {
 }  // namespace
 
 std::string ProgressBar(const ProgressState& state, size_t columns) {
+  if (!HasTotal(state)) {
+    const std::string text = Format("{}  {}/s", FormatSize(state.done_bytes),
+                                    FormatSize(static_cast<uint64_t>(state.bytes_per_second)));
+    return text.substr(0, columns > 0 ? columns - 1 : 0);
+  }
   const double percent = PercentOf(state);
   const std::string front = Format("{:3.0f} %", std::floor(percent));
   const std::string bytes =
@@ -74,10 +84,11 @@ std::string ProgressBar(const ProgressState& state, size_t columns) {
 }
 
 std::string ProgressLine(const ProgressState& state) {
+  const bool is_known = HasTotal(state);
   const Json progress = {
       {"done", state.done_bytes},
-      {"total", state.total_bytes},
-      {"percent", std::floor(10 * PercentOf(state)) / 10},
+      {"total", is_known ? Json(state.total_bytes) : Json(nullptr)},
+      {"percent", is_known ? Json(std::floor(10 * PercentOf(state)) / 10) : Json(nullptr)},
       {"rate", static_cast<uint64_t>(state.bytes_per_second)},
       {"time-left", state.time_left ? Json(state.time_left->count()) : Json(nullptr)},
   };
@@ -92,6 +103,7 @@ ProgressState RateMeter::Update(Time now, uint64_t done_bytes, uint64_t total_by
   const double seconds = std::chrono::duration<double>(now - first.time).count();
   if (seconds <= 0 || done_bytes <= first.done_bytes) return state;
   state.bytes_per_second = static_cast<double>(done_bytes - first.done_bytes) / seconds;
+  if (total_bytes == 0) return state;
   const uint64_t left = total_bytes - std::min(done_bytes, total_bytes);
   state.time_left = std::chrono::seconds(
       std::llround(std::ceil(static_cast<double>(left) / state.bytes_per_second)));

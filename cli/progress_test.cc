@@ -74,6 +74,17 @@ TEST(ProgressBar, FitsAnyTerminal) {
 
 TEST(ProgressBar, NothingToDoIsDone) { EXPECT_TRUE(ProgressBar({}, 80).starts_with("100 % [")); }
 
+TEST(ProgressBar, UnknownTotalIsLeftOut) {
+  const ProgressState state =
+      RateMeter(kStart).Update(kStart + seconds(2), 4 * kMiB, /*total_bytes=*/0);
+  EXPECT_EQ(ProgressBar(state, 80), "4 MiB  2 MiB/s");
+  EXPECT_EQ(ProgressBar(state, 6), "4 MiB");
+  const Json json = Json::parse(ProgressLine(state));
+  EXPECT_EQ(json["progress"]["done"], 4 * kMiB);
+  EXPECT_TRUE(json["progress"]["total"].is_null() && json["progress"]["percent"].is_null() &&
+              json["progress"]["time-left"].is_null());
+}
+
 TEST(ProgressLine, IsOneObject) {
   const Json json = Json::parse(ProgressLine(
       {.done_bytes = 1, .total_bytes = 3, .bytes_per_second = 10.7, .time_left = seconds(2)}));

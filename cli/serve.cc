@@ -67,7 +67,12 @@ Result<void> TryToOpen(const Invocation& invocation, const ServeArguments& argum
     return {};
   }
   // The writer would refuse every write.
-  if (auto shared = (*disk)->RefuseSharedSpace(); !shared) return shared;
+  auto may_be_written = (*disk)->RefuseSharedSpace();
+  if (may_be_written) may_be_written = (*disk)->RefuseUnwritable();
+  if (!may_be_written) {
+    return std::unexpected(
+        BeforeRule(std::move(may_be_written.error()), "; --read-only serves what can be read"));
+  }
   disk->reset();  // and its locks
   open.access = DiskAccess::kReadWrite;
   if (disk = Disk::Open(invocation.files, path, open); !disk) {
@@ -163,6 +168,14 @@ Result<std::unique_ptr<NbdServer>> StartServer(const Invocation& invocation,
   return NbdServer::Start(options, invocation.interrupted);
 }
 
+// Whether the child that is to be created exists, and is one of the image.
+bool IsChild(const Invocation& invocation, const ServeArguments& arguments) {
+  const auto child = Inspect(invocation.files, arguments.snapshot);
+  const auto parent = Inspect(invocation.files, arguments.path);
+  return child && parent && child->image.parent_locator &&
+         child->image.parent_locator->parent_linkage == parent->image.header().data_write_guid;
+}
+
 Result<void> CreateChild(const Invocation& invocation, const ServeArguments& arguments) {
   auto created = Create(invocation.files, arguments.snapshot,
                         {.subformat = Subformat::kDifferencing,
@@ -171,14 +184,13 @@ Result<void> CreateChild(const Invocation& invocation, const ServeArguments& arg
   if (created) return {};
   if (created.error().code == ErrorCode::kExists) {
     const std::string& path = arguments.snapshot;
-    const bool is_image = Inspect(invocation.files, path).has_value();
-    return Fail(
-        ErrorCode::kExists,
-        Format("the file exists already; {}name another file",
-               is_image ? Format("to go on with the writes in it, use `vhdx serve {}`; else ",
-                                 QuoteForShell(path))
-                        : ""),
-        path);
+    return Fail(ErrorCode::kExists,
+                Format("the file exists already; {}name another file",
+                       IsChild(invocation, arguments)
+                           ? Format("to go on with the writes in it, use `vhdx serve {}`; else ",
+                                    QuoteForShell(path))
+                           : ""),
+                path);
   }
   return std::unexpected(ExplainWrongFormat(invocation.files, std::move(created.error())));
 }

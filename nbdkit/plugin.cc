@@ -73,7 +73,7 @@ class ErrorLog {
   void Finish() {
     const std::lock_guard lock(mutex_);
     if (not_logged_ == 0) return;
-    nbdkit_error("%" PRIu64 " more errors like these were not logged", not_logged_);
+    nbdkit_error("not logged: %" PRIu64 " more of these", not_logged_);
     not_logged_ = 0;
   }
 

@@ -29,15 +29,16 @@ Result<void> ServedDisk::Prepare() {
   auto disk = Disk::Open(files_, path, reading);
   if (!disk) return std::unexpected(std::move(disk.error()));
   // A server that refuses every write looks to a client like a broken disk.
-  auto shared = (*disk)->RefuseSharedSpace();
+  auto may_be_written = (*disk)->RefuseSharedSpace();
+  if (may_be_written) may_be_written = (*disk)->RefuseUnwritable();
   if (access) {
     disk->reset();
-    return shared ? Reopen(*access) : shared;
+    return may_be_written ? Reopen(*access) : may_be_written;
   }
   // Whether a connection wants to write is not known yet. Refusing all that do would look to a
   // client like a server without an export.
-  if (!shared) {
-    read_only_reason_ = std::move(shared.error());
+  if (!may_be_written) {
+    read_only_reason_ = std::move(may_be_written.error());
     return {};
   }
   if (orphan_children) return {};

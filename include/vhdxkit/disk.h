@@ -137,6 +137,10 @@ class Disk final : public BlockDevice {
   /// other. Reads all BATs; meant to be called before the whole disk is read. Of a disk that is
   /// being written the image itself is left out: its writer sees to that. Errors: kIo.
   Result<void> RefuseSharedSpace();
+  /// Of a disk that is open for reading: fails as its first write would if an entry of the BAT of
+  /// the image itself keeps it from being written. Reads that BAT. Errors: kCorrupt, kUnsupported,
+  /// kIo.
+  Result<void> RefuseUnwritable();
   /// The range must consist of whole logical sectors, else kUnsupported.
   Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) override;
   bool Uses(const FileIdentity& file) const override;

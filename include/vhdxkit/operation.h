@@ -14,7 +14,8 @@
 namespace vhdx {
 
 struct OperationControl {
-  /// Work done and total work, in bytes. Both are estimates; the total may change. May be empty.
+  /// Work done and total work, in bytes. Both are estimates; the total may change, and is 0 where
+  /// it is not known. May be empty.
   std::function<void(uint64_t done_bytes, uint64_t total_bytes)> on_progress = {};
   /// Set to true by any thread, or by a signal handler, to stop the operation; may be null.
   const std::atomic<bool>* cancel = nullptr;

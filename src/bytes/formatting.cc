@@ -26,4 +26,15 @@ std::string Counted(uint64_t count, std::string_view one, std::string_view many)
   return Format("{} {}", count, count == 1 ? one : many);
 }
 
+std::string QuoteForShell(std::string_view text) {
+  constexpr std::string_view kPlain =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz/._-+,:@%=";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) {
+    return std::string(text);
+  }
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
 }  // namespace vhdx

@@ -35,6 +35,9 @@ std::string Join(std::span<const std::string> words, std::string_view between);
 /// "1 entry", "2 entries".
 std::string Counted(uint64_t count, std::string_view one, std::string_view many);
 
+/// The text as one word of a shell's command, in quotes where it needs them.
+std::string QuoteForShell(std::string_view text);
+
 }  // namespace vhdx
 
 #endif  // VHDXKIT_BYTES_FORMATTING_H_

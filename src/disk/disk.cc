@@ -131,6 +131,14 @@ Result<void> Disk::RefuseSharedSpace() try {
   return CaughtException();
 }
 
+Result<void> Disk::RefuseUnwritable() try {
+  Image& image = chain_->layer(0);
+  auto claims = ClaimForWriting(image.file(), image.block_map().rules());
+  return claims ? Result<void>{} : std::unexpected(std::move(claims.error()));
+} catch (...) {
+  return CaughtException();
+}
+
 EngineCounters Disk::counters() const {
   EngineCounters counters;
   if (writable()) chain_->layer(0).writer()->CountInto(counters);

@@ -139,9 +139,10 @@ std::unique_ptr<File> ParentSearch::FindByIdentity(const ParentLocatorInfo& loca
       if (!IsImageName(name)) continue;
       auto real = files_->RealPath(JoinPath(folder, name));
       if (!real || tried_.contains(*real) || !allowed_.Allow(*real)) continue;
-      ++images;
       auto file = files_->Open(*real, {});
-      if (!file || (*file)->identity() == child_) continue;
+      if (file && (*file)->identity() == child_) continue;
+      ++images;
+      if (!file) continue;
       auto header = ReadCurrentHeader(**file);
       if (!header || !IsParent(*header, locator)) continue;
       if (found == nullptr) {
@@ -305,7 +306,7 @@ Error ParentNotFound(const std::string& child, const ParentLocatorInfo& locator,
     error.found = search.outside();
     error.sentence = Format(
         "{} is {}, outside the directories where parents may be; allow it with --parent-dir {}",
-        parent, search.outside(), FolderOf(search.outside()));
+        parent, search.outside(), QuoteForShell(FolderOf(search.outside())));
   } else {
     error.sentence = Format(
         "{} was not found in {}{}; name its directory with --parent-dir, or the file with --parent",

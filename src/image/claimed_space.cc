@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "format/layout.h"
 #include "format/rules.h"
-#include "image/space_map.h"
 
 namespace vhdx {
 namespace {
@@ -31,6 +31,85 @@ Result<void> VisitData(File& file, const BatRules& bat_rules, Visit visit) {
   if (!goes_on) return {};
   return scanned;
 }
+
+bool MayBeWritten(const Rule& rule) { return rule.severity > Severity::kReadOnly; }
+
+// The places that entries point at, and what keeps the image from being written.
+class ClaimScan {
+ public:
+  ClaimScan(const BatRules& bat_rules, std::string name, uint64_t file_size)
+      : bat_rules_(bat_rules),
+        name_(std::move(name)),
+        // The last block of a fixed disk by QEMU may reach past the end of the file.
+        claims_(file_size + bat_rules.geometry().block_size()) {
+    for (const FileRange& range : bat_rules.reserved().ranges()) claims_.Claim(range);
+  }
+
+  Result<void> Visit(const ScannedEntry& scanned) {
+    if (auto whole = LookForBitmap(scanned.index, scanned.entry); !whole) return whole;
+    const auto& [index, slot, entry] = scanned;
+    if (slot.kind == BatSlot::Kind::kBitmap && !bat_rules_.has_parent()) return {};  // is ignored
+    for (const Rule* rule : bat_rules_.BrokenRules(slot, entry)) {
+      if (!MayBeWritten(*rule)) return Refuse(*rule, scanned);
+    }
+    if (entry.state() == format::PayloadState::kPartiallyPresent &&
+        slot.kind == BatSlot::Kind::kPayload) {
+      partial_ = scanned;
+    }
+    if (!HasPlace(scanned)) return {};
+    if (slot.kind == BatSlot::Kind::kPayload) ++placed_blocks_;
+    if (claims_.Claim(bat_rules_.PlaceOf(slot, entry))) return {};
+    const bool has_data = slot.kind == BatSlot::Kind::kBitmap ||
+                          entry.state() == format::PayloadState::kFullyPresent ||
+                          entry.state() == format::PayloadState::kPartiallyPresent;
+    return Refuse(has_data ? rules::kBatOverlap : rules::kBatAnchorOverlap, scanned);
+  }
+
+  /// Payload blocks that would need space if they were written.
+  uint64_t placeless_blocks() const {
+    return bat_rules_.geometry().payload_block_count() - placed_blocks_;
+  }
+
+  Result<SpaceMap> Take() {
+    if (auto whole = LookForBitmap(bat_rules_.entry_count(), {}); !whole) {
+      return std::unexpected(std::move(whole.error()));
+    }
+    return std::move(claims_);
+  }
+
+ private:
+  static bool HasPlace(const ScannedEntry& scanned) {
+    const auto state = scanned.entry.state();
+    const bool offset_counts =
+        state != format::PayloadState::kNotPresent && state != format::PayloadState::kZero;
+    return offset_counts && scanned.entry.file_offset() != 0;
+  }
+
+  // A partially present block needs the bitmap of its chunk, whose entry stands behind those of all
+  // blocks of the chunk and is not visited if it is zero: the next entry that is visited tells.
+  Result<void> LookForBitmap(uint64_t index, format::BatEntry entry) {
+    if (!partial_) return {};
+    const format::BatGeometry& geometry = bat_rules_.geometry();
+    const uint64_t bitmap = geometry.BitmapIndex(geometry.ChunkOf(partial_->slot.number));
+    if (index < bitmap) return {};
+    if (index > bitmap || entry.bitmap_state() != format::kBitmapPresent) {
+      return Refuse(rules::kBatPartialWithoutBitmap, *partial_);
+    }
+    partial_.reset();
+    return {};
+  }
+
+  Result<void> Refuse(const Rule& rule, const ScannedEntry& scanned) const {
+    return Corrupt(rule, {name_, bat_rules_.EntryOffset(scanned.index)},
+                   bat_rules_.Describe(scanned.slot, scanned.entry));
+  }
+
+  const BatRules& bat_rules_;
+  const std::string name_;
+  SpaceMap claims_;
+  uint64_t placed_blocks_ = 0;
+  std::optional<ScannedEntry> partial_;  // the last one of its chunk
+};
 
 }  // namespace
 
@@ -103,6 +182,25 @@ Result<void> RefuseSharedSpace(File& file, const BatRules& bat_rules) {
   return Corrupt(rule, {file.name(), bat_rules.EntryOffset(second->index)},
                  bat_rules.Describe(second->slot, second->entry) + " and " +
                      bat_rules.Describe(first->slot, first->entry));
+}
+
+Result<ClaimsForWriting> ClaimForWriting(File& file, const BatRules& bat_rules) {
+  auto size = file.Size();
+  if (!size) return std::unexpected(std::move(size.error()));
+  if (*size + bat_rules.geometry().block_size() > SpaceMap::kMaxFileSize) {
+    return Fail(ErrorCode::kUnsupported, "files of more than 256 TiB are not written", file.name());
+  }
+  ClaimScan scan(bat_rules, file.name(), *size);
+  auto scanned = ScanBat(file, bat_rules, [&](std::span<const ScannedEntry> entries) {
+    for (const ScannedEntry& entry : entries) {
+      if (auto visited = scan.Visit(entry); !visited) return visited;
+    }
+    return Result<void>{};
+  });
+  if (!scanned) return std::unexpected(std::move(scanned.error()));
+  auto space = scan.Take();
+  if (!space) return std::unexpected(std::move(space.error()));
+  return ClaimsForWriting{.space = *std::move(space), .placeless_blocks = scan.placeless_blocks()};
 }
 
 }  // namespace vhdx

@@ -1,4 +1,5 @@
-// Which part of the file a BAT entry claims, and whether two of them claim the same.
+// Which part of the file a BAT entry claims, whether two of them claim the same, and what else
+// keeps an image from being written.
 
 #ifndef VHDXKIT_IMAGE_CLAIMED_SPACE_H_
 #define VHDXKIT_IMAGE_CLAIMED_SPACE_H_
@@ -12,6 +13,7 @@
 #include "format/findings.h"
 #include "image/bat_rules.h"
 #include "image/bat_scan.h"
+#include "image/space_map.h"
 
 namespace vhdx {
 
@@ -35,6 +37,17 @@ bool Intersect(FileRange a, FileRange b);
 /// replayed one). Entries whose place is wrong in itself are left out: reading their block fails
 /// anyway. Memory: one bit for each MiB of the file. Errors: kIo.
 Result<void> RefuseSharedSpace(File& file, const BatRules& bat_rules);
+
+/// What all structures and blocks of an image claim.
+struct ClaimsForWriting {
+  SpaceMap space;
+  uint64_t placeless_blocks = 0;  ///< payload blocks that would need space if they were written
+};
+
+/// The claims of an image that is about to be written. `file` is read through (the replayed one).
+/// Errors: kCorrupt if an entry breaks a rule of severity kReadOnly or worse; kUnsupported for a
+/// file of more than 256 TiB; kIo.
+Result<ClaimsForWriting> ClaimForWriting(File& file, const BatRules& bat_rules);
 
 }  // namespace vhdx
 

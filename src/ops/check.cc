@@ -84,10 +84,11 @@ class Reporter {
   CheckReport& report() { return report_; }
 
   void Add(const Findings& findings) {
-    std::vector<Finding> kept = findings.kept();
-    std::ranges::stable_partition(
-        kept, [](const Finding& finding) { return IsOfCutFile(*finding.rule); });
-    std::ranges::move(kept, std::back_inserter(report_.findings));
+    for (const bool of_cut_file : {true, false}) {
+      std::ranges::copy_if(
+          findings.kept(), std::back_inserter(report_.findings),
+          [&](const Finding& finding) { return IsOfCutFile(*finding.rule) == of_cut_file; });
+    }
     for (const auto& [rule, count] : findings.counts()) {
       const auto known =
           std::ranges::find(report_.counts, rule, &std::pair<const Rule*, uint64_t>::first);

@@ -28,7 +28,7 @@ Result<CopyReport> DrainStream(const ReadStream& source,
       return put(run);
     });
     if (!done) return std::unexpected(std::move(done.error()));
-    if (control.on_progress) control.on_progress(position + *count, position + *count);
+    if (control.on_progress) control.on_progress(position + *count, 0);
     if (*count == buffer.size()) continue;
     if (position + *count > 0) return report;
     return Fail(ErrorCode::kInvalidArgument, "standard input is empty");

@@ -33,6 +33,7 @@ class ProgressMeter {
   Mutex mutex_;
   uint64_t done_bytes_ VHDX_GUARDED_BY(mutex_) = 0;
   std::chrono::steady_clock::time_point last_told_ VHDX_GUARDED_BY(mutex_);
+  uint64_t last_told_bytes_ VHDX_GUARDED_BY(mutex_) = UINT64_MAX;
 };
 
 }  // namespace vhdx
