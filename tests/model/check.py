@@ -29,7 +29,10 @@ MUTATION_RUNS = 200  # at most
 
 
 def run(seed, runs, mutation, options, stop):
-    return sim.campaign(seed, runs, mutation, dict(ENGINE, **options), stopfirst=stop)[:3]
+    broken, states, runs, _, _, first = sim.campaign(
+        seed, runs, mutation, dict(ENGINE, **options), stopfirst=stop)
+    # Where each was broken first: the seed alone gives that run again.
+    return {f"{promise} (seed {first[promise][0]})": count for promise, count in broken.items()}, states, runs
 
 
 def main():
@@ -45,7 +48,7 @@ def main():
         broken, count, runs = run(arguments.seed, arguments.runs, (), options, False)
         states += count
         good = good and not broken
-        print(f"design, {name}: {count} states in {runs} runs, {dict(broken) or 'nothing broken'}",
+        print(f"design, {name}: {count} states in {runs} runs, {broken or 'nothing broken'}",
               flush=True)
     for mutation, options, meaning in MUTATIONS:
         broken, count, runs = run(arguments.seed, MUTATION_RUNS, (mutation,), options, True)

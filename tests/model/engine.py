@@ -42,6 +42,7 @@ class Eng:
         s.c0 = contents(v)
         s.pages = {}
         s.dirty = set()
+        s.left7 = set()  # entries that have left state 7 since the last snapshot
         s.need = False
         for a in (BAT, BAT + PG):
             s.pages[a] = list(v.arr[a : a + PG])
@@ -100,6 +101,8 @@ class Eng:
         return s.get(pidx(b))
 
     def setbat(s, i, st, off):
+        if s.get(i)[0] == 7 and st != 7:
+            s.left7.add(i)
         a = BAT + i // PG * PG
         s.pages[a][i % PG] = ("b", st, off)
         s.dirty.add(a)
@@ -218,10 +221,11 @@ class Eng:
         f = s.f
         yield from s.hdr2(fwg=object())
         act = find_active(f.vol, s.v0.h.lg, s.m)
-        for e in act:
-            for a, t in e.writes:
-                f.write(a, t)
-                yield
+        # Each page once, as it is in the end: when this is tried again, on a host that was full, one header
+        # may have forgotten the log, and no page may show an older entry.
+        for a, t in {a: t for e in act for a, t in e.writes}.items():
+            f.write(a, t)
+            yield
         if f.vsize < act[-1].lfo:
             f.resize(act[-1].lfo)
             yield
@@ -421,6 +425,8 @@ class Eng:
         else:
             pages = {a: list(s.pages[a]) for a in s.dirty}
             s.dirty.clear()
+        left7 = s.left7
+        s.left7 = set()
         s.round += 1
         need = s.need
         s.need = False
@@ -451,6 +457,7 @@ class Eng:
             if "enospc_forget" not in s.m:
                 s.dirty |= {a for a in pages if a not in s.logged and a in s.pages}
             s.need = s.need or need
+            s.left7 |= left7
             if "enospc_frees" in s.m:
                 s.ready += frees
             else:
@@ -734,7 +741,7 @@ class Eng:
         yield
         try:
             # Bits belong to the old space. A full host only delays this: nobody else may have the block before.
-            while st == 7 and new == 0 and "forget_noflush" not in s.m:
+            while new == 0 and pidx(b) in s.left7 and "forget_noflush" not in s.m:
                 try:
                     yield from s.flush()
                     break
