@@ -71,15 +71,16 @@ TEST_P(CrashMatrix, PowerCutAnywhere_BreaksNoPromise) {
   CrashTally tally;
   const std::optional<uint64_t> only = NumberFrom("VHDXKIT_CRASH_SEED");
   const uint64_t wanted = StatesWanted(GetParam());
-  uint64_t seed = only.value_or(NumberFrom("VHDXKIT_CRASH_FIRST").value_or(1));
+  const std::optional<uint64_t> first = NumberFrom("VHDXKIT_CRASH_FIRST");
+  uint64_t seed = only.value_or(first.value_or(1));
   for (; tally.states.size() < wanted && tally.broken.size() < 3; ++seed) {
     CrashLineage(GetParam().shape, seed, tally).Run(kSessions);
     if (only) break;
   }
   std::cout << "seeds up to " << seed << "; " << Describe(tally) << "\n";
   for (const std::string& sentence : tally.broken) ADD_FAILURE() << sentence;
-  // Few states may lack something.
-  const bool enough = !only && tally.broken.empty() && wanted >= GetParam().share;
+  // Few states may lack something, and so may those of any seeds but the usual ones.
+  const bool enough = !only && !first && tally.broken.empty() && wanted >= GetParam().share;
   if (enough) ExpectEverythingHappened(tally);
 }
 
