@@ -33,11 +33,8 @@ uint64_t CountOf(const CheckReport& report, std::string_view severity) {
 // -- Text --
 
 std::string FindingToText(const Finding& finding) {
-  std::string text = Format("{}: {}: {}", SeverityName(finding.rule->severity),
-                            Printable(finding.file), Printable(finding.sentence));
-  const std::string rule = Format("[{}]", finding.rule->id);
-  if (!text.ends_with(rule)) text += " " + rule;
-  return text + "\n";
+  return Format("{}: {}: {} [{}]\n", SeverityName(finding.rule->severity), Printable(finding.file),
+                Printable(finding.sentence), finding.rule->id);
 }
 
 // Of rules that were broken more often than findings were kept.

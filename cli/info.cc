@@ -121,7 +121,8 @@ Result<FileResult> InfoOf(const Invocation& invocation, const InfoArguments& arg
   FileResult result{.text = ToText(*reports, SparseAdvice::kLeaveOut)};
   const bool sparse = std::ranges::any_of(
       *reports, [](const ImageReport& report) { return report.inspection.image.host_sparse; });
-  if (sparse) result.text_with_advice = ToText(*reports, SparseAdvice::kGive);
+  if (sparse && !invocation.options.quiet)
+    result.text_with_advice = ToText(*reports, SparseAdvice::kGive);
   return result;
 }
 

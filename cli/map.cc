@@ -154,7 +154,7 @@ Result<void> PrintTable(const Invocation& invocation, BlockDevice& disk) {
     bad.length_bytes = position - bad.disk_offset;
   }
   table.AddBad(bad);
-  table.AddTotals();
+  if (!invocation.options.quiet) table.AddTotals();
   return result;
 }
 

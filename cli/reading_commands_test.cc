@@ -131,6 +131,16 @@ TEST_F(Commands, CheckTellsAWrongParentFromDamage) {
   const Json json = Run({"check", "--json", "/vm/child.avhdx"}).json();
   EXPECT_EQ(json["corruptions"], 0);
   EXPECT_EQ(json["check-errors"], 1);
+  const Json& finding = json["findings"].back();
+  EXPECT_EQ(finding["rule"], "parent.linkage");
+  EXPECT_EQ(std::string(finding["sentence"]).find("[parent.linkage]"), std::string::npos);
+}
+
+TEST_F(Commands, QuietMapHasNoSummary) {
+  const std::string usual = Run({"map", "/vm/base.vhdx"}).out;
+  const std::string quiet = Run({"map", "-q", "/vm/base.vhdx"}).out;
+  EXPECT_TRUE(usual.starts_with(quiet));
+  EXPECT_NE(usual, quiet);
 }
 
 TEST_F(Commands, CheckTellsADamagedParentFromADamagedChild) {

@@ -59,12 +59,16 @@ bool Findings::Add(const Error& error) {
   const Rule* rule = FindRule(error.rule);
   if (rule == nullptr) return false;
   if (Count(*rule)) {
+    // A finding has its rule beside it.
+    const std::string_view sentence = error.sentence;
+    const std::string suffix = " [" + error.rule + "]";
     kept_.push_back({.rule = rule,
                      .file = error.file,
                      .file_offset = error.file_offset,
                      .found = error.found,
                      .expected = error.expected,
-                     .sentence = error.sentence});
+                     .sentence = std::string(sentence.substr(
+                         0, sentence.size() - (sentence.ends_with(suffix) ? suffix.size() : 0)))});
   }
   return true;
 }

@@ -11,7 +11,7 @@ Result<Target> DecideTarget(FileSystem& files, const BlockDevice* source, const 
   const auto is_source = [&](const FileIdentity& file) {
     return source != nullptr && source->Uses(file);
   };
-  auto existing = LockTarget(files, path, is_source);
+  auto existing = LockTarget(files, path, options.existing != ExistingTarget::kRefuse, is_source);
   if (!existing) return std::unexpected(std::move(existing.error()));
   const bool into_existing = options.existing == ExistingTarget::kInto;
   if (into_existing && *existing == nullptr) {

@@ -117,9 +117,9 @@ Result<CreateReport> Create(FileSystem& files, const std::string& path,
   if (!parent) return std::unexpected(std::move(parent.error()));
   auto parameters = DecideParameters(options, *parent);
   if (!parameters) return std::unexpected(About(path, std::move(parameters.error())));
-  const auto existing = LockTarget(files, path, [&](const FileIdentity& file) {
-    return *parent && (*parent)->disk->Uses(file);
-  });
+  const auto existing =
+      LockTarget(files, path, options.replace_existing,
+                 [&](const FileIdentity& file) { return *parent && (*parent)->disk->Uses(file); });
   if (!existing && existing.error().code == ErrorCode::kInvalidArgument) {
     return Fail(ErrorCode::kInvalidArgument, "an image cannot be its own parent or ancestor", path);
   }

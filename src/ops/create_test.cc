@@ -344,6 +344,7 @@ TEST_F(CreateIn, FileInUse_IsNotReplaced) {
   auto reader = *files_.Open(kPath, {});
   ASSERT_TRUE(reader->Lock(LockMode::kShared));
   ExpectRefused({.size_bytes = kGiB, .replace_existing = true}, ErrorCode::kBusy, "");
+  ExpectRefused({.size_bytes = kGiB}, ErrorCode::kExists, "the file exists already");
 }
 
 TEST_F(CreateIn, Cancelled_LeavesNothing) {

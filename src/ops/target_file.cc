@@ -6,7 +6,7 @@
 namespace vhdx {
 
 Result<std::unique_ptr<File>> LockTarget(
-    FileSystem& files, const std::string& path,
+    FileSystem& files, const std::string& path, bool replaces,
     const std::function<bool(const FileIdentity&)>& is_source) {
   auto file = files.Open(path, {});
   if (!file) {
@@ -17,6 +17,7 @@ Result<std::unique_ptr<File>> LockTarget(
     return Fail(ErrorCode::kInvalidArgument,
                 "the target is the source itself, or one of its parents", path);
   }
+  if (!replaces && !(*file)->capabilities().block_device) return file;  // it stays
   // Whoever uses the file would lose it.
   if (auto locked = (*file)->Lock(LockMode::kExclusive);
       !locked && locked.error().code != ErrorCode::kUnsupported) {

@@ -17,9 +17,10 @@ namespace vhdx {
 
 /// Opens what stands under the target's name before we begin, and locks it, so that nobody begins
 /// to use what is going to be replaced for as long as the result lives; null if nothing is there.
-/// `is_source` tells of the files that must stay. Errors: kInvalidArgument (it is one of those);
-/// kBusy (somebody uses it, and would lose it); those of FileSystem::Open.
-Result<std::unique_ptr<File>> LockTarget(FileSystem& files, const std::string& path,
+/// A file that is not to be replaced is not locked; a device is always written. `is_source` tells
+/// of the files that must stay. Errors: kInvalidArgument (it is one of those); kBusy (somebody uses
+/// it, and would lose it); those of FileSystem::Open.
+Result<std::unique_ptr<File>> LockTarget(FileSystem& files, const std::string& path, bool replaces,
                                          const std::function<bool(const FileIdentity&)>& is_source);
 
 /// A StagedFile whose errors name the target.
