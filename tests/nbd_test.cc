@@ -319,6 +319,7 @@ TEST_F(Nbd, SignalToServerAlone_EndsAllThatTheCommandStarted) {
 }
 
 // Ctrl-C is for the command, which goes on if it wants to; the server does, too.
+// The shell that script(1) starts would die of Ctrl-C itself.
 TEST_F(Nbd, CommandThatCatchesCtrlC_IsServedUntilItsEnd) {
   if (!HasProgram("script")) GTEST_SKIP() << "no script";
   const CommandResult done = Shell(
@@ -326,7 +327,7 @@ TEST_F(Nbd, CommandThatCatchesCtrlC_IsServedUntilItsEnd) {
       "nbdinfo --size $uri\nexit 7\nEND\n"
       "{ for i in $(seq 200); do [ -e up ] && break; sleep 0.05; done; sleep 0.2; "
       "printf '\\003'; sleep 1; } | "
-      "script -qec \"$vhdx serve --read-only child.vhdx --run '. ./command'\" /dev/null");
+      "script -qec \"exec $vhdx serve --read-only child.vhdx --run '. ./command'\" /dev/null");
   EXPECT_EQ(done.exit_status, 7) << done.out << done.err;
   EXPECT_NE(done.out.find("caught\r\n67108864\r\n"), std::string::npos) << done.out;
 }
