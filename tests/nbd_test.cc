@@ -319,7 +319,7 @@ TEST_F(Nbd, SignalToServerAlone_EndsAllThatTheCommandStarted) {
 }
 
 // Ctrl-C is for the command, which goes on if it wants to; the server does, too.
-// The shell that script(1) starts would die of Ctrl-C itself.
+// Without exec, the shell that script(1) starts would die of it.
 TEST_F(Nbd, CommandThatCatchesCtrlC_IsServedUntilItsEnd) {
   if (!HasProgram("script")) GTEST_SKIP() << "no script";
   const CommandResult done = Shell(
