@@ -52,16 +52,18 @@ std::string TextForRest(const CheckReport& report, Notes notes) {
   return text;
 }
 
-// Where the errors are that a report has: in the image itself, in one of its parents, or between
-// two files of which neither is damaged.
+// Where the errors are that a report has, or what could not be read: in the image itself, in one of
+// its parents, or between two files of which neither is damaged.
 enum class Fault : uint8_t { kImage, kParent, kLink };
 
 Fault FaultOf(const CheckReport& report) {
   Fault fault = Fault::kLink;
   for (const Finding& finding : report.findings) {
-    const bool is_damage = SeverityName(finding.rule->severity) == "error" &&
-                           !std::string_view(finding.rule->id).starts_with("parent.");
-    if (!is_damage) continue;
+    const std::string_view rule = finding.rule->id;
+    const bool is_unread = rule == "bat.unreadable" || rule == "log.unreadable";
+    const bool is_damage =
+        SeverityName(finding.rule->severity) == "error" && !rule.starts_with("parent.");
+    if (!is_damage && !is_unread) continue;
     if (finding.file == report.filename) return Fault::kImage;
     fault = Fault::kParent;
   }

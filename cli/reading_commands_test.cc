@@ -201,6 +201,10 @@ TEST_F(Commands, MapShowsWhatTheRestOfTheBatSays) {
   EXPECT_EQ(outcome.status, 1);
   EXPECT_NE(outcome.out.find("  data  "), std::string::npos) << outcome.out << outcome.err;
   EXPECT_NE(outcome.out.find("  bad\n"), std::string::npos) << outcome.out << outcome.err;
+  const Outcome check = cli::Run(failing, {"check", "/large.vhdx"});
+  EXPECT_EQ(check.status, 1);
+  EXPECT_NE(check.out.find("/large.vhdx: could not be checked to the end"), std::string::npos)
+      << check.out;
 }
 
 TEST_F(Commands, CheckOfOddAndOfForeignFiles) {

@@ -67,9 +67,7 @@ Result<void> TryToOpen(const Invocation& invocation, const ServeArguments& argum
     return {};
   }
   // The writer would refuse every write.
-  auto may_be_written = (*disk)->RefuseSharedSpace();
-  if (may_be_written) may_be_written = (*disk)->RefuseUnwritable();
-  if (!may_be_written) {
+  if (auto may_be_written = (*disk)->RefuseUnwritable(); !may_be_written) {
     return std::unexpected(
         BeforeRule(std::move(may_be_written.error()), "; --read-only serves what can be read"));
   }

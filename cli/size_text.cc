@@ -84,7 +84,7 @@ std::optional<uint64_t> ParseSize(std::string_view text) {
 }
 
 std::string NearestSize(std::string_view text) {
-  constexpr double kMost = 1e9;  // what is larger is no size that anybody means
+  constexpr double kMost = 1e9;  // larger numbers are not meant as sizes
   double number = 0;
   const auto [end, failure] =
       std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);

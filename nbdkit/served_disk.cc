@@ -29,8 +29,7 @@ Result<void> ServedDisk::Prepare() {
   auto disk = Disk::Open(files_, path, reading);
   if (!disk) return std::unexpected(std::move(disk.error()));
   // A server that refuses every write looks to a client like a broken disk.
-  auto may_be_written = (*disk)->RefuseSharedSpace();
-  if (may_be_written) may_be_written = (*disk)->RefuseUnwritable();
+  auto may_be_written = (*disk)->RefuseUnwritable();
   if (access) {
     disk->reset();
     return may_be_written ? Reopen(*access) : may_be_written;

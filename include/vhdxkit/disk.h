@@ -138,8 +138,8 @@ class Disk final : public BlockDevice {
   /// being written the image itself is left out: its writer sees to that. Errors: kIo.
   Result<void> RefuseSharedSpace();
   /// Of a disk that is open for reading: fails as its first write would if an entry of the BAT of
-  /// the image itself keeps it from being written. Reads that BAT. Errors: kCorrupt, kUnsupported,
-  /// kIo.
+  /// the image itself keeps it from being written, and as RefuseSharedSpace for its parents. Reads
+  /// all BATs. Errors: kCorrupt, kUnsupported, kIo.
   Result<void> RefuseUnwritable();
   /// The range must consist of whole logical sectors, else kUnsupported.
   Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) override;
@@ -159,6 +159,7 @@ class Disk final : public BlockDevice {
                                                 const OpenOptions& options,
                                                 const WriteLimits& limits);
   explicit Disk(std::unique_ptr<Chain> chain);
+  Result<void> RefuseSharedSpaceFrom(size_t depth);
   std::unique_ptr<Chain> chain_;
 };
 

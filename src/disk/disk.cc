@@ -120,13 +120,17 @@ Result<void> Disk::Close() try {
   return CaughtException();
 }
 
-Result<void> Disk::RefuseSharedSpace() try {
-  for (size_t depth = writable() ? 1 : 0; depth < chain_->size(); ++depth) {
+Result<void> Disk::RefuseSharedSpaceFrom(size_t depth) {
+  for (; depth < chain_->size(); ++depth) {
     Image& image = chain_->layer(depth);
     auto shared = vhdx::RefuseSharedSpace(image.file(), image.block_map().rules());
     if (!shared) return shared;
   }
   return {};
+}
+
+Result<void> Disk::RefuseSharedSpace() try {
+  return RefuseSharedSpaceFrom(writable() ? 1 : 0);
 } catch (...) {
   return CaughtException();
 }
@@ -134,7 +138,10 @@ Result<void> Disk::RefuseSharedSpace() try {
 Result<void> Disk::RefuseUnwritable() try {
   Image& image = chain_->layer(0);
   auto claims = ClaimForWriting(image.file(), image.block_map().rules());
-  return claims ? Result<void>{} : std::unexpected(std::move(claims.error()));
+  if (claims) return RefuseSharedSpaceFrom(1);
+  // Of two blocks in one place this names both.
+  auto shared = RefuseSharedSpaceFrom(0);
+  return shared ? std::unexpected(std::move(claims.error())) : shared;
 } catch (...) {
   return CaughtException();
 }
