@@ -111,8 +111,9 @@ Result<LogReader::Trace> LogReader::FindTrace() {
   return *begun ? Trace::kOneBegun : Trace::kOther;
 }
 
-// A data sector that was never written has neither the signature nor the number. One that was
-// written and damaged later would have to lose both.
+// A data sector that was never written has neither the signature nor the number of the entry, or is
+// still a data sector of another entry, of an earlier lap or session. What was written and damaged
+// later would have to lose both, or exactly its number.
 Result<bool> LogReader::IsBegunOnly(uint64_t log_offset) {
   auto first = ReadSector(log_offset);
   if (!first) return std::unexpected(std::move(first.error()));
@@ -124,9 +125,8 @@ Result<bool> LogReader::IsBegunOnly(uint64_t log_offset) {
     if (!sector) return std::unexpected(std::move(sector.error()));
     const auto low =
         LoadFrom<le32>(std::span(**sector).subspan(offsetof(DataSector, sequence_low)));
-    const bool written = HasSignature(**sector, format::kDataSectorSignature) ||
-                         low == static_cast<uint32_t>(header.sequence_number);
-    if (!written) return true;
+    if (low == static_cast<uint32_t>(header.sequence_number)) continue;
+    if (!HasSignature(**sector, format::kDataSectorSignature) || low != 0) return true;
   }
   return false;
 }

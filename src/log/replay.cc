@@ -58,11 +58,11 @@ Result<ReplayedFile> ReplayInMemory(std::unique_ptr<File> file, const HeaderInfo
     auto trace = reader.FindTrace();
     if (!trace) return std::unexpected(std::move(trace.error()));
     if (*trace != LogReader::Trace::kOther) {
-      const std::string found = *trace == LogReader::Trace::kNone
-                                    ? "no entry"
-                                    : "one entry without its data, and no other";
+      const std::string guid = header.log_guid.ToString();
       findings.Add(rules::kLogNeverBegun, log,
-                   found + " with LogGuid " + header.log_guid.ToString());
+                   *trace == LogReader::Trace::kNone
+                       ? "no entry with LogGuid " + guid
+                       : "a single entry with LogGuid " + guid + ", without its data");
       return ReplayedFile{.file = std::move(file), .sequence = {}};
     }
     return Corrupt(rules::kLogSequenceNone, log, "none with LogGuid " + header.log_guid.ToString());

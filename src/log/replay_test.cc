@@ -133,17 +133,41 @@ TEST_F(Replay, LogWithoutAnyEntryOfItsSession_WasNeverBegun) {
 
 // A QEMU that was killed while it wrote its first entry: header and descriptors are there.
 TEST_F(Replay, FirstEntryWhoseDataWasNeverWritten_ChangedNothing) {
-  ASSERT_TRUE(
-      Run({{.writes = {DataWrite(3 * kMiB, SectorOf(1)), DataWrite(4 * kMiB, SectorOf(2))}}}));
-  MemoryFile file(contents_);
-  const std::vector<std::byte> never_written(kLogSector);
-  ASSERT_TRUE(file.WriteAt(kMiB + 2 * kLogSector, never_written));
-  findings_ = {};
-  auto replayed = ReplayInMemory(std::make_unique<MemoryFile>(contents_), header_, findings_);
+  auto replayed =
+      Run({{.writes = {DataWrite(3 * kMiB, SectorOf(1)), DataWrite(4 * kMiB, SectorOf(2))},
+            .torn_sectors = {2}}});
   ASSERT_TRUE(replayed) << ToString(replayed.error());
   EXPECT_EQ(replayed->overlay, nullptr);
   EXPECT_EQ(ReadSector(*replayed->file, 3 * kMiB), SectorOf(0));
   EXPECT_EQ(OutcomeOf(findings_), "log.never-begun@1048576");
+}
+
+// The same behind the first lap: where its data belongs, that of an older entry still stands.
+TEST_F(Replay, FirstEntryWithTheDataOfAnOlderOne_ChangedNothing) {
+  ASSERT_TRUE(Run({{.writes = {DataWrite(3 * kMiB, SectorOf(1))}, .sequence_number = 77}}));
+  findings_ = {};
+  auto replayed = Run({{.writes = {DataWrite(3 * kMiB, SectorOf(2))},
+                        .sequence_number = 205,
+                        .torn_sectors = {1}}});
+  ASSERT_TRUE(replayed) << ToString(replayed.error());
+  EXPECT_EQ(ReadSector(*replayed->file, 3 * kMiB), SectorOf(0));
+  EXPECT_EQ(OutcomeOf(findings_), "log.never-begun@1048576");
+}
+
+// Data of an earlier session, or damage: nobody can tell.
+TEST_F(Replay, FirstEntryWithOtherDataOfItsNumber_IsRefused) {
+  ASSERT_TRUE(Run({{.writes = {DataWrite(3 * kMiB, SectorOf(1))}}}));
+  EXPECT_EQ(OutcomeOf(Run({{.writes = {DataWrite(3 * kMiB, SectorOf(2))}, .torn_sectors = {1}}})),
+            "log.sequence-none@1048576");
+}
+
+TEST_F(Replay, FirstEntryWithoutTheEndOfItsData_IsRefused) {
+  ASSERT_TRUE(Run({{.writes = {DataWrite(3 * kMiB, SectorOf(1))}}}));
+  MemoryFile file(contents_);
+  const std::vector<std::byte> zeros(2048);
+  ASSERT_TRUE(file.WriteAt(kMiB + kLogSector + 2048, zeros));
+  EXPECT_EQ(OutcomeOf(ReplayInMemory(std::make_unique<MemoryFile>(contents_), header_, findings_)),
+            "log.sequence-none@1048576");
 }
 
 TEST_F(Replay, FirstEntryWithDamagedData_IsRefused) {
