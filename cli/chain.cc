@@ -80,6 +80,11 @@ void Print(const Invocation& invocation, const ChainArguments& arguments,
                                                       "directories below it too");
   }
   invocation.out.Write(TreeToText(nodes, LineDrawingOfTerminal()));
+  const auto orphan = std::ranges::find(nodes, ImageNode::Link::kMissing, &ImageNode::link);
+  if (orphan != nodes.end()) {
+    invocation.messages.Note(orphan->path,
+                             "where parents lie elsewhere, name their directory with --parent-dir");
+  }
   if (places.side_files.empty()) return;
   invocation.out.Write("\nFiles that belong to them:\n");
   for (const SideFile& file : places.side_files) {

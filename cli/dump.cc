@@ -240,7 +240,10 @@ Command AddDump(CLI::App& root) {
                              "offsets.");
   AddFile(app, "FILE", arguments->path, "a VHDX image");
   AddChoice(app, "PART", arguments->section, Sections(),
-            "headers, regions, metadata, locator, log, bat or bitmap (default: all of them)");
+            "headers, regions, metadata, locator, log, bat or bitmap (default: all of them)",
+            [](const std::string& word) -> std::string {
+              return word.find('.') == word.npos ? "" : "the image comes first, and then the part";
+            });
   AddForceShare(app, arguments->read);
   AddOverrides(app, arguments->read);
   return {&app,

@@ -61,8 +61,8 @@ struct OpenOptions {
       {};  ///< searched for parents, in addition to each image's own directory
   bool allow_any_parent = false;  ///< accept a parent in any directory
   /// The parents themselves, whatever the locators say: the first is the parent of the image that
-  /// is opened, the second the parent of that, and so on. Their identity is still checked. Only for
-  /// reading.
+  /// is opened, the second the parent of that, and so on. Their identity is still checked. More
+  /// than there are parents: kInvalidArgument. Only for reading.
   std::vector<std::string> parents = {};
   /// Accept a parent whose DataWriteGuid differs from what its child names; a finding says so. The
   /// disk is then what its parent happens to hold. Only for reading.

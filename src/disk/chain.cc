@@ -39,6 +39,9 @@ Result<std::unique_ptr<Disk::Chain>> Disk::Chain::Open(FileSystem& files, const 
     Findings parent_findings;
     image = OpenParent(files, *layers.back(), layers.size() - 1, parent_options, parent_findings);
   }
+  if (auto used = RefuseUnusedParents(*layers.back(), layers.size(), options); !used) {
+    return std::unexpected(std::move(used.error()));
+  }
   return std::unique_ptr<Chain>(new Chain(std::move(layers)));
 }
 

@@ -270,6 +270,16 @@ TEST_F(DiskOf, ParentThatIsNamed_CountsWhereverItIs) {
             "invalid-argument");
 }
 
+TEST_F(DiskOf, ParentForAnImageThatHasNone_IsRefused) {
+  PutPair("/vm/child.avhdx", R"(.\base.vhdx)");
+  EXPECT_EQ(OutcomeOfOpening("/vm/base.vhdx", {.parents = {"/vm/child.avhdx"}}),
+            "invalid-argument");
+  EXPECT_EQ(OutcomeOfOpening("/vm/child.avhdx", {.parents = {"/vm/base.vhdx", "/vm/base.vhdx"}}),
+            "invalid-argument");
+  EXPECT_EQ(OutcomeOf(Inspect(files_, "/vm/base.vhdx", {.parents = {"/vm/child.avhdx"}})),
+            "invalid-argument");
+}
+
 TEST_F(DiskOf, ParentWithAnotherIdentity_IsReadIfThatIsIgnored) {
   PutPair("/vm/child.avhdx", R"(.\base.vhdx)");
   base_.data_write_guid = testing::TestGuid(77);

@@ -15,7 +15,12 @@ Result<Inspection> Inspect(FileSystem& files, const std::string& path,
   if (!image) return std::unexpected(std::move(image.error()));
   Inspection inspection{.image = (*image)->info(), .parent = std::nullopt};
   inspection.image.findings = findings.kept();
-  if (!inspection.image.parent_locator) return inspection;
+  if (!inspection.image.parent_locator) {
+    if (auto used = RefuseUnusedParents(**image, 1, options); !used) {
+      return std::unexpected(std::move(used.error()));
+    }
+    return inspection;
+  }
 
   const ParentLocatorInfo& locator = *inspection.image.parent_locator;
   auto search = ParentSearch::Start(files, (*image)->file(), options);

@@ -73,4 +73,13 @@ Result<std::unique_ptr<Image>> OpenParent(FileSystem& files, Image& child, size_
   return parent;
 }
 
+Result<void> RefuseUnusedParents(const Image& bottom, size_t chain_length,
+                                 const OpenOptions& options) {
+  if (options.parents.size() < chain_length) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              "the image has no parent, but " + options.parents[chain_length - 1] +
+                  " was named as its parent",
+              bottom.info().filename);
+}
+
 }  // namespace vhdx

@@ -35,6 +35,11 @@ Result<std::unique_ptr<File>> FindParent(FileSystem& files, Image& child, size_t
 Result<std::unique_ptr<Image>> OpenParent(FileSystem& files, Image& child, size_t depth,
                                           const OpenOptions& options, Findings& findings);
 
+/// Whether each of OpenOptions::parents is a parent of something: `bottom` is the last of a chain
+/// of `chain_length` images. Errors: kInvalidArgument.
+Result<void> RefuseUnusedParents(const Image& bottom, size_t chain_length,
+                                 const OpenOptions& options);
+
 }  // namespace vhdx
 
 #endif  // VHDXKIT_DISK_OPEN_IMAGE_H_

@@ -182,6 +182,11 @@ Result<CheckReport> Check(FileSystem& files, const std::string& path, const Open
       report.fragmented_blocks = blocks->fragmented_blocks;
     }
     const bool has_parent = child->info().parameters.has_parent;
+    if (!has_parent) {
+      if (auto used = RefuseUnusedParents(*child, identities.size(), options); !used) {
+        return std::unexpected(std::move(used.error()));
+      }
+    }
     if (has_parent && identities.size() >= options.max_chain_depth) {
       findings.Add(rules::kParentDepth, place, std::to_string(identities.size()) + " and more");
     }
