@@ -1,5 +1,6 @@
 """The servers whose disk the guest has. Each is started on a socket and killed without warning."""
 
+import contextlib
 import os
 import select
 import signal
@@ -37,6 +38,16 @@ def write_noise(path, size_bytes):
         for offset in range(0, size_bytes, 2 * step):
             file.seek(offset)
             file.write(noise)
+
+
+def kill_session(leader):
+    """SIGKILL to every process of a session. Its leader comes last: the others may ask to be told
+    when it dies, and would end in an orderly way."""
+    processes = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    for pid in sorted(processes, key=lambda pid: pid == leader):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(pid) == leader:
+                os.kill(pid, signal.SIGKILL)
 
 
 class Server:
@@ -79,7 +90,7 @@ class Server:
             stdout=subprocess.DEVNULL,
             env=os.environ | self.environment(seed),
             pass_fds=[other_end],
-            # A group of its own, so that a kill reaches nbdkit behind `vhdx serve` as well.
+            # A session of its own, so that a kill reaches nbdkit behind `vhdx serve` as well.
             start_new_session=True,
         )
         os.close(other_end)
@@ -93,7 +104,7 @@ class Server:
     def kill(self):
         """SIGKILL, to all of it."""
         self._expect_running()
-        os.killpg(self._process.pid, signal.SIGKILL)
+        kill_session(self._process.pid)
         self._await_end()
 
     def stop(self):
@@ -107,7 +118,7 @@ class Server:
     def abandon(self):
         """After a failure: nothing may be left running."""
         if self._process is not None and self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            kill_session(self._process.pid)
             self._await_end()
 
     def _expect_running(self):
