@@ -9,6 +9,7 @@
 #include <vhdxkit/raw_device.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -54,11 +55,8 @@ std::string HashOfContents(BlockDevice& disk) {
 class Corpus : public ::testing::TestWithParam<CorpusImage> {
  protected:
   void SetUp() override {
-    std::string test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::ranges::replace(test, '/', '-');  // tests of one image run side by side
-    folder_ = ::testing::TempDir() + "vhdxkit-corpus-" + test;
-    std::filesystem::remove_all(folder_);
-    ASSERT_TRUE(std::filesystem::create_directories(folder_));
+    folder_ = ::testing::TempDir() + "vhdxkit-corpus-XXXXXX";  // suites may run side by side
+    ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
     path_ = Unpack(GetParam(), folder_);
     ASSERT_FALSE(path_.empty()) << "cannot unpack " << GetParam().file;
   }
