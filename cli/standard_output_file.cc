@@ -85,23 +85,9 @@ Result<void> StandardOutputFile::Sync() {
   return errno == EINVAL || errno == EROFS ? Unsupported() : StandardOutputFailure(errno);
 }
 
-Result<std::string> StandardOutputFile::RealPath() const { return Unsupported(); }
 Result<size_t> StandardOutputFile::ReadAt(uint64_t, std::span<const MutableByteSpan>) {
   return Unsupported();
 }
 Result<uint64_t> StandardOutputFile::Size() { return Unsupported(); }
-Result<uint64_t> StandardOutputFile::AllocatedBytes() { return Unsupported(); }
-Result<void> StandardOutputFile::Resize(uint64_t) { return Unsupported(); }
-Result<void> StandardOutputFile::ZeroRange(FileRange) { return Unsupported(); }
-Result<void> StandardOutputFile::PunchHole(FileRange) { return Unsupported(); }
-Result<void> StandardOutputFile::CloneRange(uint64_t, File&, FileRange) { return Unsupported(); }
-Result<void> StandardOutputFile::CopyRange(uint64_t, File&, FileRange) { return Unsupported(); }
-Result<uint64_t> StandardOutputFile::NextData(uint64_t) { return Unsupported(); }
-Result<uint64_t> StandardOutputFile::NextHole(uint64_t) { return Unsupported(); }
-Result<void> StandardOutputFile::Lock(LockMode) { return Unsupported(); }
-Result<void> StandardOutputFile::FillRandom(MutableByteSpan) { return Unsupported(); }
-std::chrono::system_clock::time_point StandardOutputFile::Now() {
-  return std::chrono::system_clock::now();
-}
 
 }  // namespace vhdx::cli

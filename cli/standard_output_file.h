@@ -5,7 +5,6 @@
 
 #include <vhdxkit/file.h>
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -23,7 +22,6 @@ class StandardOutputFile final : public File {
   static Result<std::unique_ptr<StandardOutputFile>> Open(const Stream& stream);
 
   const std::string& name() const override { return name_; }
-  Result<std::string> RealPath() const override;
   FileIdentity identity() const override { return identity_; }
   const FileCapabilities& capabilities() const override { return capabilities_; }
 
@@ -38,17 +36,6 @@ class StandardOutputFile final : public File {
   Result<void> Finish();
 
   Result<uint64_t> Size() override;
-  Result<uint64_t> AllocatedBytes() override;
-  Result<void> Resize(uint64_t length_bytes) override;
-  Result<void> ZeroRange(FileRange range) override;
-  Result<void> PunchHole(FileRange range) override;
-  Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) override;
-  Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) override;
-  Result<uint64_t> NextData(uint64_t file_offset) override;
-  Result<uint64_t> NextHole(uint64_t file_offset) override;
-  Result<void> Lock(LockMode mode) override;
-  Result<void> FillRandom(MutableByteSpan bytes) override;
-  std::chrono::system_clock::time_point Now() override;
 
  private:
   StandardOutputFile(const Stream& stream, FileIdentity identity, bool may_leave_holes);

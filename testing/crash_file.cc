@@ -15,11 +15,9 @@ FileCapabilities CapabilitiesOf(const CrashStore::Options& options, FileAccess a
 
 }  // namespace
 
-CrashFile::CrashFile(std::shared_ptr<CrashStore> store, std::string path, FileAccess access,
-                     std::shared_ptr<MemoryHost> host)
+CrashFile::CrashFile(std::shared_ptr<CrashStore> store, std::string path, FileAccess access)
     : store_(std::move(store)),
       path_(std::move(path)),
-      host_(std::move(host)),
       capabilities_(CapabilitiesOf(store_->options(), access)) {}
 
 Result<void> CrashFile::CheckWritable() const {
@@ -56,25 +54,9 @@ Result<void> CrashFile::PunchHole(FileRange range) {
   return {};
 }
 
-Result<void> CrashFile::CloneRange(uint64_t, File&, FileRange) {
-  return Fail(ErrorCode::kUnsupported, "this file shares no bytes", path_);
-}
-
-Result<void> CrashFile::CopyRange(uint64_t, File&, FileRange) {
-  return Fail(ErrorCode::kUnsupported, "this file copies nothing by itself", path_);
-}
-
-Result<void> CrashFile::FillRandom(MutableByteSpan bytes) {
-  host_->FillRandom(bytes);
-  return {};
-}
-
 CrashFileSystem::CrashFileSystem(MemoryFileSystem& base, std::string path,
                                  std::shared_ptr<CrashStore> store, uint64_t seed)
-    : ForwardingFileSystem(base),
-      path_(std::move(path)),
-      store_(std::move(store)),
-      host_(std::make_shared<MemoryHost>(seed)) {
+    : ForwardingFileSystem(base), path_(std::move(path)), store_(std::move(store)), random_(seed) {
   if (base.Contents(path_) == nullptr) base.AddFile(path_);
 }
 
@@ -84,7 +66,7 @@ Result<std::unique_ptr<File>> CrashFileSystem::Open(const std::string& path,
   if (options.creation == FileCreation::kNew) {
     return Fail(ErrorCode::kExists, "there is a file of this name already", path);
   }
-  return std::make_unique<CrashFile>(store_, path_, options.access, host_);
+  return std::make_unique<CrashFile>(store_, path_, options.access);
 }
 
 }  // namespace vhdx::testing

@@ -5,14 +5,14 @@
 #define VHDXKIT_TESTING_CRASH_FILE_H_
 
 #include <vhdxkit/file.h>
+#include <vhdxkit/forwarding_file.h>
 
 #include <memory>
 #include <string>
 
 #include "testing/crash_store.h"
-#include "testing/forwarding_file.h"
-#include "testing/memory_file.h"
 #include "testing/memory_file_system.h"
+#include "testing/random_bytes.h"
 
 namespace vhdx::testing {
 
@@ -21,9 +21,7 @@ class CrashFile final : public File {
   using File::ReadAt;
   using File::WriteAt;
 
-  /// `host` gives randomness and time.
-  CrashFile(std::shared_ptr<CrashStore> store, std::string path, FileAccess access,
-            std::shared_ptr<MemoryHost> host);
+  CrashFile(std::shared_ptr<CrashStore> store, std::string path, FileAccess access);
 
   const std::string& name() const override { return path_; }
   Result<std::string> RealPath() const override { return path_; }
@@ -39,14 +37,10 @@ class CrashFile final : public File {
   Result<void> Resize(uint64_t length_bytes) override;
   Result<void> ZeroRange(FileRange range) override;
   Result<void> PunchHole(FileRange range) override;
-  Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) override;
-  Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) override;
   Result<uint64_t> NextData(uint64_t file_offset) override { return store_->NextData(file_offset); }
   Result<uint64_t> NextHole(uint64_t file_offset) override { return store_->NextHole(file_offset); }
   /// Nobody else is there.
   Result<void> Lock(LockMode) override { return {}; }
-  Result<void> FillRandom(MutableByteSpan bytes) override;
-  std::chrono::system_clock::time_point Now() override { return host_->Now(); }
 
  private:
   Result<void> CheckWritable() const;
@@ -54,7 +48,6 @@ class CrashFile final : public File {
 
   const std::shared_ptr<CrashStore> store_;
   const std::string path_;
-  const std::shared_ptr<MemoryHost> host_;
   const FileCapabilities capabilities_;
 };
 
@@ -69,11 +62,12 @@ class CrashFileSystem final : public ForwardingFileSystem {
 
   Result<std::unique_ptr<File>> Open(const std::string& path,
                                      const OpenFileOptions& options) override;
+  Result<void> FillRandom(MutableByteSpan bytes) override { return random_.Fill(bytes); }
 
  private:
   const std::string path_;
   const std::shared_ptr<CrashStore> store_;
-  const std::shared_ptr<MemoryHost> host_;
+  RandomBytes random_;
 };
 
 }  // namespace vhdx::testing

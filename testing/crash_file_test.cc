@@ -29,8 +29,7 @@ class CrashFileTest : public ::testing::Test {
   }
   void Use(std::shared_ptr<CrashStore> store) {
     store_ = std::move(store);
-    file_ = std::make_unique<CrashFile>(store_, "/disk", FileAccess::kReadWrite,
-                                        std::make_shared<MemoryHost>());
+    file_ = std::make_unique<CrashFile>(store_, "/disk", FileAccess::kReadWrite);
   }
   void Write(uint64_t offset, size_t length, int value) {
     ASSERT_TRUE(file_->WriteAt(offset, ByteSpan(Filled(length, value))));
@@ -232,7 +231,7 @@ TEST_F(CrashFileTest, HostWithoutHoles_PunchesNone) {
 
 TEST_F(CrashFileTest, ReadOnlyFile_RefusesToChangeAnything) {
   Start(8192);
-  CrashFile reader(store_, "/disk", FileAccess::kReadOnly, std::make_shared<MemoryHost>());
+  CrashFile reader(store_, "/disk", FileAccess::kReadOnly);
   EXPECT_EQ(reader.WriteAt(0, ByteSpan(Filled(1, 2))).error().code, ErrorCode::kReadOnly);
   EXPECT_EQ(reader.Resize(0).error().code, ErrorCode::kReadOnly);
   EXPECT_EQ(reader.ZeroRange({0, 1}).error().code, ErrorCode::kReadOnly);

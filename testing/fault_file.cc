@@ -196,12 +196,6 @@ Result<void> FaultFile::CloneRange(uint64_t file_offset, File& source, FileRange
   return ForwardingFile::CloneRange(file_offset, source, source_range);
 }
 
-Result<void> FaultFile::CopyRange(uint64_t file_offset, File& source, FileRange source_range) {
-  const FileRange target = {file_offset, source_range.length_bytes};
-  if (auto checked = Check(FileCall::kCopyRange, target); !checked) return checked;
-  return ForwardingFile::CopyRange(file_offset, source, source_range);
-}
-
 Result<uint64_t> FaultFile::NextData(uint64_t file_offset) {
   if (auto checked = Check(FileCall::kNextData, {file_offset, 1}); !checked) {
     return std::unexpected(checked.error());
@@ -219,11 +213,6 @@ Result<uint64_t> FaultFile::NextHole(uint64_t file_offset) {
 Result<void> FaultFile::Lock(LockMode mode) {
   if (auto checked = Check(FileCall::kLock, {}); !checked) return checked;
   return base().Lock(mode);
-}
-
-Result<void> FaultFile::FillRandom(MutableByteSpan bytes) {
-  if (auto checked = Check(FileCall::kRandom, {}); !checked) return checked;
-  return base().FillRandom(bytes);
 }
 
 // -- The file system --
@@ -257,6 +246,11 @@ Result<void> FaultFileSystem::Remove(const std::string& path) {
 Result<void> FaultFileSystem::SyncFolder(const std::string& folder) {
   if (auto checked = Check(FileCall::kSyncFolder, folder); !checked) return checked;
   return base().SyncFolder(folder);
+}
+
+Result<void> FaultFileSystem::FillRandom(MutableByteSpan bytes) {
+  if (auto checked = Check(FileCall::kRandom, ""); !checked) return checked;
+  return base().FillRandom(bytes);
 }
 
 }  // namespace vhdx::testing

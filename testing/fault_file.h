@@ -8,6 +8,7 @@
 #define VHDXKIT_TESTING_FAULT_FILE_H_
 
 #include <vhdxkit/file.h>
+#include <vhdxkit/forwarding_file.h>
 
 #include <array>
 #include <cerrno>
@@ -20,7 +21,7 @@
 #include <vector>
 
 #include "bytes/mutex.h"
-#include "testing/forwarding_file.h"
+#include "testing/file_calls.h"
 
 namespace vhdx::testing {
 
@@ -96,11 +97,9 @@ class FaultFile final : public ForwardingFile {
   Result<void> ZeroRange(FileRange range) override;
   Result<void> PunchHole(FileRange range) override;
   Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) override;
-  Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) override;
   Result<uint64_t> NextData(uint64_t file_offset) override;
   Result<uint64_t> NextHole(uint64_t file_offset) override;
   Result<void> Lock(LockMode mode) override;
-  Result<void> FillRandom(MutableByteSpan bytes) override;
 
  private:
   /// The error that this call is to give, if any.
@@ -124,6 +123,7 @@ class FaultFileSystem final : public ForwardingFileSystem {
   Result<void> Rename(const std::string& from, const std::string& to, RenameMode mode) override;
   Result<void> Remove(const std::string& path) override;
   Result<void> SyncFolder(const std::string& folder) override;
+  Result<void> FillRandom(MutableByteSpan bytes) override;
 
  private:
   Result<void> Check(FileCall call, const std::string& path);

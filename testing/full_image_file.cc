@@ -5,13 +5,6 @@
 #include "testing/image_builder.h"
 
 namespace vhdx::testing {
-namespace {
-
-std::unexpected<Error> ReadOnly() {
-  return Fail(ErrorCode::kReadOnly, "a generated image cannot be changed");
-}
-
-}  // namespace
 
 FullImageFile::FullImageFile(const DiskShape& shape, BlockOrder order)
     : spec_(DynamicImage(shape)), order_(order), layout_(*Build(spec_, stored_)) {}
@@ -92,12 +85,5 @@ Result<size_t> FullImageFile::ReadAt(uint64_t file_offset,
 }
 
 Result<uint64_t> FullImageFile::Size() { return end(); }
-
-Result<void> FullImageFile::WriteAt(uint64_t, std::span<const ByteSpan>) { return ReadOnly(); }
-Result<void> FullImageFile::Resize(uint64_t) { return ReadOnly(); }
-Result<void> FullImageFile::ZeroRange(FileRange) { return ReadOnly(); }
-Result<void> FullImageFile::PunchHole(FileRange) { return ReadOnly(); }
-Result<void> FullImageFile::CloneRange(uint64_t, File&, FileRange) { return ReadOnly(); }
-Result<void> FullImageFile::CopyRange(uint64_t, File&, FileRange) { return ReadOnly(); }
 
 }  // namespace vhdx::testing

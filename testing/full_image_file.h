@@ -37,20 +37,9 @@ class FullImageFile final : public File {
   FileIdentity identity() const override { return {.device = 1, .inode = 1}; }
   const FileCapabilities& capabilities() const override { return capabilities_; }
   Result<size_t> ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) override;
-  Result<void> WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) override;
   Result<void> Sync() override { return {}; }
   Result<uint64_t> Size() override;
-  Result<uint64_t> AllocatedBytes() override { return Size(); }
-  Result<void> Resize(uint64_t length_bytes) override;
-  Result<void> ZeroRange(FileRange range) override;
-  Result<void> PunchHole(FileRange range) override;
-  Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) override;
-  Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) override;
-  Result<uint64_t> NextData(uint64_t file_offset) override { return file_offset; }
-  Result<uint64_t> NextHole(uint64_t) override { return Size(); }
   Result<void> Lock(LockMode) override { return {}; }
-  Result<void> FillRandom(MutableByteSpan bytes) override { return stored_.FillRandom(bytes); }
-  std::chrono::system_clock::time_point Now() override { return stored_.Now(); }
 
  private:
   uint64_t block_count() const;

@@ -58,7 +58,7 @@ TEST(FullImageFile, ReadsEndWithTheFileAndNothingIsWritten) {
   std::array<std::byte, 100> bytes{};
   EXPECT_EQ(*file.ReadAt(*file.Size() - 40, bytes), 40U);
   EXPECT_EQ(*file.ReadAt(*file.Size(), bytes), 0U);
-  EXPECT_EQ(file.WriteAt(0, ByteSpan(bytes)).error().code, ErrorCode::kReadOnly);
+  EXPECT_EQ(file.WriteAt(0, ByteSpan(bytes)).error().code, ErrorCode::kUnsupported);
 }
 
 TEST(OneFileSystem, HoldsOneFile) {

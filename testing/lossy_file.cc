@@ -145,10 +145,6 @@ Result<void> LossyFile::CloneRange(uint64_t, File&, FileRange) {
   return Fail(ErrorCode::kUnsupported, "a lossy file shares no bytes", name());
 }
 
-Result<void> LossyFile::CopyRange(uint64_t, File&, FileRange) {
-  return Fail(ErrorCode::kUnsupported, "a lossy file copies no ranges", name());
-}
-
 /// The base file need not be synced: its power is not cut.
 Result<void> LossyFile::Sync() {
   uint64_t durable = 0;

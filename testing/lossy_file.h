@@ -13,6 +13,7 @@
 #define VHDXKIT_TESTING_LOSSY_FILE_H_
 
 #include <vhdxkit/file.h>
+#include <vhdxkit/forwarding_file.h>
 
 #include <chrono>
 #include <cstddef>
@@ -25,7 +26,6 @@
 #include <vector>
 
 #include "bytes/mutex.h"
-#include "testing/forwarding_file.h"
 
 namespace vhdx::testing {
 
@@ -89,7 +89,6 @@ class LossyFile final : public ForwardingFile {
   Result<void> ZeroRange(FileRange range) override;
   Result<void> PunchHole(FileRange range) override;
   Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) override;
-  Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) override;
 
  private:
   friend class PowerSwitch;

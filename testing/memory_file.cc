@@ -3,26 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "bytes/arithmetic.h"
-#include "testing/mix.h"
 
 namespace vhdx::testing {
 
-void MemoryHost::FillRandom(MutableByteSpan bytes) {
-  while (!bytes.empty()) {
-    const uint64_t word = Mix(random_ += 0x9e3779b97f4a7c15);
-    const size_t length = std::min(bytes.size(), sizeof(word));
-    std::memcpy(bytes.data(), &word, length);
-    bytes = bytes.subspan(length);
-  }
-}
-
-MemoryFile::MemoryFile(std::shared_ptr<MemoryContents> contents, MemoryFileOptions options,
-                       std::shared_ptr<MemoryHost> host)
-    : contents_(std::move(contents)), options_(std::move(options)), host_(std::move(host)) {}
+MemoryFile::MemoryFile(std::shared_ptr<MemoryContents> contents, MemoryFileOptions options)
+    : contents_(std::move(contents)), options_(std::move(options)) {}
 
 MemoryFile::~MemoryFile() { contents_->ReleaseLock(this); }
 
@@ -94,19 +82,11 @@ Result<void> MemoryFile::CloneRange(uint64_t file_offset, File& source, FileRang
     return Fail(ErrorCode::kUnsupported, "this file shares no bytes", name());
   }
   // Nobody can tell a copy from what a host would share.
-  return CopyRange(file_offset, source, source_range);
-}
-
-Result<void> MemoryFile::CopyRange(uint64_t file_offset, File& source, FileRange source_range) {
-  auto* from = dynamic_cast<MemoryFile*>(&source);
-  if (from == nullptr) {
-    return Fail(ErrorCode::kUnsupported, "only a file in memory can be copied here", name());
-  }
   std::array<std::byte, 64 * 1024> piece;
   for (uint64_t done = 0; done < source_range.length_bytes;) {
     const MutableByteSpan part =
         std::span(piece).first(std::min<uint64_t>(piece.size(), source_range.length_bytes - done));
-    if (Result<void> read = from->ReadExactAt(source_range.file_offset + done, part); !read) {
+    if (Result<void> read = source.ReadExactAt(source_range.file_offset + done, part); !read) {
       return read;
     }
     if (Result<void> written = WriteAt(file_offset + done, ByteSpan(part)); !written)
@@ -119,11 +99,6 @@ Result<void> MemoryFile::CopyRange(uint64_t file_offset, File& source, FileRange
 Result<void> MemoryFile::Lock(LockMode mode) {
   if (contents_->TakeLock(this, BytesOf(mode))) return {};
   return Fail(ErrorCode::kBusy, "the file is in use elsewhere", name());
-}
-
-Result<void> MemoryFile::FillRandom(MutableByteSpan bytes) {
-  host_->FillRandom(bytes);
-  return {};
 }
 
 }  // namespace vhdx::testing

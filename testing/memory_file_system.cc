@@ -169,7 +169,7 @@ Result<std::unique_ptr<File>> MemoryFileSystem::Open(const std::string& path,
   MemoryFileOptions opened = {.name = path, .capabilities = capabilities_};
   opened.capabilities.writable = options.access == FileAccess::kReadWrite;
   if (!opened.capabilities.writable) opened.capabilities.punch_hole = false;
-  return std::make_unique<MemoryFile>(std::move(*contents), std::move(opened), host_);
+  return std::make_unique<MemoryFile>(std::move(*contents), std::move(opened));
 }
 
 Result<std::string> MemoryFileSystem::RealPath(const std::string& path) {

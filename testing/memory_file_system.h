@@ -19,12 +19,13 @@
 #include "bytes/mutex.h"
 #include "testing/memory_contents.h"
 #include "testing/memory_file.h"
+#include "testing/random_bytes.h"
 
 namespace vhdx::testing {
 
 class MemoryFileSystem final : public FileSystem {
  public:
-  explicit MemoryFileSystem(uint64_t seed = 1) : host_(std::make_shared<MemoryHost>(seed)) {}
+  explicit MemoryFileSystem(uint64_t seed = 1) : random_(seed) {}
 
   // What a test arranges.
 
@@ -41,7 +42,6 @@ class MemoryFileSystem final : public FileSystem {
 
   /// The contents of a file, or nullptr.
   std::shared_ptr<MemoryContents> Contents(const std::string& path);
-  MemoryHost& host() { return *host_; }
 
   // FileSystem.
 
@@ -53,6 +53,7 @@ class MemoryFileSystem final : public FileSystem {
   Result<void> Rename(const std::string& from, const std::string& to, RenameMode mode) override;
   Result<void> Remove(const std::string& path) override;
   Result<void> SyncFolder(const std::string& folder) override;
+  Result<void> FillRandom(MutableByteSpan bytes) override { return random_.Fill(bytes); }
 
  private:
   struct Folder {};
@@ -76,7 +77,7 @@ class MemoryFileSystem final : public FileSystem {
   Result<std::shared_ptr<MemoryContents>> OpenContents(const std::string& path,
                                                        FileCreation creation) VHDX_REQUIRES(mutex_);
 
-  const std::shared_ptr<MemoryHost> host_;
+  RandomBytes random_;
   Mutex mutex_;
   std::map<std::string, Node> nodes_ VHDX_GUARDED_BY(mutex_);
   std::map<std::string, ErrorCode> failures_ VHDX_GUARDED_BY(mutex_);

@@ -72,5 +72,18 @@ TEST(MemoryFileSystem, RenameRefusesOrReplaces) {
   EXPECT_EQ(files.Remove("/b").error().code, ErrorCode::kNotFound);
 }
 
+TEST(MemoryFileSystem, SameSeedGivesSameRandomBytes) {
+  std::array<std::byte, 20> one;
+  std::array<std::byte, 20> two;
+  std::array<std::byte, 20> next;
+  MemoryFileSystem first;
+  MemoryFileSystem second;
+  ASSERT_TRUE(first.FillRandom(one));
+  ASSERT_TRUE(first.FillRandom(next));
+  ASSERT_TRUE(second.FillRandom(two));
+  EXPECT_EQ(one, two);
+  EXPECT_NE(one, next);
+}
+
 }  // namespace
 }  // namespace vhdx::testing

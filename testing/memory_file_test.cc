@@ -105,19 +105,6 @@ TEST(MemoryFile, WritableLockKeepsOthersOut) {
   EXPECT_EQ(first.Lock(LockMode::kShared).error().code, ErrorCode::kBusy);
 }
 
-TEST(MemoryFile, SameSeedGivesSameRandomBytes) {
-  std::array<std::byte, 20> one;
-  std::array<std::byte, 20> two;
-  std::array<std::byte, 20> next;
-  MemoryFile first;
-  MemoryFile second;
-  ASSERT_TRUE(first.FillRandom(one));
-  ASSERT_TRUE(first.FillRandom(next));
-  ASSERT_TRUE(second.FillRandom(two));
-  EXPECT_EQ(one, two);
-  EXPECT_NE(one, next);
-}
-
 TEST(MemoryFile, ReadOnlyRefusesEveryChange) {
   MemoryFile file(std::make_shared<MemoryContents>(AllOf(10, 1)),
                   {.name = "r", .capabilities = {.writable = false}});

@@ -7,10 +7,6 @@ std::unexpected<Error> NotThere(const std::string& path) {
   return Fail(ErrorCode::kNotFound, "there is nothing", path);
 }
 
-std::unexpected<Error> NeverChanges(const std::string& path) {
-  return Fail(ErrorCode::kReadOnly, "this file system does not change", path);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<File>> OneFileSystem::Open(const std::string& path,
@@ -31,13 +27,5 @@ Result<std::vector<std::string>> OneFileSystem::List(const std::string& folder, 
 }
 
 Result<bool> OneFileSystem::IsFolder(const std::string& path) { return path == "/"; }
-
-Result<void> OneFileSystem::Rename(const std::string& from, const std::string&, RenameMode) {
-  return NeverChanges(from);
-}
-
-Result<void> OneFileSystem::Remove(const std::string& path) { return NeverChanges(path); }
-
-Result<void> OneFileSystem::SyncFolder(const std::string&) { return {}; }
 
 }  // namespace vhdx::testing

@@ -24,9 +24,6 @@ class OneFileSystem final : public FileSystem {
   Result<std::string> RealPath(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& folder, size_t limit) override;
   Result<bool> IsFolder(const std::string& path) override;
-  Result<void> Rename(const std::string& from, const std::string& to, RenameMode mode) override;
-  Result<void> Remove(const std::string& path) override;
-  Result<void> SyncFolder(const std::string& folder) override;
 
  private:
   std::string path_;

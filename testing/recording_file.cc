@@ -82,11 +82,6 @@ Result<void> RecordingFile::CloneRange(uint64_t file_offset, File& source, FileR
   return ForwardingFile::CloneRange(file_offset, source, source_range);
 }
 
-Result<void> RecordingFile::CopyRange(uint64_t file_offset, File& source, FileRange source_range) {
-  Record(FileCall::kCopyRange, {file_offset, source_range.length_bytes});
-  return ForwardingFile::CopyRange(file_offset, source, source_range);
-}
-
 Result<uint64_t> RecordingFile::NextData(uint64_t file_offset) {
   Record(FileCall::kNextData, {file_offset, 0});
   return base().NextData(file_offset);
@@ -100,11 +95,6 @@ Result<uint64_t> RecordingFile::NextHole(uint64_t file_offset) {
 Result<void> RecordingFile::Lock(LockMode mode) {
   Record(FileCall::kLock, {});
   return base().Lock(mode);
-}
-
-Result<void> RecordingFile::FillRandom(MutableByteSpan bytes) {
-  Record(FileCall::kRandom, {0, bytes.size()});
-  return base().FillRandom(bytes);
 }
 
 // -- The file system --
@@ -131,6 +121,11 @@ Result<void> RecordingFileSystem::Remove(const std::string& path) {
 Result<void> RecordingFileSystem::SyncFolder(const std::string& folder) {
   record_->Add({.call = FileCall::kSyncFolder, .file = folder});
   return base().SyncFolder(folder);
+}
+
+Result<void> RecordingFileSystem::FillRandom(MutableByteSpan bytes) {
+  record_->Add({.call = FileCall::kRandom, .file = "", .range = {0, bytes.size()}});
+  return base().FillRandom(bytes);
 }
 
 }  // namespace vhdx::testing

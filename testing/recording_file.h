@@ -7,6 +7,7 @@
 #define VHDXKIT_TESTING_RECORDING_FILE_H_
 
 #include <vhdxkit/file.h>
+#include <vhdxkit/forwarding_file.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +17,7 @@
 #include <vector>
 
 #include "bytes/mutex.h"
-#include "testing/forwarding_file.h"
+#include "testing/file_calls.h"
 
 namespace vhdx::testing {
 
@@ -64,11 +65,9 @@ class RecordingFile final : public ForwardingFile {
   Result<void> ZeroRange(FileRange range) override;
   Result<void> PunchHole(FileRange range) override;
   Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) override;
-  Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) override;
   Result<uint64_t> NextData(uint64_t file_offset) override;
   Result<uint64_t> NextHole(uint64_t file_offset) override;
   Result<void> Lock(LockMode mode) override;
-  Result<void> FillRandom(MutableByteSpan bytes) override;
 
  private:
   void Record(FileCall call, FileRange range);
@@ -88,6 +87,7 @@ class RecordingFileSystem final : public ForwardingFileSystem {
   Result<void> Rename(const std::string& from, const std::string& to, RenameMode mode) override;
   Result<void> Remove(const std::string& path) override;
   Result<void> SyncFolder(const std::string& folder) override;
+  Result<void> FillRandom(MutableByteSpan bytes) override;
 
  private:
   const std::shared_ptr<CallRecord> record_;

@@ -41,14 +41,18 @@ TEST(RecordingFile, EveryCallIsRecordedAndPassedOn) {
   EXPECT_EQ(memory.Contents("/b")->size(), 12U);
 }
 
-TEST(RecordingFile, CopyBetweenTwoReachesTheFilesBelow) {
+TEST(RecordingFile, CloneBetweenTwoReachesTheFilesBelow) {
   auto record = std::make_shared<CallRecord>();
   RecordingFile source(std::make_unique<MemoryFile>(), record);
-  RecordingFile target(std::make_unique<MemoryFile>(), record);
+  RecordingFile target(
+      std::make_unique<MemoryFile>(
+          std::make_shared<MemoryContents>(),
+          MemoryFileOptions{.capabilities = {.writable = true, .clone_range = true}}),
+      record);
   ASSERT_TRUE(source.WriteAt(0, ByteSpan(kLetters)));
-  ASSERT_TRUE(target.CopyRange(5, source, {1, 2}));
+  ASSERT_TRUE(target.CloneRange(5, source, {1, 2}));
   EXPECT_EQ(*target.base().Size(), 7U);
-  EXPECT_EQ(record->Count(FileCall::kCopyRange), 1U);
+  EXPECT_EQ(record->Count(FileCall::kCloneRange), 1U);
   EXPECT_TRUE(record->Calls(FileCall::kWrite)[0].data.empty());
 }
 

@@ -123,7 +123,8 @@ std::string CrashCheck::CompareAgain(Disk& device, const testing::DiskContents& 
 // Opened for writing, flushed and closed without a write: not a byte changes.
 std::string CrashCheck::OpenAndLeave(const PageImage& file) {
   const auto store = std::make_shared<CrashStore>(file, disk_.store_options());
-  auto device = disk_.Open(store, DiskAccess::kReadWrite, 1);
+  auto files = disk_.FilesOn(store);
+  auto device = disk_.Open(files, DiskAccess::kReadWrite);
   if (!device) return "does not open for writing: " + ToString(device.error());
   if (auto flushed = (*device)->Flush(); !flushed) return ToString(flushed.error());
   if (auto closed = (*device)->Close(); !closed) return ToString(closed.error());
@@ -139,7 +140,8 @@ std::expected<CrashedDisk, std::string> CrashCheck::Look(const PageImage& file,
                                                          const testing::AllowedContents& allowed,
                                                          const ContentGuids& guids, Care care) {
   const auto store = std::make_shared<CrashStore>(file, disk_.store_options());
-  auto device = disk_.Open(store, DiskAccess::kReadOnly, 1);
+  auto files = disk_.FilesOn(store);
+  auto device = disk_.Open(files, DiskAccess::kReadOnly);
   if (!device) return std::unexpected("does not open: " + ToString(device.error()));
   auto contents = ReadContents(**device, disk_.initial_bytes());
   if (!contents) return std::unexpected("cannot be read: " + ToString(contents.error()));

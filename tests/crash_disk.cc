@@ -154,9 +154,12 @@ void CrashDisk::Build(std::vector<ImageSpec> specs, std::mt19937_64& random) {
   initial_contents_ = testing::InitialContents(initial_bytes_);
 }
 
-Result<std::unique_ptr<Disk>> CrashDisk::Open(std::shared_ptr<testing::CrashStore> store,
-                                              DiskAccess access, uint64_t seed) {
-  testing::CrashFileSystem files(files_, path_, std::move(store), seed);
+testing::CrashFileSystem CrashDisk::FilesOn(std::shared_ptr<testing::CrashStore> store,
+                                            uint64_t seed) {
+  return {files_, path_, std::move(store), seed};
+}
+
+Result<std::unique_ptr<Disk>> CrashDisk::Open(testing::CrashFileSystem& files, DiskAccess access) {
   return OpenDisk(files, path_, {.access = access}, limits_);
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "image/write_limits.h"
+#include "testing/crash_file.h"
 #include "testing/crash_store.h"
 #include "testing/disk_contents.h"
 #include "testing/image_spec.h"
@@ -56,9 +57,10 @@ class CrashDisk {
   /// Of stores of its file.
   const testing::CrashStore::Options& store_options() const { return store_options_; }
 
-  /// Opens the disk on a store of its file.
-  Result<std::unique_ptr<Disk>> Open(std::shared_ptr<testing::CrashStore> store, DiskAccess access,
-                                     uint64_t seed);
+  /// The files of the disk, its own on that store; the seed is that of new GUIDs.
+  testing::CrashFileSystem FilesOn(std::shared_ptr<testing::CrashStore> store, uint64_t seed = 1);
+  /// Opens the disk there.
+  Result<std::unique_ptr<Disk>> Open(testing::CrashFileSystem& files, DiskAccess access);
 
  private:
   std::vector<testing::ImageSpec> Specs(std::mt19937_64& random);

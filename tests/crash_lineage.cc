@@ -76,7 +76,8 @@ void CrashLineage::Run(int sessions) {
 }
 
 void CrashLineage::RunSession() {
-  auto device = disk_.Open(store_, DiskAccess::kReadWrite, random_());
+  auto files = disk_.FilesOn(store_, random_());
+  auto device = disk_.Open(files, DiskAccess::kReadWrite);
   if (!device) return Break(ToString(device.error()), "opening for writing");
   const auto contents = ReadContents(**device, disk_.initial_bytes());
   if (!contents) return Break(ToString(contents.error()), "reading at the start");
@@ -234,7 +235,8 @@ void CrashLineage::Recover(const PageImage& file, const CrashedDisk& seen, const
                            int depth) {
   const std::shared_ptr<CrashStore> store = NewStore(file);
   DiskHistory history(seen.contents, past.next_write);
-  auto device = disk_.Open(store, DiskAccess::kReadWrite, random_());
+  auto files = disk_.FilesOn(store, random_());
+  auto device = disk_.Open(files, DiskAccess::kReadWrite);
   if (!device) return Break(ToString(device.error()), "recovering");
   CrashSession session = {disk_, **device, *store, history};
   const Result<void> written = WriteAgain(session);

@@ -135,7 +135,8 @@ class FaultyLife {
 
   std::vector<Guid> InitialGuids() {
     const auto store = std::make_shared<CrashStore>(disk_.file(), CrashStore::Options{});
-    auto device = disk_.Open(store, DiskAccess::kReadOnly, 1);
+    auto files = disk_.FilesOn(store);
+    auto device = disk_.Open(files, DiskAccess::kReadOnly);
     if (!device) return {};
     return {(*device)->image(0).header().data_write_guid};
   }

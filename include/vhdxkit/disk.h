@@ -2,8 +2,8 @@
 //
 // Disk::Open opens the image, replays a dirty log in memory (the file is not modified), finds and
 // verifies the parents, and returns a BlockDevice. The BAT is loaded on demand: a disk of 64 TiB
-// opens in milliseconds. A Disk owns its files; the FileSystem need not outlive Open. Any number of
-// threads may read and write at the same time.
+// opens in milliseconds. A Disk owns its files. The FileSystem must outlive a Disk that was opened
+// for writing. Any number of threads may read and write at the same time.
 //
 // Writing: a disk that is opened for writing but never written is not modified. A write is durable
 // once a Flush that was called after it has succeeded. A crash may lose writes that were not

@@ -1,9 +1,13 @@
 // vhdx::File: the bytes of a container. vhdx::FileSystem: opens files.
 //
-// Everything that the engine reads and writes goes through a File, including parents and logs; so
-// do random bytes (for GUIDs) and the clock. A program can pass its own implementation: the crash,
-// fault and fuzz tests do, and so can a program whose images are not stored in files.
-// HostFileSystem is the implementation for the operating system.
+// Everything that the engine reads and writes goes through a File, including parents and logs. A
+// program can pass its own implementation: the crash, fault and fuzz tests do, and so can a program
+// whose images are not stored in files. HostFileSystem is the implementation for the operating
+// system. To change only some functions of an existing File, derive from ForwardingFile
+// (forwarding_file.h).
+//
+// A File that can only be read implements name, Size and ReadAt. Everything else has a default: no
+// locks, no holes, and kUnsupported from whatever changes the file.
 //
 // Threads: any function of a File may be called from any thread at any time. Reads and writes of
 // ranges that do not overlap are independent. Durability: a write is durable once a Sync that was
@@ -15,7 +19,6 @@
 
 #include <vhdxkit/error.h>
 
-#include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -83,10 +86,17 @@ class File {
   /// The name for messages: the path it was opened by.
   virtual const std::string& name() const = 0;
   /// The path of the open file without symbolic links, "." and "..". The search for parents starts
-  /// there. Errors: kNotFound (the file has been removed), kIo.
-  virtual Result<std::string> RealPath() const = 0;
-  virtual FileIdentity identity() const = 0;
-  virtual const FileCapabilities& capabilities() const = 0;
+  /// there. Errors: kNotFound (the file has been removed), kUnsupported (it has none), kIo.
+  /// Default: kUnsupported.
+  virtual Result<std::string> RealPath() const;
+  /// Default: each File is the only one of its file.
+  virtual FileIdentity identity() const;
+  /// Default: those of a file that can only be read.
+  virtual const FileCapabilities& capabilities() const;
+  /// A descriptor of the operating system whose bytes are those of this file, at the same offsets,
+  /// so that extents can be shared with another file of the host. It stays open as long as this
+  /// File. Default: none.
+  virtual std::optional<int> HostDescriptor() const { return std::nullopt; }
 
   /// Fills the buffers in order from file_offset on. Returns the number of bytes read, which is
   /// smaller than requested only at the end of the file. Errors: kIo.
@@ -94,38 +104,36 @@ class File {
   /// Writes the buffers in order from file_offset on; the file grows if they reach past its end.
   /// Errors: kIo, kNoSpace, kReadOnly, kInvalidArgument (see io_alignment); some of the bytes may
   /// then have been written.
-  virtual Result<void> WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) = 0;
+  virtual Result<void> WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers);
   /// Makes durable everything that had been written when it was called, and the file's length.
   /// Errors: kIo, kNoSpace.
-  virtual Result<void> Sync() = 0;
+  virtual Result<void> Sync();
 
   /// Length in bytes. Errors: kIo.
   virtual Result<uint64_t> Size() = 0;
-  /// Number of bytes that the host has allocated for the file. Errors: kIo.
-  virtual Result<uint64_t> AllocatedBytes() = 0;
+  /// Number of bytes that the host has allocated for the file. Errors: kIo. Default: Size.
+  virtual Result<uint64_t> AllocatedBytes() { return Size(); }
   /// Number of bytes that the file system has left for this user, if it is known.
   virtual std::optional<uint64_t> FreeBytes() { return std::nullopt; }
   /// Truncates or extends the file to length_bytes. Errors: kIo, kNoSpace, kReadOnly, kUnsupported.
-  virtual Result<void> Resize(uint64_t length_bytes) = 0;
+  virtual Result<void> Resize(uint64_t length_bytes);
   /// Makes the range read as zeros and keeps it allocated if the host supports that. Errors: those
   /// of WriteAt.
-  virtual Result<void> ZeroRange(FileRange range) = 0;
+  virtual Result<void> ZeroRange(FileRange range);
   /// Makes the range read as zeros and frees its space. Errors: kUnsupported if the host cannot,
   /// and then nothing has changed; kIo, kReadOnly.
-  virtual Result<void> PunchHole(FileRange range) = 0;
+  virtual Result<void> PunchHole(FileRange range);
   /// Writes the bytes of `source` at file_offset by sharing them (reflink) instead of copying.
   /// Errors: kUnsupported if the files or the alignment do not allow it, and then nothing has
   /// changed; kIo, kNoSpace, kReadOnly.
-  virtual Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) = 0;
-  /// Copies bytes of `source` inside the host (copy_file_range). Errors: as CloneRange.
-  virtual Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) = 0;
+  virtual Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range);
 
-  /// The first offset at or after file_offset that is data, or Size() if only a hole follows. If
-  /// the file does not support holes, file_offset. Errors: kIo.
-  virtual Result<uint64_t> NextData(uint64_t file_offset) = 0;
+  /// The first offset at or after file_offset that is data, or Size() if only a hole follows or
+  /// file_offset is past the end. Errors: kIo. Default: the whole file is data.
+  virtual Result<uint64_t> NextData(uint64_t file_offset);
   /// The first offset at or after file_offset that is in a hole; the end of the file counts as one.
-  /// Errors: kIo.
-  virtual Result<uint64_t> NextHole(uint64_t file_offset) = 0;
+  /// Errors: kIo. Default: Size.
+  virtual Result<uint64_t> NextHole(uint64_t file_offset);
 
   /// Says that reads of this file do not follow each other: the host then reads nothing ahead, and
   /// what it caches, it caches in small pages, in which overwriting a few KiB costs little. Returns
@@ -137,13 +145,9 @@ class File {
 
   /// Takes the lock without waiting; it is held until the File is destroyed. Errors: kBusy (the
   /// sentence names the holder if it is known; Error::expected is kNotOpenForWriting or kNotOpen);
-  /// kUnsupported if the file system has no locks.
-  virtual Result<void> Lock(LockMode mode) = 0;
-
-  /// Fills the buffer with random bytes, for GUIDs. Errors: kIo.
-  virtual Result<void> FillRandom(MutableByteSpan bytes) = 0;
-  /// The current time.
-  virtual std::chrono::system_clock::time_point Now() = 0;
+  /// kUnsupported if the file system has no locks: such a file can be read, and written only with
+  /// LockPolicy::kIgnore.
+  virtual Result<void> Lock(LockMode mode);
 
   // Provided for every implementation.
   Result<size_t> ReadAt(uint64_t file_offset, MutableByteSpan buffer) {
@@ -185,7 +189,8 @@ struct OpenFileOptions {
 enum class RenameMode : uint8_t { kRefuseExisting, kReplace };
 
 /// What the engine needs from a file system. Paths are those of the host, with '/' as separator.
-/// Any function may be called from any thread at any time.
+/// Any function may be called from any thread at any time. A FileSystem that only reads implements
+/// Open, RealPath, List and IsFolder; from the others it returns kUnsupported.
 class FileSystem {
  public:
   FileSystem() = default;
@@ -207,12 +212,16 @@ class FileSystem {
   virtual Result<bool> IsFolder(const std::string& path) = 0;
   /// Renames a file atomically. Errors: kExists (kRefuseExisting, and `to` exists), kNotFound,
   /// kPermission, kIo.
-  virtual Result<void> Rename(const std::string& from, const std::string& to, RenameMode mode) = 0;
+  virtual Result<void> Rename(const std::string& from, const std::string& to, RenameMode mode);
   /// Errors: kNotFound, kPermission, kIo.
-  virtual Result<void> Remove(const std::string& path) = 0;
+  virtual Result<void> Remove(const std::string& path);
   /// Makes the entries of a directory durable, that is, the effects of Open, Rename and Remove.
   /// Errors: kIo.
-  virtual Result<void> SyncFolder(const std::string& folder) = 0;
+  virtual Result<void> SyncFolder(const std::string& folder);
+
+  /// Fills the buffer with random bytes, for GUIDs; nobody must be able to guess them, and none may
+  /// come twice. Errors: kIo. Default: the operating system's.
+  virtual Result<void> FillRandom(MutableByteSpan bytes);
 };
 
 /// The files of the operating system (Linux).

@@ -169,12 +169,13 @@ Result<void> Disk::Chain::ReadData(const Piece& piece, MutableByteSpan buffer) {
 
 // -- Writing --
 
-Result<void> Disk::Chain::EnableWriting(const WriteLimits& limits, PageCache page_cache) {
+Result<void> Disk::Chain::EnableWriting(FileSystem& files, const WriteLimits& limits,
+                                        PageCache page_cache) {
   // What is built on must not be lost: whoever wrote a parent may never have synced it.
   for (size_t depth = 1; depth < layers_.size(); ++depth) {
     if (auto synced = layers_[depth]->file().Sync(); !synced) return synced;
   }
-  if (auto enabled = layers_[0]->EnableWriting(limits); !enabled) return enabled;
+  if (auto enabled = layers_[0]->EnableWriting(files, limits); !enabled) return enabled;
   // One never goes without the other: a cold sequential read would be twenty times slower.
   if (page_cache == PageCache::kForServing && layers_[0]->file().AdviseRandomAccess()) {
     read_ahead_ = std::make_unique<ReadAhead>(layers_[0]->geometry().virtual_disk_size());

@@ -37,7 +37,7 @@ class Disk::Chain {
 
   /// Makes what is in the parents durable, and the top image ready to be written.
   /// Errors: those of Image::EnableWriting; kIo.
-  Result<void> EnableWriting(const WriteLimits& limits, PageCache page_cache);
+  Result<void> EnableWriting(FileSystem& files, const WriteLimits& limits, PageCache page_cache);
 
   /// Most reads lie in one block that stands in the image itself. They are over in one look and one
   /// call of the file, here, where it costs no call of ours: behind a system call a processor that

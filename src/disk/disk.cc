@@ -47,7 +47,7 @@ Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& pat
   auto chain = Disk::Chain::Open(files, path, options);
   if (!chain) return std::unexpected(std::move(chain.error()));
   if (options.access == DiskAccess::kReadWrite) {
-    if (auto enabled = (*chain)->EnableWriting(limits, options.page_cache); !enabled) {
+    if (auto enabled = (*chain)->EnableWriting(files, limits, options.page_cache); !enabled) {
       return std::unexpected(std::move(enabled.error()));
     }
   }

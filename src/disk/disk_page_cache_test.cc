@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <vhdxkit/disk.h>
+#include <vhdxkit/forwarding_file.h>
 
 #include <memory>
 #include <string>
@@ -10,7 +11,6 @@
 
 #include "bytes/arithmetic.h"
 #include "disk/disk_write_fixture.h"
-#include "testing/forwarding_file.h"
 #include "testing/image_builder.h"
 #include "testing/outcome.h"
 
@@ -25,7 +25,7 @@ using testing::OutcomeOf;
 class DiskPageCache : public DiskWrite {};
 
 // A file that remembers what it was advised.
-class AdvisedFile final : public testing::ForwardingFile {
+class AdvisedFile final : public ForwardingFile {
  public:
   struct Advice {
     bool takes_advice = true;
@@ -44,7 +44,7 @@ class AdvisedFile final : public testing::ForwardingFile {
   Advice& advice_;
 };
 
-class AdvisedFileSystem final : public testing::ForwardingFileSystem {
+class AdvisedFileSystem final : public ForwardingFileSystem {
  public:
   AdvisedFileSystem(FileSystem& files, AdvisedFile::Advice& advice)
       : ForwardingFileSystem(files), advice_(advice) {}

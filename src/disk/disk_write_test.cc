@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <vhdxkit/disk.h>
+#include <vhdxkit/forwarding_file.h>
 #include <vhdxkit/inspect.h>
 
 #include <algorithm>
@@ -16,7 +17,6 @@
 #include "format/bat.h"
 #include "format/layout.h"
 #include "testing/disk_model.h"
-#include "testing/forwarding_file.h"
 #include "testing/image_builder.h"
 #include "testing/outcome.h"
 #include "testing/recording_file.h"
@@ -320,7 +320,7 @@ TEST_F(DiskWrite, PartsOfSectors_AreWrittenByReadingTheRest) {
 }
 
 // A file that waits, once, before it writes at one offset, or before it punches a hole.
-class PausingFile final : public testing::ForwardingFile {
+class PausingFile final : public ForwardingFile {
  public:
   struct Pause {
     uint64_t file_offset = 0;
@@ -353,7 +353,7 @@ class PausingFile final : public testing::ForwardingFile {
   Pause& pause_;
 };
 
-class PausingFileSystem final : public testing::ForwardingFileSystem {
+class PausingFileSystem final : public ForwardingFileSystem {
  public:
   PausingFileSystem(FileSystem& files, PausingFile::Pause& pause)
       : ForwardingFileSystem(files), pause_(pause) {}

@@ -258,7 +258,7 @@ Result<std::unique_ptr<Image>> Image::Open(std::unique_ptr<File> file, Findings&
       new Image(std::move(file), overlay, std::move(info), *std::move(bat_rules)));
 }
 
-Result<void> Image::EnableWriting(const WriteLimits& limits) {
+Result<void> Image::EnableWriting(FileSystem& files, const WriteLimits& limits) {
   for (const Finding& finding : info_.findings) {
     if (finding.rule->severity > Severity::kReadOnly || finding.file != info_.filename) continue;
     Error error{.code = ErrorCode::kCorrupt,
@@ -272,7 +272,7 @@ Result<void> Image::EnableWriting(const WriteLimits& limits) {
   }
   File& container = overlay_ != nullptr ? overlay_->base() : *file_;
   writer_ = std::make_unique<ImageWriter>(
-      Journal::Parts{container, overlay_, info_, block_map_, sector_bitmaps_}, limits,
+      Journal::Parts{files, container, overlay_, info_, block_map_, sector_bitmaps_}, limits,
       info_.file_size_bytes);
   return {};
 }

@@ -40,9 +40,10 @@ class Image {
   File& file() { return *file_; }
   BlockMap& block_map() { return block_map_; }
   SectorBitmaps& sector_bitmaps() { return sector_bitmaps_; }
-  /// Prepares for writing, and changes nothing yet. The file is open for writing, and locked.
-  /// Errors: kCorrupt with the rule that forbids it.
-  Result<void> EnableWriting(const WriteLimits& limits);
+  /// Prepares for writing, and changes nothing yet. The file is open for writing, and locked;
+  /// `files` gives the GUIDs of sessions, and outlives the image. Errors: kCorrupt with the rule
+  /// that forbids it.
+  Result<void> EnableWriting(FileSystem& files, const WriteLimits& limits);
   /// Null if writing is not enabled.
   ImageWriter* writer() { return writer_.get(); }
   /// Bytes of the metadata region of one item. Errors: kIo.

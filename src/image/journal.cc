@@ -11,6 +11,7 @@
 #include "bytes/formatting.h"
 #include "format/layout.h"
 #include "io/holes.h"
+#include "io/random_guid.h"
 
 namespace vhdx {
 namespace {
@@ -28,7 +29,8 @@ FileRange UsedLog(const HeaderInfo& header, const WriteLimits& limits) {
 }  // namespace
 
 Journal::Journal(const Parts& parts, const WriteLimits& limits, uint64_t file_length)
-    : file_(parts.file),
+    : files_(parts.files),
+      file_(parts.file),
       overlay_(parts.overlay),
       info_(parts.info),
       block_map_(parts.block_map),
@@ -313,7 +315,7 @@ Result<void> Journal::StartLog(const Snapshot& snapshot) {
     if (auto retired = RetireLog(); !retired) return retired;
   }
   if (!begun_log_) {
-    auto guid = NewGuid();
+    auto guid = RandomGuid(files_);
     if (!guid) return durability_.Poison(std::move(guid.error()));
     auto begun = durability_.PoisonIfFailed(log_.Begin(*guid, Lengths(snapshot)));
     if (!begun) return begun;
@@ -396,18 +398,6 @@ Result<void> Journal::WriteInPlace() {
   in_log_only_.clear();
   log_.NoteApplied();
   return {};
-}
-
-Result<Guid> Journal::NewGuid() {
-  Guid guid;
-  const MutableByteSpan bytes = std::as_writable_bytes(std::span(guid.bytes));
-  if (auto filled = file_.FillRandom(bytes); !filled) {
-    return std::unexpected(std::move(filled.error()));
-  }
-  // Version 4, variant 1: never zero, which would mean that there is no log.
-  guid.bytes[7] = static_cast<uint8_t>((guid.bytes[7] & 0x0F) | 0x40);
-  guid.bytes[8] = static_cast<uint8_t>((guid.bytes[8] & 0x3F) | 0x80);
-  return guid;
 }
 
 // -- Snapshots --

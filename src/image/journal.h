@@ -76,6 +76,7 @@ class Journal {
   /// All of these outlive the journal. `file` is the container itself; `overlay` shows it replayed
   /// where its log is dirty, and is null otherwise.
   struct Parts {
+    FileSystem& files;
     File& file;
     OverlayFile* overlay;
     const ImageInfo& info;
@@ -179,8 +180,8 @@ class Journal {
   Result<void> LogPages(Snapshot& snapshot);
   Result<void> WriteInPlace();
   log::FileLengths Lengths(const Snapshot& snapshot) const;
-  Result<Guid> NewGuid();
 
+  FileSystem& files_;  // for new GUIDs
   File& file_;
   OverlayFile* const overlay_;
   const ImageInfo& info_;

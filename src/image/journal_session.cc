@@ -11,6 +11,7 @@
 #include "format/region_table.h"
 #include "image/claimed_space.h"
 #include "image/journal.h"
+#include "io/random_guid.h"
 
 namespace vhdx {
 // In this order: nothing is changed before it is known that the image may be; what was read is
@@ -20,9 +21,9 @@ Result<void> Journal::StartSession() {
   auto claims = FindClaims();
   if (!claims) return std::unexpected(std::move(claims.error()));
   if (auto found = FindTableRepairs(); !found) return found;
-  auto file_write_guid = NewGuid();
+  auto file_write_guid = RandomGuid(files_);
   if (!file_write_guid) return std::unexpected(std::move(file_write_guid.error()));
-  auto data_write_guid = NewGuid();
+  auto data_write_guid = RandomGuid(files_);
   if (!data_write_guid) return std::unexpected(std::move(data_write_guid.error()));
 
   if (overlay_ == nullptr) {

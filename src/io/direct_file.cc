@@ -160,9 +160,4 @@ Result<void> DirectFile::CloneRange(uint64_t file_offset, File& source, FileRang
   return PosixFile::CloneRange(file_offset, source, source_range);
 }
 
-Result<void> DirectFile::CopyRange(uint64_t file_offset, File& source, FileRange source_range) {
-  const SharedLock lock(unit_mutex_);
-  return PosixFile::CopyRange(file_offset, source, source_range);
-}
-
 }  // namespace vhdx

@@ -30,7 +30,6 @@ class DirectFile final : public PosixFile {
   Result<void> ZeroRange(FileRange range) override;
   Result<void> PunchHole(FileRange range) override;
   Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) override;
-  Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) override;
   void ReadAhead(FileRange) override {}  // past the page cache there is nowhere to
 
  private:

@@ -1,13 +1,66 @@
-// What every File and BlockDevice gets for free.
+// What every File, FileSystem and BlockDevice gets for free.
 
 #include <vhdxkit/block_device.h>
 #include <vhdxkit/file.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 #include "bytes/formatting.h"
+#include "io/host_random.h"
 
 namespace vhdx {
+namespace {
+
+std::unexpected<Error> CanOnlyBeRead(const File& file) {
+  return Fail(ErrorCode::kUnsupported, "this file can only be read", file.name());
+}
+
+std::unexpected<Error> CannotChangeNames(const std::string& path) {
+  return Fail(ErrorCode::kUnsupported, "the names of this file system cannot be changed", path);
+}
+
+}  // namespace
+
+// -- File --
+
+Result<std::string> File::RealPath() const {
+  return Fail(ErrorCode::kUnsupported, "this file has no path", name());
+}
+
+FileIdentity File::identity() const {
+  // No device of the host has this number.
+  return {.device = std::numeric_limits<uint64_t>::max(),
+          .inode = reinterpret_cast<uintptr_t>(this)};
+}
+
+const FileCapabilities& File::capabilities() const {
+  static constexpr FileCapabilities kReadable = {};
+  return kReadable;
+}
+
+Result<void> File::WriteAt(uint64_t, std::span<const ByteSpan>) { return CanOnlyBeRead(*this); }
+Result<void> File::Sync() { return CanOnlyBeRead(*this); }
+Result<void> File::Resize(uint64_t) { return CanOnlyBeRead(*this); }
+Result<void> File::ZeroRange(FileRange) { return CanOnlyBeRead(*this); }
+Result<void> File::PunchHole(FileRange) {
+  return Fail(ErrorCode::kUnsupported, "holes cannot be punched into this file", name());
+}
+Result<void> File::CloneRange(uint64_t, File&, FileRange) {
+  return Fail(ErrorCode::kUnsupported, "this file cannot share the bytes of another", name());
+}
+
+Result<uint64_t> File::NextData(uint64_t file_offset) {
+  const auto size = Size();
+  return size ? std::min(file_offset, *size) : size;
+}
+Result<uint64_t> File::NextHole(uint64_t) { return Size(); }
+
+Result<void> File::Lock(LockMode) {
+  return Fail(ErrorCode::kUnsupported, "this file cannot be locked", name());
+}
 
 std::unexpected<Error> File::FailedToRead(FileRange range, Result<size_t> read) const {
   if (!read) return std::unexpected(std::move(read.error()));
@@ -21,6 +74,17 @@ std::unexpected<Error> File::FailedToRead(FileRange range, Result<size_t> read) 
       .sentence = Format("the file is cut off: it ends {} into the {} bytes at offset {}",
                          Counted(*read, "byte", "bytes"), range.length_bytes, range.file_offset)});
 }
+
+// -- FileSystem --
+
+Result<void> FileSystem::Rename(const std::string& from, const std::string&, RenameMode) {
+  return CannotChangeNames(from);
+}
+Result<void> FileSystem::Remove(const std::string& path) { return CannotChangeNames(path); }
+Result<void> FileSystem::SyncFolder(const std::string& folder) { return CannotChangeNames(folder); }
+Result<void> FileSystem::FillRandom(MutableByteSpan bytes) { return FillWithHostRandom(bytes); }
+
+// -- BlockDevice --
 
 Result<void> BlockDevice::CloneFrom(uint64_t, File&, FileRange) {
   return Fail(ErrorCode::kUnsupported, "this device cannot share the bytes of a file", name());

@@ -71,11 +71,10 @@ TEST_F(HostFileSystemTest, RealPathFollowsLinksAndRenames) {
 }
 
 TEST_F(HostFileSystemTest, RandomBytesDiffer) {
-  const auto file = New("a");
   std::array<std::byte, 16> one = {};
   std::array<std::byte, 16> two = {};
-  ASSERT_TRUE(file->FillRandom(one));
-  ASSERT_TRUE(file->FillRandom(two));
+  ASSERT_TRUE(files().FillRandom(one));
+  ASSERT_TRUE(files().FillRandom(two));
   EXPECT_NE(one, two);
 }
 

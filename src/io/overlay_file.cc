@@ -280,6 +280,5 @@ Result<void> OverlayFile::Resize(uint64_t) { return Refused(); }
 Result<void> OverlayFile::ZeroRange(FileRange) { return Refused(); }
 Result<void> OverlayFile::PunchHole(FileRange) { return Refused(); }
 Result<void> OverlayFile::CloneRange(uint64_t, File&, FileRange) { return Refused(); }
-Result<void> OverlayFile::CopyRange(uint64_t, File&, FileRange) { return Refused(); }
 
 }  // namespace vhdx

@@ -13,7 +13,6 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -82,8 +81,6 @@ class OverlayFile final : public File {
   void ReadAhead(FileRange range) override { base_->ReadAhead(range); }
   Result<void> Lock(LockMode mode) override { return base_->Lock(mode); }
   Result<void> Sync() override { return base_->Sync(); }
-  Result<void> FillRandom(MutableByteSpan bytes) override { return base_->FillRandom(bytes); }
-  std::chrono::system_clock::time_point Now() override { return base_->Now(); }
 
   // All of these are refused with kReadOnly.
   Result<void> WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) override;
@@ -91,7 +88,6 @@ class OverlayFile final : public File {
   Result<void> ZeroRange(FileRange range) override;
   Result<void> PunchHole(FileRange range) override;
   Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) override;
-  Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) override;
 
  private:
   /// What replaces the bytes from a segment's key on: zeros, or a part of a relocated sector.

@@ -16,7 +16,6 @@
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
 #include "io/host_error.h"
-#include "io/host_random.h"
 #include "io/transfer.h"
 
 namespace vhdx {
@@ -232,7 +231,5 @@ Result<void> PosixFile::Lock(LockMode mode) {
   locked_.unshared |= wanted.unshared;
   return {};
 }
-
-Result<void> PosixFile::FillRandom(MutableByteSpan bytes) { return FillWithHostRandom(bytes); }
 
 }  // namespace vhdx

@@ -10,7 +10,6 @@
 #include <vhdxkit/file.h>
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -49,6 +48,7 @@ class PosixFile : public File {
   Result<std::string> RealPath() const final;
   FileIdentity identity() const final { return opened_.identity; }
   const FileCapabilities& capabilities() const final { return opened_.capabilities; }
+  std::optional<int> HostDescriptor() const final { return fd(); }
 
   Result<size_t> ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) override;
   Result<void> WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) override;
@@ -61,7 +61,6 @@ class PosixFile : public File {
   Result<void> ZeroRange(FileRange range) override;
   Result<void> PunchHole(FileRange range) override;
   Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) override;
-  Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) override;
 
   Result<uint64_t> NextData(uint64_t file_offset) final;
   Result<uint64_t> NextHole(uint64_t file_offset) final;
@@ -70,9 +69,6 @@ class PosixFile : public File {
   void ReadAhead(FileRange range) override;
 
   Result<void> Lock(LockMode mode) final;
-
-  Result<void> FillRandom(MutableByteSpan bytes) final;
-  std::chrono::system_clock::time_point Now() final { return std::chrono::system_clock::now(); }
 
  protected:
   /// No file is this long. Requests past this offset are answered without asking the host, because
@@ -95,7 +91,7 @@ class PosixFile : public File {
   void AllocateForWrite(FileRange range);
   Result<void> WriteZeros(FileRange range);
   Result<void> ZeroDevice(FileRange range);
-  std::unexpected<Error> CannotShare(std::string_view operation) const;
+  std::unexpected<Error> CannotShare() const;
   /// The result of lseek, `past_end` for ENXIO, or nothing if the host does not support holes.
   Result<std::optional<uint64_t>> Seek(uint64_t file_offset, int whence);
 

@@ -162,7 +162,6 @@ TEST_F(PosixFileTest, ReadOnlyRefusesEveryChange) {
   EXPECT_EQ(file->ZeroRange({0, 1}).error().code, ErrorCode::kReadOnly);
   EXPECT_EQ(file->PunchHole({0, 1}).error().code, ErrorCode::kReadOnly);
   EXPECT_EQ(file->CloneRange(0, *file, {0, 1}).error().code, ErrorCode::kReadOnly);
-  EXPECT_EQ(file->CopyRange(0, *file, {0, 1}).error().code, ErrorCode::kReadOnly);
   EXPECT_EQ(ReadAll(*file), PatternBytes(100));
 }
 
@@ -248,18 +247,9 @@ TEST_F(PosixFileTest, EndOfTheFileIsAHoleWithoutDataBehindIt) {
   }
 }
 
-TEST_F(PosixFileTest, CopyRangeCopiesBetweenHostFilesOnly) {
-  const auto source = New("a");
+TEST_F(PosixFileTest, OnlyFilesOfTheHostShareTheirBytes) {
   const auto target = New("b");
-  const std::vector<std::byte> bytes = PatternBytes(kMiB);
-  ASSERT_TRUE(source->WriteAt(0, ByteSpan(bytes)));
-  ASSERT_TRUE(target->CopyRange(10, *source, {100, kMiB - 100}));
-  std::vector<std::byte> read(kMiB - 100);
-  ASSERT_TRUE(target->ReadExactAt(10, read));
-  EXPECT_TRUE(std::equal(read.begin(), read.end(), bytes.begin() + 100));
-  EXPECT_EQ(target->CopyRange(0, *source, {0, 2 * kMiB}).error().code, ErrorCode::kInvalidArgument);
   testing::MemoryFile memory;
-  EXPECT_EQ(target->CopyRange(0, memory, {0, 1}).error().code, ErrorCode::kUnsupported);
   EXPECT_EQ(target->CloneRange(0, memory, {0, 1}).error().code, ErrorCode::kUnsupported);
 }
 

@@ -136,17 +136,16 @@ Result<void> PosixFile::PunchHole(FileRange range) {
 
 // -- Sharing --
 
-std::unexpected<Error> PosixFile::CannotShare(std::string_view operation) const {
-  return Fail(ErrorCode::kUnsupported, Format("the host cannot {} between these files", operation),
-              name());
+std::unexpected<Error> PosixFile::CannotShare() const {
+  return Fail(ErrorCode::kUnsupported, "the host cannot share bytes between these files", name());
 }
 
 Result<void> PosixFile::CloneRange(uint64_t file_offset, File& source, FileRange source_range) {
   if (!capabilities().writable) return FailedReadOnly();
-  const auto* host_source = dynamic_cast<const PosixFile*>(&source);
-  if (host_source == nullptr) return CannotShare("share bytes");
+  const std::optional<int> source_fd = source.HostDescriptor();
+  if (!source_fd) return CannotShare();
   if (source_range.length_bytes == 0) return {};  // which FICLONERANGE takes for "to the end"
-  file_clone_range request = {.src_fd = host_source->fd(),
+  file_clone_range request = {.src_fd = *source_fd,
                               .src_offset = source_range.file_offset,
                               .src_length = source_range.length_bytes,
                               .dest_offset = file_offset};
@@ -155,33 +154,8 @@ Result<void> PosixFile::CloneRange(uint64_t file_offset, File& source, FileRange
     result = ::ioctl(fd(), FICLONERANGE, &request);
   } while (result != 0 && errno == EINTR);
   if (result == 0) return {};
-  if (MeansCannotShare(errno)) return CannotShare("share bytes");
+  if (MeansCannotShare(errno)) return CannotShare();
   return FailedAt(errno, "share", {file_offset, source_range.length_bytes});
-}
-
-Result<void> PosixFile::CopyRange(uint64_t file_offset, File& source, FileRange source_range) {
-  if (!capabilities().writable) return FailedReadOnly();
-  const auto* host_source = dynamic_cast<const PosixFile*>(&source);
-  if (host_source == nullptr) return CannotShare("copy bytes");
-  auto from = static_cast<off64_t>(source_range.file_offset);
-  auto to = static_cast<off64_t>(file_offset);
-  uint64_t left = source_range.length_bytes;
-  while (left != 0) {
-    const ssize_t copied =
-        ::copy_file_range(host_source->fd(), &from, fd(), &to, std::min(left, kGiB), 0);
-    if (copied > 0) {
-      left -= static_cast<uint64_t>(copied);
-      continue;
-    }
-    if (copied < 0 && errno == EINTR) continue;
-    if (copied < 0 && MeansCannotShare(errno) && left == source_range.length_bytes) {
-      return CannotShare("copy bytes");
-    }
-    if (copied < 0) return FailedAt(errno, "copy", {static_cast<uint64_t>(to), left});
-    return Fail(ErrorCode::kInvalidArgument, Format("the source of a copy ends at offset {}", from),
-                source.name());
-  }
-  return {};
 }
 
 // -- Holes --

@@ -59,11 +59,12 @@ Result<void> RefuseBlockDevice(TargetKind kind, const std::string& path) {
               path);
 }
 
-Result<ConvertReport> FillVhdx(BlockDevice& source, File& file, const CreateOptions& image,
-                               const ConvertOptions& options, const OperationControl& control) {
+Result<ConvertReport> FillVhdx(FileSystem& files, BlockDevice& source, File& file,
+                               const CreateOptions& image, const ConvertOptions& options,
+                               const OperationControl& control) {
   auto parameters = ParametersForCopy(image, source);
   if (!parameters) return std::unexpected(std::move(parameters.error()));
-  auto target = BeginNewDisk(file, image, *parameters, control);
+  auto target = BeginNewDisk(files, file, image, *parameters, control);
   if (!target) return std::unexpected(std::move(target.error()));
   auto copied = CopyContents(
       source, **target, {.threads = options.threads, .target = TargetContents::kZeros}, control);
@@ -80,14 +81,14 @@ Result<ConvertReport> FillVhdx(BlockDevice& source, File& file, const CreateOpti
 
 // -- From a stream --
 
-Result<ConvertReport> FillVhdxFromStream(const ReadStream& source, File& file,
+Result<ConvertReport> FillVhdxFromStream(FileSystem& files, const ReadStream& source, File& file,
                                          const CreateOptions& image,
                                          const OperationControl& control) {
   // Checked as the largest disk; NewDisk takes "unknown" as no bytes.
   auto parameters = ParametersFor(image, {.size_bytes = format::kMaxVirtualDiskSize});
   if (!parameters) return std::unexpected(std::move(parameters.error()));
   parameters->virtual_disk_size_bytes = 0;
-  auto target = BeginNewDisk(file, image, *parameters, control);
+  auto target = BeginNewDisk(files, file, image, *parameters, control);
   if (!target) return std::unexpected(std::move(target.error()));
   const auto put = [&](const ByteRun& run) -> Result<void> {
     if (!run.is_zero) return (*target)->Write(run.disk_offset, run.bytes);
@@ -119,8 +120,9 @@ Result<ConvertReport> ConvertToVhdx(FileSystem& files, BlockDevice& source, cons
   if (auto fine = RefuseBlockDevice(target->kind, path); !fine) {
     return std::unexpected(std::move(fine.error()));
   }
-  return FillNewFile(files, path, options,
-                     [&](File& file) { return FillVhdx(source, file, image, options, control); });
+  return FillNewFile(files, path, options, [&](File& file) {
+    return FillVhdx(files, source, file, image, options, control);
+  });
 } catch (...) {
   return CaughtException();
 }
@@ -138,8 +140,9 @@ Result<ConvertReport> ConvertStreamToVhdx(FileSystem& files, const ReadStream& s
   if (auto fine = RefuseBlockDevice(target->kind, path); !fine) {
     return std::unexpected(std::move(fine.error()));
   }
-  return FillNewFile(files, path, options,
-                     [&](File& file) { return FillVhdxFromStream(source, file, image, control); });
+  return FillNewFile(files, path, options, [&](File& file) {
+    return FillVhdxFromStream(files, source, file, image, control);
+  });
 } catch (...) {
   return CaughtException();
 }

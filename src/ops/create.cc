@@ -92,10 +92,10 @@ Result<CreateReport> ReportOn(File& file, const DiskParameters& parameters) {
                       .file_size_bytes = *size};
 }
 
-Result<CreateReport> FillFile(File& file, const DiskParameters& parameters,
+Result<CreateReport> FillFile(FileSystem& files, File& file, const DiskParameters& parameters,
                               const CreateOptions& options, const ParentLink* parent,
                               const OperationControl& control) {
-  auto disk = BeginNewDisk(file, options, parameters, control, parent);
+  auto disk = BeginNewDisk(files, file, options, parameters, control, parent);
   if (!disk) return std::unexpected(std::move(disk.error()));
   if (auto finished = FinishNewDisk(file, **disk, options, control); !finished) {
     return std::unexpected(std::move(finished.error()));
@@ -131,8 +131,8 @@ Result<CreateReport> Create(FileSystem& files, const std::string& path,
   }
   auto staged = StageTarget(files, path);
   if (!staged) return std::unexpected(std::move(staged.error()));
-  auto report =
-      FillFile((*staged)->file(), *parameters, options, *parent ? &**parent : nullptr, control);
+  auto report = FillFile(files, (*staged)->file(), *parameters, options,
+                         *parent ? &**parent : nullptr, control);
   if (report) {
     if (auto committed = Commit(**staged, options); !committed) {
       report = std::unexpected(std::move(committed.error()));

@@ -3,6 +3,7 @@
 #include <vhdxkit/create.h>
 #include <vhdxkit/disk.h>
 #include <vhdxkit/dump.h>
+#include <vhdxkit/forwarding_file.h>
 #include <vhdxkit/inspect.h>
 
 #include <atomic>
@@ -14,7 +15,6 @@
 #include "bytes/zeros.h"
 #include "ops/parent_link.h"
 #include "testing/fault_file.h"
-#include "testing/forwarding_file.h"
 #include "testing/image_builder.h"
 #include "testing/memory_file_system.h"
 #include "testing/sha256.h"
@@ -253,13 +253,13 @@ TEST_F(CreateIn, ParentWhoseOwnParentIsGone_IsRefused) {
 }
 
 // A file on a file system with so much left.
-class SmallHostFile final : public testing::ForwardingFile {
+class SmallHostFile final : public ForwardingFile {
  public:
   using ForwardingFile::ForwardingFile;
   std::optional<uint64_t> FreeBytes() override { return 100 * kMiB; }
 };
 
-class SmallHost final : public testing::ForwardingFileSystem {
+class SmallHost final : public ForwardingFileSystem {
  public:
   using ForwardingFileSystem::ForwardingFileSystem;
   Result<std::unique_ptr<File>> Open(const std::string& path,

@@ -31,11 +31,12 @@ Result<void> AllocateFixed(NewDisk& disk, const OperationControl& control) {
 
 }  // namespace
 
-Result<std::unique_ptr<NewDisk>> BeginNewDisk(File& file, const CreateOptions& options,
+Result<std::unique_ptr<NewDisk>> BeginNewDisk(FileSystem& files, File& file,
+                                              const CreateOptions& options,
                                               const DiskParameters& parameters,
                                               const OperationControl& control,
                                               const ParentLink* parent) {
-  auto image = MakeNewImage(options, parameters, file);
+  auto image = MakeNewImage(options, parameters, files);
   if (!image) return std::unexpected(std::move(image.error()));
   if (parent != nullptr) {
     image->locator_entries = parent->locator_entries;

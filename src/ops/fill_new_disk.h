@@ -21,7 +21,8 @@ namespace vhdx {
 /// Begins an image in an empty file: draws its GUIDs, writes its log, allocates the blocks of a
 /// fixed disk. A child gets what `parent` hands down; null for others. Errors: kInvalidArgument,
 /// kNoSpace, kCancelled; those of File.
-Result<std::unique_ptr<NewDisk>> BeginNewDisk(File& file, const CreateOptions& options,
+Result<std::unique_ptr<NewDisk>> BeginNewDisk(FileSystem& files, File& file,
+                                              const CreateOptions& options,
                                               const DiskParameters& parameters,
                                               const OperationControl& control,
                                               const ParentLink* parent = nullptr);

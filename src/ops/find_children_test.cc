@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <vhdxkit/create.h>
+#include <vhdxkit/forwarding_file.h>
 #include <vhdxkit/image_tree.h>
 
 #include <memory>
@@ -9,7 +10,6 @@
 #include <vector>
 
 #include "bytes/arithmetic.h"
-#include "testing/forwarding_file.h"
 #include "testing/image_builder.h"
 #include "testing/image_layout.h"
 #include "testing/memory_file_system.h"
@@ -73,7 +73,7 @@ TEST_F(FindChildrenOf, ChildInUse_IsFoundToo) {
 }
 
 // Counts what is read from files of that name.
-class CountingFiles final : public testing::ForwardingFileSystem {
+class CountingFiles final : public ForwardingFileSystem {
  public:
   CountingFiles(FileSystem& files, std::string name)
       : ForwardingFileSystem(files), name_(std::move(name)) {}
@@ -87,7 +87,7 @@ class CountingFiles final : public testing::ForwardingFileSystem {
   uint64_t read_bytes() const { return read_bytes_; }
 
  private:
-  class CountingFile final : public testing::ForwardingFile {
+  class CountingFile final : public ForwardingFile {
    public:
     CountingFile(std::unique_ptr<File> base, uint64_t& read_bytes)
         : ForwardingFile(std::move(base)), read_bytes_(read_bytes) {}
@@ -137,7 +137,7 @@ TEST_F(FindChildrenOf, ImageOnADevice_IsLookedForOnlyWhereTheUserSays) {
 }
 
 // Files that another user keeps to himself.
-class SecretFiles final : public testing::ForwardingFileSystem {
+class SecretFiles final : public ForwardingFileSystem {
  public:
   using ForwardingFileSystem::ForwardingFileSystem;
   Result<std::unique_ptr<File>> Open(const std::string& path,

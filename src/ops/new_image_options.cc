@@ -9,6 +9,7 @@
 
 #include "bytes/arithmetic.h"
 #include "format/layout.h"
+#include "io/random_guid.h"
 
 namespace vhdx {
 namespace {
@@ -42,18 +43,6 @@ Result<void> CheckSize(uint64_t size_bytes, uint32_t sector_size) {
                   std::to_string(AlignUp(size_bytes, sector_size)));
   }
   return {};
-}
-
-Result<Guid> RandomGuid(const CreateOptions& options, File& host) {
-  Guid guid;
-  const auto bytes = std::as_writable_bytes(std::span(guid.bytes));
-  if (auto filled = options.random ? options.random(bytes) : host.FillRandom(bytes); !filled) {
-    return std::unexpected(std::move(filled.error()));
-  }
-  // Version 4 and variant 1 of RFC 4122, where the order of Windows has them.
-  guid.bytes[7] = static_cast<uint8_t>((guid.bytes[7] & 0x0F) | 0x40);
-  guid.bytes[8] = static_cast<uint8_t>((guid.bytes[8] & 0x3F) | 0x80);
-  return guid;
 }
 
 // With larger blocks a copy could need many times the space of its source.
@@ -123,7 +112,7 @@ Result<DiskParameters> ParametersForCopy(const CreateOptions& options, const Blo
 }
 
 Result<NewImage> MakeNewImage(const CreateOptions& options, const DiskParameters& parameters,
-                              File& host) {
+                              FileSystem& files) {
   auto log_length = LogLengthFor(options.log_size_bytes);
   if (!log_length) return std::unexpected(std::move(log_length.error()));
   NewImage image{
@@ -134,7 +123,7 @@ Result<NewImage> MakeNewImage(const CreateOptions& options, const DiskParameters
   if (has_own_id && parameters.virtual_disk_id.IsZero())
     wanted.push_back(&image.parameters.virtual_disk_id);
   for (Guid* const guid : wanted) {
-    auto random = RandomGuid(options, host);
+    auto random = options.random ? RandomGuid(options.random) : RandomGuid(files);
     if (!random) return std::unexpected(std::move(random.error()));
     *guid = *random;
   }

@@ -36,9 +36,9 @@ Result<uint64_t> LogLengthFor(uint64_t log_size_bytes);
 Result<uint32_t> BlockSizeFor(Subformat subformat, uint64_t block_size_bytes);
 
 /// The whole image but for its parent: parameters as they are, GUIDs from the options' source of
-/// random bytes, or from `host`.
+/// random bytes, or from `files`.
 Result<NewImage> MakeNewImage(const CreateOptions& options, const DiskParameters& parameters,
-                              File& host);
+                              FileSystem& files);
 
 }  // namespace vhdx
 

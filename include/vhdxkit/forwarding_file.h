@@ -1,50 +1,28 @@
-// A File and a FileSystem that pass every call on to another: what recorders and faults derive
-// from.
+// A File and a FileSystem that pass every call on to another: what a program derives from that
+// changes only some of the functions, for instance to count, to throttle, or to encrypt.
+//
+// A class that changes the bytes must also override HostDescriptor and CloneRange, because the host
+// would share the bytes as they are stored: HostDescriptor returns nothing, CloneRange
+// kUnsupported.
 
-#ifndef VHDXKIT_TESTING_FORWARDING_FILE_H_
-#define VHDXKIT_TESTING_FORWARDING_FILE_H_
+#ifndef VHDXKIT_FORWARDING_FILE_H_
+#define VHDXKIT_FORWARDING_FILE_H_
 
+#include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
 
-#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
-namespace vhdx::testing {
+namespace vhdx {
 
-/// The calls of a File and a FileSystem that do something.
-enum class FileCall : uint8_t {
-  kRead,
-  kWrite,
-  kSync,
-  kResize,
-  kZeroRange,
-  kPunchHole,
-  kCloneRange,
-  kCopyRange,
-  kSize,
-  kNextData,
-  kNextHole,
-  kLock,
-  kRandom,
-  kOpen,
-  kRename,
-  kRemove,
-  kSyncFolder,
-};
-inline constexpr size_t kFileCalls = 17;
-
-/// "write", "sync folder", ...
-std::string_view FileCallName(FileCall call);
-
-uint64_t TotalBytes(std::span<const MutableByteSpan> buffers);
-uint64_t TotalBytes(std::span<const ByteSpan> buffers);
-
+/// Passes every call on to `base`, which it owns.
 class ForwardingFile : public File {
  public:
   using File::ReadAt;
@@ -58,6 +36,7 @@ class ForwardingFile : public File {
   Result<std::string> RealPath() const override { return base_->RealPath(); }
   FileIdentity identity() const override { return base_->identity(); }
   const FileCapabilities& capabilities() const override { return base_->capabilities(); }
+  std::optional<int> HostDescriptor() const override { return base_->HostDescriptor(); }
   Result<size_t> ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) override {
     return base_->ReadAt(file_offset, buffers);
   }
@@ -72,31 +51,20 @@ class ForwardingFile : public File {
   Result<void> ZeroRange(FileRange range) override { return base_->ZeroRange(range); }
   Result<void> PunchHole(FileRange range) override { return base_->PunchHole(range); }
   Result<void> CloneRange(uint64_t file_offset, File& source, FileRange source_range) override {
-    return base_->CloneRange(file_offset, Innermost(source), source_range);
-  }
-  Result<void> CopyRange(uint64_t file_offset, File& source, FileRange source_range) override {
-    return base_->CopyRange(file_offset, Innermost(source), source_range);
+    return base_->CloneRange(file_offset, source, source_range);
   }
   Result<uint64_t> NextData(uint64_t file_offset) override { return base_->NextData(file_offset); }
   Result<uint64_t> NextHole(uint64_t file_offset) override { return base_->NextHole(file_offset); }
   bool AdviseRandomAccess() override { return base_->AdviseRandomAccess(); }
   void ReadAhead(FileRange range) override { base_->ReadAhead(range); }
   Result<void> Lock(LockMode mode) override { return base_->Lock(mode); }
-  Result<void> FillRandom(MutableByteSpan bytes) override { return base_->FillRandom(bytes); }
-  std::chrono::system_clock::time_point Now() override { return base_->Now(); }
 
  private:
-  /// The file that does the work: files know only their own kind as sources to copy from.
-  static File& Innermost(File& file) {
-    auto* wrapper = dynamic_cast<ForwardingFile*>(&file);
-    return wrapper == nullptr ? file : Innermost(*wrapper->base_);
-  }
-
   const std::unique_ptr<File> base_;
 };
 
-/// Passes everything on to `base`, which must outlive it; Open says what becomes of a file that
-/// opened.
+/// Passes every call on to `base`, which must outlive it. A class that wraps the files that are
+/// opened overrides Open.
 class ForwardingFileSystem : public FileSystem {
  public:
   explicit ForwardingFileSystem(FileSystem& base) : base_(base) {}
@@ -117,11 +85,12 @@ class ForwardingFileSystem : public FileSystem {
   }
   Result<void> Remove(const std::string& path) override { return base_.Remove(path); }
   Result<void> SyncFolder(const std::string& folder) override { return base_.SyncFolder(folder); }
+  Result<void> FillRandom(MutableByteSpan bytes) override { return base_.FillRandom(bytes); }
 
  private:
   FileSystem& base_;
 };
 
-}  // namespace vhdx::testing
+}  // namespace vhdx
 
-#endif  // VHDXKIT_TESTING_FORWARDING_FILE_H_
+#endif  // VHDXKIT_FORWARDING_FILE_H_

@@ -1,0 +1,22 @@
+#include "io/random_guid.h"
+
+#include <utility>
+
+namespace vhdx {
+
+Result<Guid> RandomGuid(const std::function<Result<void>(MutableByteSpan)>& fill) {
+  Guid guid;
+  if (auto filled = fill(std::as_writable_bytes(std::span(guid.bytes))); !filled) {
+    return std::unexpected(std::move(filled.error()));
+  }
+  // Version and variant, where the order of Windows has them.
+  guid.bytes[7] = static_cast<uint8_t>((guid.bytes[7] & 0x0F) | 0x40);
+  guid.bytes[8] = static_cast<uint8_t>((guid.bytes[8] & 0x3F) | 0x80);
+  return guid;
+}
+
+Result<Guid> RandomGuid(FileSystem& files) {
+  return RandomGuid([&files](MutableByteSpan bytes) { return files.FillRandom(bytes); });
+}
+
+}  // namespace vhdx
