@@ -30,7 +30,7 @@ std::string_view KindName(ExtentKind kind) {
   return "";
 }
 
-Json ExtentToJson(const Extent& extent) {
+Json ExtentToJson(const BlockDevice& disk, const Extent& extent) {
   const bool data = extent.kind == ExtentKind::kData;
   Json json = {{"start", extent.range.disk_offset},
                {"length", extent.range.length_bytes},
@@ -38,9 +38,9 @@ Json ExtentToJson(const Extent& extent) {
                {"present", extent.present},
                {"zero", !data},
                {"data", data}};
-  if (data) {
-    json["offset"] = extent.file_offset;
-    json["filename"] = extent.file->name();
+  if (extent.place) {
+    json["offset"] = extent.place->file_offset;
+    json["filename"] = disk.FileOf(extent.depth);
   }
   return json;
 }
@@ -65,7 +65,7 @@ Result<void> PrintJson(const Invocation& invocation, BlockDevice& disk) {
   JsonStream json(invocation.out);
   json.BeginArray();
   auto printed = VisitExtents(invocation, disk, [&](const Extent& extent) {
-    json.Value(ExtentToJson(extent));
+    json.Value(ExtentToJson(disk, extent));
     return invocation.out.ok();
   });
   json.EndArray();
@@ -81,8 +81,10 @@ struct Total {
 
 class Table {
  public:
-  Table(TextOutput& out, uint64_t disk_bytes)
-      : out_(out), width_(std::max<size_t>(Format("{}", disk_bytes).size(), 6)) {
+  Table(TextOutput& out, const BlockDevice& disk)
+      : out_(out),
+        disk_(disk),
+        width_(std::max<size_t>(Format("{}", disk.size_bytes()).size(), 6)) {
     out_.Print("{:>{}}  {:>{}}  {:>10}  kind  depth  {:>{}}  file\n", "start", width_, "length",
                width_, "", "offset", width_);
   }
@@ -93,8 +95,9 @@ class Table {
     ++total.extents;
     PrintRange(extent.range);
     out_.Print("  {}  {:>5}", KindName(extent.kind), extent.depth);
-    if (extent.kind == ExtentKind::kData) {
-      out_.Print("  {:>{}}  {}", extent.file_offset, width_, Printable(extent.file->name()));
+    if (extent.place) {
+      out_.Print("  {:>{}}  {}", extent.place->file_offset, width_,
+                 Printable(disk_.FileOf(extent.depth)));
     }
     out_.Write("\n");
   }
@@ -126,6 +129,7 @@ class Table {
   }
 
   TextOutput& out_;
+  const BlockDevice& disk_;
   size_t width_;
   std::array<Total, 3> totals_{};
   Total bad_;
@@ -136,7 +140,7 @@ Result<void> PrintTable(const Invocation& invocation, BlockDevice& disk) {
   // No block is smaller, and each begins at a multiple of its size.
   constexpr uint64_t kSmallestBlock = kMiB;
   constexpr size_t kExtentsAtATime = 1024;
-  Table table(invocation.out, disk.size_bytes());
+  Table table(invocation.out, disk);
   Result<void> result;
   DiskRange bad;
   for (uint64_t position = 0; position < disk.size_bytes() && invocation.out.ok();) {

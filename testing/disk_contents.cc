@@ -52,29 +52,19 @@ Result<void> ReadData(BlockDevice& disk, DiskRange range, const PageImage& initi
   return {};
 }
 
-/// The part at the start of an extent that is a hole of its file, in whole sectors.
-Result<uint64_t> HoleAtStart(const Extent& extent) {
-  auto data = extent.file->NextData(extent.file_offset);
-  if (!data) return data;
-  return AlignDown(std::min(*data - extent.file_offset, extent.range.length_bytes),
-                   kGuestSectorBytes);
-}
-
-Result<void> ReadDataExtent(BlockDevice& disk, Extent extent, const PageImage& initial,
-                            DiskContents& contents) {
-  while (extent.range.length_bytes > 0) {
-    const auto hole = HoleAtStart(extent);
-    if (!hole) return std::unexpected(hole.error());
-    const auto end = extent.file->NextHole(extent.file_offset + *hole);
-    if (!end) return std::unexpected(end.error());
-    const uint64_t data_end = AlignUp(*end - extent.file_offset, kGuestSectorBytes);
-    const uint64_t until =
-        std::min(std::max(data_end, *hole + kGuestSectorBytes), extent.range.length_bytes);
-    AppendRun(contents, {extent.range.disk_offset, *hole}, kZeroValue);
-    const uint64_t start = extent.range.disk_offset + *hole;
-    if (auto read = ReadData(disk, {start, until - *hole}, initial, contents); !read) return read;
-    extent.range = {extent.range.disk_offset + until, extent.range.length_bytes - until};
-    extent.file_offset += until;
+/// The same, but holes of the files that store the range are not read.
+Result<void> ReadAroundHoles(BlockDevice& disk, DiskRange range, const PageImage& initial,
+                             DiskContents& contents) {
+  constexpr uint64_t kHoleUnit = 4096;
+  while (range.length_bytes > 0) {
+    const auto data = disk.NextData(range);
+    if (!data) return std::unexpected(data.error());
+    const uint64_t hole = AlignDown(*data - range.disk_offset, kGuestSectorBytes);
+    const uint64_t start = range.disk_offset + hole;
+    const uint64_t end = std::min(AlignUp(start + 1, kHoleUnit), range.end());
+    AppendRun(contents, {range.disk_offset, hole}, kZeroValue);
+    if (auto read = ReadData(disk, {start, end - start}, initial, contents); !read) return read;
+    range = {end, range.end() - end};
   }
   return {};
 }
@@ -163,7 +153,7 @@ Result<DiskContents> ReadContents(BlockDevice& disk, const PageImage& initial, H
       } else if (holes == HoleReading::kRead) {
         read = ReadData(disk, extent.range, initial, contents);
       } else {
-        read = ReadDataExtent(disk, extent, initial, contents);
+        read = ReadAroundHoles(disk, extent.range, initial, contents);
       }
       if (!read) return std::unexpected(std::move(read.error()));
       at = extent.range.end();

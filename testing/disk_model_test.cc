@@ -167,14 +167,19 @@ class ModelDevice final : public BlockDevice {
   uint32_t physical_sector_size() const override { return 512; }
   bool writable() const override { return false; }
   bool Uses(const FileIdentity&) const override { return false; }
-  Result<void> Read(uint64_t disk_offset, MutableByteSpan buffer) override {
+  using BlockDevice::Read;
+  using BlockDevice::Write;
+  Result<void> Read(uint64_t disk_offset, std::span<const MutableByteSpan> buffers) override {
+    const MutableByteSpan buffer = buffers.front();
     model_.Fill(disk_offset, buffer);
     if (wrong_byte_ >= disk_offset && wrong_byte_ - disk_offset < buffer.size()) {
       buffer[wrong_byte_ - disk_offset] ^= std::byte{1};
     }
     return {};
   }
-  Result<void> Write(uint64_t, ByteSpan) override { return Fail(ErrorCode::kReadOnly, "no"); }
+  Result<void> Write(uint64_t, std::span<const ByteSpan>, WriteFlag) override {
+    return Fail(ErrorCode::kReadOnly, "no");
+  }
   Result<void> WriteZeroes(DiskRange) override { return Fail(ErrorCode::kReadOnly, "no"); }
   Result<void> Trim(DiskRange) override { return Fail(ErrorCode::kReadOnly, "no"); }
   Result<void> Flush() override { return {}; }

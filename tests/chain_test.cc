@@ -155,7 +155,7 @@ TEST_P(ChainOfThree, Extents_AreAsTheModelHasThem) {
       if (expected == Kind::kHole) continue;
       ASSERT_EQ(source.depth, extent.depth) << offset;
       if (expected == Kind::kZero) continue;
-      ASSERT_EQ(source.file_offset, extent.file_offset + (offset - position)) << offset;
+      ASSERT_EQ(source.file_offset, extent.place->file_offset + (offset - position)) << offset;
     }
     position = extent.range.end();
   }

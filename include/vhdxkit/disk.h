@@ -27,6 +27,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -123,8 +124,11 @@ class Disk final : public BlockDevice {
   uint32_t logical_sector_size() const override;
   uint32_t physical_sector_size() const override;
   bool writable() const override;
-  Result<void> Read(uint64_t disk_offset, MutableByteSpan buffer) override;
-  Result<void> Write(uint64_t disk_offset, ByteSpan buffer) override;
+  using BlockDevice::Read;
+  using BlockDevice::Write;
+  Result<void> Read(uint64_t disk_offset, std::span<const MutableByteSpan> buffers) override;
+  Result<void> Write(uint64_t disk_offset, std::span<const ByteSpan> buffers,
+                     WriteFlag flag) override;
   Result<void> WriteZeroes(DiskRange range) override;
   Result<void> Trim(DiskRange range) override;
   Result<void> Flush() override;
@@ -132,6 +136,7 @@ class Disk final : public BlockDevice {
   /// the call fails if that is the first. If the disk is being written, the result may be out of
   /// date when it is returned.
   Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) override;
+  Result<uint64_t> NextData(DiskRange range) override;
   /// Fails with kCorrupt, rule bat.entry.overlap or bat.bitmap.overlap, if two blocks of one image
   /// of the chain have their data in the same space of the file: one of them then reads as the
   /// other. Reads all BATs; meant to be called before the whole disk is read. Of a disk that is
@@ -141,9 +146,12 @@ class Disk final : public BlockDevice {
   /// the image itself keeps it from being written, and as RefuseSharedSpace for its parents. Reads
   /// all BATs. Errors: kCorrupt, kUnsupported, kIo.
   Result<void> RefuseUnwritable();
+  Result<void> CloneTo(DiskRange range, File& target, uint64_t file_offset) override;
   /// The range must consist of whole logical sectors, else kUnsupported.
-  Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) override;
+  Result<void> CloneFrom(uint64_t disk_offset, BlockDevice& source,
+                         DiskRange source_range) override;
   bool Uses(const FileIdentity& file) const override;
+  const std::string& FileOf(uint32_t depth) const override;
 
   /// Ends writing: flushes, writes all metadata to its place, marks the log as empty, and truncates
   /// the file to its last structure. Waits for a flush that is running on another thread, but not

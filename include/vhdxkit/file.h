@@ -161,6 +161,14 @@ class File {
     if (read && *read == buffer.size()) return {};
     return FailedToRead({file_offset, buffer.size()}, std::move(read));
   }
+  /// The same for several buffers, which have length_bytes together.
+  [[gnu::always_inline]] Result<void> ReadExactAt(uint64_t file_offset,
+                                                  std::span<const MutableByteSpan> buffers,
+                                                  uint64_t length_bytes) {
+    Result<size_t> read = ReadAt(file_offset, buffers);
+    if (read && *read == length_bytes) return {};
+    return FailedToRead({file_offset, length_bytes}, std::move(read));
+  }
   Result<void> WriteAt(uint64_t file_offset, ByteSpan buffer) {
     return WriteAt(file_offset, std::span<const ByteSpan>(&buffer, 1));
   }

@@ -1,9 +1,7 @@
 // vhdx::RawDevice: a raw file or block device as a BlockDevice. Offsets in the disk and in the file
 // are equal.
 //
-// The bytes past the end of the file, up to the next multiple of a sector, read as zeros and must
-// not be written. Unlike a Disk, a RawDevice does not check writes, zeroes and trims against its
-// size: on a regular file they extend the file.
+// The bytes past the end of the file, up to the next multiple of a sector, are padding.
 
 #ifndef VHDXKIT_RAW_DEVICE_H_
 #define VHDXKIT_RAW_DEVICE_H_
@@ -14,7 +12,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace vhdx {
 
@@ -37,16 +37,27 @@ class RawDevice final : public BlockDevice {
   uint32_t logical_sector_size() const override;
   uint32_t physical_sector_size() const override;
   bool writable() const override;
-  Result<void> Read(uint64_t disk_offset, MutableByteSpan buffer) override;
-  Result<void> Write(uint64_t disk_offset, ByteSpan buffer) override;
+  using BlockDevice::Read;
+  using BlockDevice::Write;
+  Result<void> Read(uint64_t disk_offset, std::span<const MutableByteSpan> buffers) override;
+  /// Errors also: kInvalidArgument if something else than zeros is written to the padding.
+  Result<void> Write(uint64_t disk_offset, std::span<const ByteSpan> buffers,
+                     WriteFlag flag) override;
   Result<void> WriteZeroes(DiskRange range) override;
   Result<void> Trim(DiskRange range) override;
   Result<void> Flush() override;
   Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) override;
+  Result<uint64_t> NextData(DiskRange range) override;
   bool Uses(const FileIdentity& file) const override;
-  Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) override;
+  Result<void> CloneTo(DiskRange range, File& target, uint64_t file_offset) override;
+  Result<void> CloneFrom(uint64_t disk_offset, BlockDevice& source,
+                         DiskRange source_range) override;
 
  private:
+  /// The part of a range of the disk that is in the file.
+  FileRange InFile(DiskRange range) const;
+  Result<void> WriteUpToPadding(FileRange in_file, DiskRange range,
+                                std::span<const ByteSpan> buffers);
   RawDevice(File& file, uint64_t file_size) : file_(file), file_size_(file_size) {}
 
   std::unique_ptr<File> owned_file_;

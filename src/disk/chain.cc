@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/buffer_cursor.h"
 #include "disk/open_image.h"
 #include "format/rules.h"
 
@@ -43,6 +44,15 @@ Result<std::unique_ptr<Disk::Chain>> Disk::Chain::Open(FileSystem& files, const 
     return std::unexpected(std::move(used.error()));
   }
   return std::unique_ptr<Chain>(new Chain(std::move(layers)));
+}
+
+// Whether one read, or one range of zeros, can be both. What is empty is followed by everything.
+bool Disk::Chain::Follows(const Piece& before, const Piece& after) {
+  if (before.length_bytes == 0) return true;
+  const bool is_data = before.kind == ExtentKind::kData;
+  if (is_data != (after.kind == ExtentKind::kData)) return false;
+  return !is_data || (before.depth == after.depth &&
+                      before.file_offset + before.length_bytes == after.file_offset);
 }
 
 template <typename FindBlocks>
@@ -101,70 +111,108 @@ void Disk::Chain::StartReadAhead(DiskRange read) {
   }
 }
 
-// Where the top image is being written, a block's place is not given to another while it is read.
-Result<void> Disk::Chain::ReadSlowly(uint64_t disk_offset, MutableByteSpan buffer) {
+template <typename Use>
+Result<void> Disk::Chain::ForEachPart(DiskRange range, Use&& use) {
   ImageWriter* const writer = layers_[0]->writer();
-  if (writer == nullptr) return ReadPieces(disk_offset, buffer);
+  if (writer == nullptr) return use(range);
   const format::BatGeometry& geometry = layers_[0]->geometry();
-  while (!buffer.empty()) {
-    const uint64_t left = geometry.block_size() - geometry.OffsetInBlock(disk_offset);
-    const MutableByteSpan part = buffer.first(std::min<uint64_t>(left, buffer.size()));
-    const SharedLock lock(writer->LockOf(geometry.BlockOf(disk_offset)));
-    if (auto read = ReadUnlocked(disk_offset, part); !read) return read;
-    disk_offset += part.size();
-    buffer = buffer.subspan(part.size());
+  for (uint64_t at = range.disk_offset; at < range.end();) {
+    const uint64_t left = geometry.block_size() - geometry.OffsetInBlock(at);
+    const DiskRange part{at, std::min(left, range.end() - at)};
+    const SharedLock lock(writer->LockOf(geometry.BlockOf(at)));
+    if (auto used = use(part); !used) return used;
+    at = part.end();
   }
   return {};
 }
 
-Result<void> Disk::Chain::ReadUnlocked(uint64_t disk_offset, MutableByteSpan buffer) {
-  if (const uint64_t place = PlaceIfInOneBlock(disk_offset, buffer.size()); place != 0) {
-    return layers_[0]->file().ReadExactAt(place, buffer);
-  }
-  return ReadPieces(disk_offset, buffer);
+Result<Disk::Chain::Piece> Disk::Chain::PieceAt(uint64_t offset, uint64_t length) {
+  return Resolve(offset, length,
+                 [this](uint32_t depth, uint64_t block, uint64_t) -> Result<BatCursor::Run> {
+                   auto found = layers_[depth]->block_map().PayloadBlock(block);
+                   if (!found) return std::unexpected(std::move(found.error()));
+                   return BatCursor::Run{*found, 1};
+                 });
 }
 
-Result<void> Disk::Chain::ReadPieces(uint64_t disk_offset, MutableByteSpan buffer) {
-  const auto find_blocks = [this](uint32_t depth, uint64_t block,
-                                  uint64_t) -> Result<BatCursor::Run> {
-    auto found = layers_[depth]->block_map().PayloadBlock(block);
-    if (!found) return std::unexpected(std::move(found.error()));
-    return BatCursor::Run{*found, 1};
-  };
-  // Pieces that follow each other in one file, and pieces of zeros, are gathered and then served at
-  // once.
+template <typename Use>
+Result<void> Disk::Chain::ForEachPiece(DiskRange range, Use&& use) {
   Piece gathered;
-  uint64_t position = disk_offset;
-  uint64_t served = 0;
-  const auto serve = [&]() -> Result<void> {
-    const MutableByteSpan target = buffer.subspan(served, gathered.length_bytes);
-    served += gathered.length_bytes;
-    if (gathered.kind == ExtentKind::kData) return ReadData(gathered, target);
-    std::ranges::fill(target, std::byte{0});
-    return {};
-  };
-  while (position < disk_offset + buffer.size()) {
-    auto piece = Resolve(position, disk_offset + buffer.size() - position, find_blocks);
+  uint64_t start = range.disk_offset;  // of `gathered`
+  for (uint64_t position = start; position < range.end();) {
+    auto piece = PieceAt(position, range.end() - position);
     if (!piece) return std::unexpected(std::move(piece.error()));
-    position += piece->length_bytes;
-    const bool both_data = gathered.kind == ExtentKind::kData && piece->kind == ExtentKind::kData;
-    const bool both_zeros = gathered.kind != ExtentKind::kData && piece->kind != ExtentKind::kData;
-    const bool follows = both_data && gathered.depth == piece->depth &&
-                         gathered.file_offset + gathered.length_bytes == piece->file_offset;
-    if (follows || both_zeros) {
+    if (!Follows(gathered, *piece)) {
+      if (auto used = use(gathered, start); !used) return used;
+      start = position;
+      gathered = *piece;
+    } else if (gathered.length_bytes == 0) {
+      gathered = *piece;
+    } else {
       gathered.length_bytes += piece->length_bytes;
-      continue;
     }
-    if (gathered.length_bytes > 0) {
-      if (auto done = serve(); !done) return done;
-    }
-    gathered = *piece;
+    position += piece->length_bytes;
   }
-  return gathered.length_bytes > 0 ? serve() : Result<void>{};
+  return gathered.length_bytes > 0 ? use(gathered, start) : Result<void>{};
 }
 
-Result<void> Disk::Chain::ReadData(const Piece& piece, MutableByteSpan buffer) {
-  return layers_[piece.depth]->file().ReadExactAt(piece.file_offset, buffer);
+Result<void> Disk::Chain::ReadSlowly(DiskRange range, std::span<const MutableByteSpan> buffers) {
+  BufferCursor<MutableByteSpan> cursor(buffers);
+  return ForEachPart(
+      range, [&](DiskRange part) { return ReadUnlocked(part, cursor.Take(part.length_bytes)); });
+}
+
+Result<void> Disk::Chain::ReadUnlocked(DiskRange range, std::span<const MutableByteSpan> buffers) {
+  if (const uint64_t place = PlaceIfInOneBlock(range); place != 0) {
+    return layers_[0]->file().ReadExactAt(place, buffers, range.length_bytes);
+  }
+  return ReadPieces(range, buffers);
+}
+
+Result<void> Disk::Chain::ReadPieces(DiskRange range, std::span<const MutableByteSpan> buffers) {
+  BufferCursor<MutableByteSpan> cursor(buffers);
+  return ForEachPiece(range, [&](const Piece& piece, uint64_t) -> Result<void> {
+    const auto targets = cursor.Take(piece.length_bytes);
+    if (piece.kind == ExtentKind::kData) {
+      return layers_[piece.depth]->file().ReadExactAt(piece.file_offset, targets,
+                                                      piece.length_bytes);
+    }
+    for (const MutableByteSpan target : targets) std::ranges::fill(target, std::byte{0});
+    return {};
+  });
+}
+
+Result<uint64_t> Disk::Chain::NextData(DiskRange range) {
+  uint64_t at = range.disk_offset;
+  bool found = false;
+  auto looked = ForEachPart(range, [&](DiskRange part) -> Result<void> {
+    while (at < part.end() && !found) {
+      auto piece = PieceAt(at, part.end() - at);
+      if (!piece) return std::unexpected(std::move(piece.error()));
+      uint64_t zeros = piece->length_bytes;
+      if (piece->kind == ExtentKind::kData) {
+        auto data = layers_[piece->depth]->file().NextData(piece->file_offset);
+        if (!data) return std::unexpected(std::move(data.error()));
+        zeros = std::min(zeros, *data - piece->file_offset);
+      }
+      found = zeros < piece->length_bytes;
+      at += zeros;
+    }
+    return {};
+  });
+  if (!looked) return std::unexpected(std::move(looked.error()));
+  return at;
+}
+
+Result<void> Disk::Chain::CloneTo(DiskRange range, File& target, uint64_t file_offset) {
+  return ForEachPart(range, [&](DiskRange part) {
+    return ForEachPiece(part, [&](const Piece& piece, uint64_t disk_offset) {
+      const uint64_t to = file_offset + (disk_offset - range.disk_offset);
+      const uint64_t length = piece.length_bytes;
+      if (piece.kind != ExtentKind::kData) return target.ZeroRange({to, length});
+      return target.CloneRange(to, layers_[piece.depth]->file(), {piece.file_offset, length});
+    });
+  });
 }
 
 // -- Writing --
@@ -194,28 +242,24 @@ Disk::Chain::Sectors Disk::Chain::Split(DiskRange range) const {
           .tail = {end, range.end() - end}};
 }
 
-Result<void> Disk::Chain::WriteEdge(uint64_t disk_offset, ByteSpan bytes) {
-  if (bytes.empty()) return {};
-  return layers_[0]->writer()->WriteWithin(disk_offset, bytes,
-                                           [this](uint64_t sector_offset, MutableByteSpan sector) {
-                                             return ReadUnlocked(sector_offset, sector);
-                                           });
+Result<void> Disk::Chain::WriteEdge(uint64_t disk_offset, std::span<const ByteSpan> buffers) {
+  const DiskRange range{disk_offset, TotalBytes(buffers)};
+  if (range.length_bytes == 0) return {};
+  return layers_[0]->writer()->WriteWithin(
+      range, buffers, [this](uint64_t sector_offset, MutableByteSpan sector) {
+        return ReadUnlocked({sector_offset, sector.size()}, {&sector, 1});
+      });
 }
 
-Result<void> Disk::Chain::WriteUnaligned(uint64_t disk_offset, ByteSpan bytes) {
-  const Sectors sectors = Split({disk_offset, bytes.size()});
-  const auto part = [&](DiskRange range) {
-    return bytes.subspan(range.disk_offset - disk_offset, range.length_bytes);
-  };
-  if (sectors.head.length_bytes > 0) {
-    if (auto done = WriteEdge(disk_offset, part(sectors.head)); !done) return done;
+Result<void> Disk::Chain::WriteUnaligned(DiskRange range, std::span<const ByteSpan> buffers) {
+  const Sectors sectors = Split(range);
+  BufferCursor<ByteSpan> cursor(buffers);
+  auto done = WriteEdge(sectors.head.disk_offset, cursor.Take(sectors.head.length_bytes));
+  if (done && sectors.whole.length_bytes > 0) {
+    done = layers_[0]->writer()->Write(sectors.whole, cursor.Take(sectors.whole.length_bytes));
   }
-  if (sectors.whole.length_bytes > 0) {
-    auto done = layers_[0]->writer()->Write(sectors.whole.disk_offset, part(sectors.whole));
-    if (!done) return done;
-  }
-  if (sectors.tail.length_bytes == 0) return {};
-  return WriteEdge(sectors.tail.disk_offset, part(sectors.tail));
+  if (!done) return done;
+  return WriteEdge(sectors.tail.disk_offset, cursor.Take(sectors.tail.length_bytes));
 }
 
 Result<void> Disk::Chain::Zero(DiskRange range, ZeroHow how) {
@@ -223,14 +267,15 @@ Result<void> Disk::Chain::Zero(DiskRange range, ZeroHow how) {
   const std::vector<std::byte> zeros(
       std::max(sectors.head.length_bytes, sectors.tail.length_bytes));
   const ByteSpan head = ByteSpan(zeros).first(sectors.head.length_bytes);
-  if (auto done = WriteEdge(sectors.head.disk_offset, head); !done) return done;
+  if (auto done = WriteEdge(sectors.head.disk_offset, {&head, 1}); !done) return done;
   if (sectors.whole.length_bytes > 0) {
     ImageWriter& writer = *layers_[0]->writer();
     auto done =
         how == ZeroHow::kTrim ? writer.Trim(sectors.whole) : writer.WriteZeroes(sectors.whole);
     if (!done) return done;
   }
-  return WriteEdge(sectors.tail.disk_offset, ByteSpan(zeros).first(sectors.tail.length_bytes));
+  const ByteSpan tail = ByteSpan(zeros).first(sectors.tail.length_bytes);
+  return WriteEdge(sectors.tail.disk_offset, {&tail, 1});
 }
 
 Result<std::vector<Extent>> Disk::Chain::Extents(DiskRange range, size_t max_extents) {
@@ -253,16 +298,16 @@ Result<std::vector<Extent>> Disk::Chain::Extents(DiskRange range, size_t max_ext
                 .present = piece->kind != ExtentKind::kHole,
                 .depth = piece->depth};
     if (next.kind == ExtentKind::kData) {
-      next.file = &layers_[piece->depth]->file();
-      next.file_offset = piece->file_offset;
+      next.place = {layers_[piece->depth]->file().identity(), piece->file_offset};
     }
     position += piece->length_bytes;
     if (!extents.empty()) {
       Extent& last = extents.back();
       const bool same_source =
           last.kind == next.kind && last.present == next.present && last.depth == next.depth;
-      const bool follows = next.kind != ExtentKind::kData ||
-                           last.file_offset + last.range.length_bytes == next.file_offset;
+      const bool follows =
+          next.kind != ExtentKind::kData ||
+          last.place->file_offset + last.range.length_bytes == next.place->file_offset;
       if (same_source && follows) {
         last.range.length_bytes += next.range.length_bytes;
         continue;

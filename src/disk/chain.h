@@ -42,24 +42,29 @@ class Disk::Chain {
   /// Most reads lie in one block that stands in the image itself. They are over in one look and one
   /// call of the file, here, where it costs no call of ours: behind a system call a processor that
   /// guards against speculation mispredicts every return.
-  Result<void> Read(uint64_t disk_offset, MutableByteSpan buffer) {
+  Result<void> Read(DiskRange range, std::span<const MutableByteSpan> buffers) {
     if (read_ahead_ != nullptr) [[unlikely]]
-      StartReadAhead({disk_offset, buffer.size()});
+      StartReadAhead(range);
     if (layers_[0]->writer() == nullptr) {
-      const uint64_t place = PlaceIfInOneBlock(disk_offset, buffer.size());
-      if (place != 0) return layers_[0]->file().ReadExactAt(place, buffer);
+      const uint64_t place = PlaceIfInOneBlock(range);
+      if (place != 0) return layers_[0]->file().ReadExactAt(place, buffers, range.length_bytes);
     }
-    return ReadSlowly(disk_offset, buffer);
+    return ReadSlowly(range, buffers);
   }
   // Any offset and length; the top image is writable. Errors: those of ImageWriter and of Read.
-  Result<void> Write(uint64_t disk_offset, ByteSpan bytes) {
-    if (IsAligned(disk_offset | bytes.size(), layers_[0]->geometry().logical_sector_size())) {
-      return layers_[0]->writer()->Write(disk_offset, bytes);
+  Result<void> Write(DiskRange range, std::span<const ByteSpan> buffers) {
+    if (IsAligned(range.disk_offset | range.length_bytes,
+                  layers_[0]->geometry().logical_sector_size())) {
+      return layers_[0]->writer()->Write(range, buffers);
     }
-    return WriteUnaligned(disk_offset, bytes);
+    return WriteUnaligned(range, buffers);
   }
   Result<void> Zero(DiskRange range, ZeroHow how);
   Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents);
+  // The first offset that may be something else than zeros: holes of the files are skipped.
+  Result<uint64_t> NextData(DiskRange range);
+  // Shares what is in files, and makes the rest zeros.
+  Result<void> CloneTo(DiskRange range, File& target, uint64_t file_offset);
 
  private:
   // What stands at a disk offset, from there on, in one piece of one layer.
@@ -72,26 +77,37 @@ class Disk::Chain {
 
   explicit Chain(std::vector<std::unique_ptr<Image>> layers) : layers_(std::move(layers)) {}
 
+  static bool Follows(const Piece& before, const Piece& after);
+
   // The piece that starts at `offset`, at most `length` bytes of it. `find_blocks(depth, block,
   // max_count)` gives the run of blocks of a layer; how it looks them up is the caller's choice.
   template <typename FindBlocks>
   Result<Piece> Resolve(uint64_t offset, uint64_t length, FindBlocks&& find_blocks);
+  // The same, which looks up one block at a time.
+  Result<Piece> PieceAt(uint64_t offset, uint64_t length);
 
   // Where a range stands in the top image's file; 0 if it is not in one block that is there, or if
   // telling takes more than one look.
-  uint64_t PlaceIfInOneBlock(uint64_t disk_offset, uint64_t length_bytes) {
+  uint64_t PlaceIfInOneBlock(DiskRange range) {
     const format::BatGeometry& geometry = layers_[0]->geometry();
-    const uint64_t within = geometry.OffsetInBlock(disk_offset);
-    if (length_bytes == 0 || within + length_bytes > geometry.block_size()) return 0;
-    const uint64_t start = layers_[0]->block_map().OffsetIfPresent(geometry.BlockOf(disk_offset));
+    const uint64_t within = geometry.OffsetInBlock(range.disk_offset);
+    if (range.length_bytes == 0 || within + range.length_bytes > geometry.block_size()) return 0;
+    const uint64_t block = geometry.BlockOf(range.disk_offset);
+    const uint64_t start = layers_[0]->block_map().OffsetIfPresent(block);
     return start == 0 ? 0 : start + within;
   }
   void StartReadAhead(DiskRange read);
-  Result<void> ReadSlowly(uint64_t disk_offset, MutableByteSpan buffer);
-  /// As Read, with nothing said about who may write meanwhile.
-  Result<void> ReadUnlocked(uint64_t disk_offset, MutableByteSpan buffer);
-  Result<void> ReadPieces(uint64_t disk_offset, MutableByteSpan buffer);
-  Result<void> ReadData(const Piece& piece, MutableByteSpan buffer);
+  // Calls `use(part)` for the whole range; or for the part of each block, under the block's lock,
+  // where the top image is being written, so that nobody else gets the block's space meanwhile.
+  template <typename Use>
+  Result<void> ForEachPart(DiskRange range, Use&& use);
+  // Calls `use(piece, disk_offset)` for the pieces of a range: those that follow each other in one
+  // file, and those of zeros, in one. Says nothing about who may write meanwhile.
+  template <typename Use>
+  Result<void> ForEachPiece(DiskRange range, Use&& use);
+  Result<void> ReadSlowly(DiskRange range, std::span<const MutableByteSpan> buffers);
+  Result<void> ReadUnlocked(DiskRange range, std::span<const MutableByteSpan> buffers);
+  Result<void> ReadPieces(DiskRange range, std::span<const MutableByteSpan> buffers);
 
   /// The whole sectors of a range, and what is left of it before and behind them.
   struct Sectors {
@@ -100,9 +116,9 @@ class Disk::Chain {
     DiskRange tail;
   };
   Sectors Split(DiskRange range) const;
-  Result<void> WriteUnaligned(uint64_t disk_offset, ByteSpan bytes);
+  Result<void> WriteUnaligned(DiskRange range, std::span<const ByteSpan> buffers);
   /// Writes a part of one sector.
-  Result<void> WriteEdge(uint64_t disk_offset, ByteSpan bytes);
+  Result<void> WriteEdge(uint64_t disk_offset, std::span<const ByteSpan> buffers);
 
   std::vector<std::unique_ptr<Image>> layers_;
   std::unique_ptr<ReadAhead> read_ahead_;  // null where the host reads ahead

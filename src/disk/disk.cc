@@ -5,32 +5,13 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
+#include "bytes/buffer_cursor.h"
 #include "disk/chain.h"
 #include "disk/open_disk.h"
 #include "image/claimed_space.h"
+#include "io/device_checks.h"
 
 namespace vhdx {
-namespace {
-
-std::unexpected<Error> PastTheEnd(const Disk& disk, DiskRange range) {
-  return Fail(ErrorCode::kInvalidArgument,
-              "the " + std::to_string(range.length_bytes) + " bytes at " +
-                  std::to_string(range.disk_offset) +
-                  " reach past the end of the disk, which has " + std::to_string(disk.size_bytes()),
-              disk.name());
-}
-
-Result<void> CheckInside(const Disk& disk, DiskRange range) {
-  if (FitsInside(range.disk_offset, range.length_bytes, disk.size_bytes())) return {};
-  return PastTheEnd(disk, range);
-}
-
-Result<void> CheckWrite(const Disk& disk, DiskRange range) {
-  if (disk.writable()) return CheckInside(disk, range);
-  return Fail(ErrorCode::kReadOnly, "the disk was opened read-only", disk.name());
-}
-
-}  // namespace
 
 Disk::Disk(std::unique_ptr<Chain> chain) : chain_(std::move(chain)) {}
 Disk::~Disk() { static_cast<void>(Close()); }
@@ -68,18 +49,22 @@ uint32_t Disk::physical_sector_size() const {
 }
 bool Disk::writable() const { return chain_->layer(0).writer() != nullptr; }
 
-Result<void> Disk::Read(uint64_t disk_offset, MutableByteSpan buffer) try {
-  if (FitsInside(disk_offset, buffer.size(), Disk::size_bytes())) [[likely]] {
-    return chain_->Read(disk_offset, buffer);
+Result<void> Disk::Read(uint64_t disk_offset, std::span<const MutableByteSpan> buffers) try {
+  const DiskRange range{disk_offset, TotalBytes(buffers)};
+  if (FitsInside(disk_offset, range.length_bytes, Disk::size_bytes())) [[likely]] {
+    return chain_->Read(range, buffers);
   }
-  return PastTheEnd(*this, {disk_offset, buffer.size()});
+  return CheckInside(*this, range);
 } catch (...) {
   return CaughtException();
 }
 
-Result<void> Disk::Write(uint64_t disk_offset, ByteSpan buffer) try {
-  if (auto may = CheckWrite(*this, {disk_offset, buffer.size()}); !may) return may;
-  return chain_->Write(disk_offset, buffer);
+Result<void> Disk::Write(uint64_t disk_offset, std::span<const ByteSpan> buffers,
+                         WriteFlag flag) try {
+  const DiskRange range{disk_offset, TotalBytes(buffers)};
+  if (auto may = CheckWrite(*this, range); !may) return may;
+  auto written = chain_->Write(range, buffers);
+  return written && flag == WriteFlag::kFua ? Disk::Flush() : written;
 } catch (...) {
   return CaughtException();
 }
@@ -98,9 +83,18 @@ Result<void> Disk::Trim(DiskRange range) try {
   return CaughtException();
 }
 
-Result<void> Disk::CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) try {
-  if (auto may = CheckWrite(*this, {disk_offset, source_range.length_bytes}); !may) return may;
-  if (!IsAligned(disk_offset | source_range.length_bytes, logical_sector_size())) {
+Result<void> Disk::CloneTo(DiskRange range, File& target, uint64_t file_offset) try {
+  if (auto inside = CheckInside(*this, range); !inside) return inside;
+  return chain_->CloneTo(range, target, file_offset);
+} catch (...) {
+  return CaughtException();
+}
+
+Result<void> Disk::CloneFrom(uint64_t disk_offset, BlockDevice& source,
+                             DiskRange source_range) try {
+  const DiskRange range{disk_offset, source_range.length_bytes};
+  if (auto may = CheckWrite(*this, range); !may) return may;
+  if (!IsAligned(disk_offset | range.length_bytes, logical_sector_size())) {
     return Fail(ErrorCode::kUnsupported, "only whole sectors can be shared", name());
   }
   return chain_->layer(0).writer()->Clone(disk_offset, source, source_range);
@@ -153,12 +147,25 @@ EngineCounters Disk::counters() const {
 }
 
 Result<std::vector<Extent>> Disk::Extents(DiskRange range, size_t max_extents) try {
-  if (auto inside = CheckInside(*this, range); !inside) {
-    return std::unexpected(std::move(inside.error()));
+  if (auto may = CheckExtents(*this, range, max_extents); !may) {
+    return std::unexpected(std::move(may.error()));
   }
   return chain_->Extents(range, max_extents);
 } catch (...) {
   return CaughtException();
+}
+
+Result<uint64_t> Disk::NextData(DiskRange range) try {
+  if (auto inside = CheckInside(*this, range); !inside) {
+    return std::unexpected(std::move(inside.error()));
+  }
+  return chain_->NextData(range);
+} catch (...) {
+  return CaughtException();
+}
+
+const std::string& Disk::FileOf(uint32_t depth) const {
+  return chain_->layer(depth).info().filename;
 }
 
 bool Disk::Uses(const FileIdentity& file) const {

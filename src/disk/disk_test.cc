@@ -174,7 +174,10 @@ TEST_F(DiskOf, Extents_SayWhereEachByteIs) {
     EXPECT_EQ(extent.present, expected[i].present) << i;
     if (extent.kind == ExtentKind::kData) {
       std::vector<std::byte> bytes(extent.range.length_bytes);
-      ASSERT_TRUE(extent.file->ReadExactAt(extent.file_offset, bytes));
+      auto file = files_.Open(disk->FileOf(extent.depth), {});
+      ASSERT_TRUE(file);
+      ASSERT_EQ((*file)->identity(), extent.place->file);
+      ASSERT_TRUE((*file)->ReadExactAt(extent.place->file_offset, bytes));
       EXPECT_EQ(bytes, ReadFrom(*disk, extent.range)) << i;
     }
     position = extent.range.end();

@@ -276,7 +276,7 @@ TEST_F(DiskWrite, ChildBlockAtTheEndOfTheDisk_HasNoOldBytesBehindIt) {
   EXPECT_EQ(OutcomeOf(disk->Write(2 * kMiB, Filled(512, 1))), "ok");
   const auto extents = disk->Extents({2 * kMiB, 512}, 1);
   ASSERT_TRUE(extents);
-  const uint64_t place = extents->front().file_offset;
+  const uint64_t place = extents->front().place->file_offset;
   ASSERT_LT(place, gap + 4 * kMiB);
   std::vector<std::byte> behind(kMiB);
   ASSERT_TRUE((*files_.Open(kPath, {}))->ReadExactAt(place + kMiB, behind));

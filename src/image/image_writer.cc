@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bytes/arithmetic.h"
+#include "bytes/buffer_cursor.h"
 #include "format/layout.h"
 #include "io/holes.h"
 
@@ -37,20 +38,22 @@ ImageWriter::ImageWriter(const Journal::Parts& parts, const WriteLimits& limits,
       locks_(std::make_unique<BlockLocks>()) {}
 
 Result<void> ImageWriter::WriteWithin(
-    uint64_t disk_offset, ByteSpan bytes,
+    DiskRange range, std::span<const ByteSpan> buffers,
     const std::function<Result<void>(uint64_t disk_offset, MutableByteSpan sector)>& read) {
   if (auto started = journal_.Start(); !started) return started;
-  const uint64_t start = AlignDown(disk_offset, geometry_.logical_sector_size());
+  const uint64_t start = AlignDown(range.disk_offset, geometry_.logical_sector_size());
   std::vector<std::byte> sector(geometry_.logical_sector_size());
   const Part part{.block = geometry_.BlockOf(start),
                   .within = geometry_.OffsetInBlock(start),
                   .length_bytes = sector.size()};
   const ExclusiveLock lock(LockOf(part.block));
   if (auto got = read(start, sector); !got) return got;
-  std::ranges::copy(bytes, sector.begin() + static_cast<ptrdiff_t>(disk_offset - start));
+  auto target = sector.begin() + static_cast<ptrdiff_t>(range.disk_offset - start);
+  for (const ByteSpan bytes : buffers) target = std::ranges::copy(bytes, target).out;
   auto entry = block_map_.Entry(geometry_.PayloadIndex(part.block));
   if (!entry) return std::unexpected(std::move(entry.error()));
-  const Contents contents{.bytes = sector};
+  const ByteSpan whole(sector);
+  const Contents contents{.buffers = {&whole, 1}};
   return HasData(*entry) ? ChangeInPlace(part, contents, *entry)
                          : GivePlace(part, contents, *entry);
 }
@@ -63,9 +66,11 @@ Result<void> ImageWriter::Trim(DiskRange range) {
   return Change(range, {.kind = Contents::Kind::kTrim});
 }
 
-Result<void> ImageWriter::Clone(uint64_t disk_offset, File& source, FileRange source_range) {
+Result<void> ImageWriter::Clone(uint64_t disk_offset, BlockDevice& source, DiskRange source_range) {
   return Change({disk_offset, source_range.length_bytes},
-                {.kind = Contents::Kind::kClone, .source = &source, .source_range = source_range});
+                {.kind = Contents::Kind::kClone,
+                 .source = &source,
+                 .source_offset = source_range.disk_offset});
 }
 
 void ImageWriter::CountInto(EngineCounters& counters) const {
@@ -98,11 +103,15 @@ Result<void> ImageWriter::Change(DiskRange range, const Contents& contents) {
 
 Result<void> ImageWriter::ChangeParts(DiskRange range, const Contents& contents,
                                       FreedSpace& freed) {
+  BufferCursor<ByteSpan> cursor(contents.buffers);
   for (uint64_t done = 0; done < range.length_bytes;) {
     const uint64_t at = range.disk_offset + done;
-    Part part{.block = geometry_.BlockOf(at), .within = geometry_.OffsetInBlock(at), .done = done};
+    Part part{.block = geometry_.BlockOf(at), .within = geometry_.OffsetInBlock(at)};
     part.length_bytes = std::min(range.length_bytes - done, geometry_.block_size() - part.within);
-    if (auto changed = ChangePart(part, contents, freed); !changed) return changed;
+    Contents of_part = contents;
+    if (!of_part.buffers.empty()) of_part.buffers = cursor.Take(part.length_bytes);
+    of_part.source_offset += done;
+    if (auto changed = ChangePart(part, of_part, freed); !changed) return changed;
     if (freed.size() == kMostFreed) {
       if (auto gave = GiveBack(freed); !gave) return gave;
     }
@@ -305,10 +314,10 @@ Result<void> ImageWriter::Put(const Part& part, const Contents& contents, uint64
   switch (contents.kind) {
     case Contents::Kind::kBytes:
       payload_bytes_.fetch_add(part.length_bytes, std::memory_order_relaxed);
-      return file_.WriteAt(file_offset, contents.bytes.subspan(part.done, part.length_bytes));
+      return file_.WriteAt(file_offset, contents.buffers);
     case Contents::Kind::kClone:
-      return file_.CloneRange(file_offset, *contents.source,
-                              {contents.source_range.file_offset + part.done, part.length_bytes});
+      return contents.source->CloneTo({contents.source_offset, part.length_bytes}, file_,
+                                      file_offset);
     case Contents::Kind::kZeroes:
       break;
     case Contents::Kind::kTrim:

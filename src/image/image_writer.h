@@ -46,30 +46,31 @@ class ImageWriter {
   // Most writes go to one block that is in the file. They are over in one look and one call of the
   // file, here: returning from a system call, a processor that guards against speculation
   // mispredicts every return.
-  Result<void> Write(uint64_t disk_offset, ByteSpan bytes) {
-    const uint64_t within = geometry_.OffsetInBlock(disk_offset);
-    if (within + bytes.size() <= geometry_.block_size() && !bytes.empty() && journal_.IsOpen()) {
-      const uint64_t block = geometry_.BlockOf(disk_offset);
+  Result<void> Write(DiskRange range, std::span<const ByteSpan> buffers) {
+    const uint64_t within = geometry_.OffsetInBlock(range.disk_offset);
+    const uint64_t length = range.length_bytes;
+    if (within + length <= geometry_.block_size() && length > 0 && journal_.IsOpen()) {
+      const uint64_t block = geometry_.BlockOf(range.disk_offset);
       const SharedLock lock(LockOf(block));
       if (const uint64_t start = block_map_.OffsetIfPresent(block); start != 0) {
-        payload_bytes_.fetch_add(bytes.size(), std::memory_order_relaxed);
-        auto written = file_.WriteAt(start + within, bytes);
+        payload_bytes_.fetch_add(length, std::memory_order_relaxed);
+        auto written = file_.WriteAt(start + within, buffers);
         journal_.NoteWrite();
         return written;
       }
     }
-    return Change({disk_offset, bytes.size()}, {.bytes = bytes});
+    return Change(range, {.buffers = buffers});
   }
   /// Replaces bytes inside one sector, of which `read` gives the rest. Nobody else changes the
   /// sector between that and the writing: what another request wrote to the rest of it stays.
   Result<void> WriteWithin(
-      uint64_t disk_offset, ByteSpan bytes,
+      DiskRange range, std::span<const ByteSpan> buffers,
       const std::function<Result<void>(uint64_t disk_offset, MutableByteSpan sector)>& read);
   /// Both read as zeros afterwards; a trim gives back what space it can.
   Result<void> WriteZeroes(DiskRange range);
   Result<void> Trim(DiskRange range);
   /// Shares bytes of `source`; kUnsupported where the host cannot.
-  Result<void> Clone(uint64_t disk_offset, File& source, FileRange source_range);
+  Result<void> Clone(uint64_t disk_offset, BlockDevice& source, DiskRange source_range);
   Result<void> Flush() { return journal_.Flush(); }
   Result<void> Close() { return journal_.Close(); }
 
@@ -82,15 +83,14 @@ class ImageWriter {
     uint64_t block = 0;
     uint64_t within = 0;  // bytes from the start of the block
     uint64_t length_bytes = 0;
-    uint64_t done = 0;  // bytes of the request before it
   };
   // What is to stand in a part: puts it at an offset of the file.
   struct Contents {
     enum class Kind : uint8_t { kBytes, kClone, kZeroes, kTrim };
     Kind kind = Kind::kBytes;
-    ByteSpan bytes = {};
-    File* source = nullptr;
-    FileRange source_range = {};
+    std::span<const ByteSpan> buffers = {};  // kBytes
+    BlockDevice* source = nullptr;           // kClone
+    uint64_t source_offset = 0;              // kClone
     bool zeros() const { return kind == Kind::kZeroes || kind == Kind::kTrim; }
   };
 

@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/buffer_cursor.h"
 #include "bytes/endian.h"
 #include "bytes/zeros.h"
 #include "format/layout.h"
+#include "io/device_checks.h"
 
 namespace vhdx {
 namespace {
@@ -37,12 +39,12 @@ Result<void> FillWithZeros(File& file, FileRange range) {
   return {};
 }
 
-Result<bool> ReadsAsZeros(File& source, FileRange range) {
+Result<bool> ReadsAsZeros(BlockDevice& source, DiskRange range) {
   std::vector<std::byte> buffer(std::min(range.length_bytes, kZeroPiece));
   uint64_t look = kFirstLook;
   for (uint64_t done = 0; done < range.length_bytes; look = kZeroPiece) {
     const auto bytes = std::span(buffer).first(std::min(look, range.length_bytes - done));
-    if (auto read = source.ReadExactAt(range.file_offset + done, bytes); !read) {
+    if (auto read = source.Read(range.disk_offset + done, bytes); !read) {
       return std::unexpected(std::move(read.error()));
     }
     if (!IsAllZero(bytes)) return false;
@@ -94,15 +96,6 @@ void NewDisk::SetSize(uint64_t size_bytes) {
 
 // -- Writing --
 
-Result<void> NewDisk::CheckInside(DiskRange range) const {
-  if (FitsInside(range.disk_offset, range.length_bytes, size_bytes())) return {};
-  return Fail(ErrorCode::kInvalidArgument,
-              "the " + std::to_string(range.length_bytes) + " bytes at " +
-                  std::to_string(range.disk_offset) +
-                  " reach past the end of the disk, which has " + std::to_string(size_bytes()),
-              name());
-}
-
 NewDisk::Piece NewDisk::PieceAt(DiskRange range) const {
   const uint64_t within = geometry_.OffsetInBlock(range.disk_offset);
   return {.block = geometry_.BlockOf(range.disk_offset),
@@ -138,22 +131,23 @@ uint64_t NewDisk::TakePlace(uint64_t block) {
   return BatEntry(entry).file_offset();
 }
 
-Result<void> NewDisk::Write(uint64_t disk_offset, ByteSpan buffer) {
-  if (auto inside = CheckInside({disk_offset, buffer.size()}); !inside) return inside;
-  while (!buffer.empty()) {
-    const Piece piece = PieceAt({disk_offset, buffer.size()});
+Result<void> NewDisk::Write(uint64_t disk_offset, std::span<const ByteSpan> buffers, WriteFlag) {
+  DiskRange left{disk_offset, TotalBytes(buffers)};
+  if (auto inside = CheckInside(*this, left); !inside) return inside;
+  BufferCursor<ByteSpan> cursor(buffers);
+  while (left.length_bytes > 0) {
+    const Piece piece = PieceAt(left);
     const uint64_t file_offset = TakePlace(piece.block) + piece.offset_in_block;
-    if (auto written = file_.WriteAt(file_offset, buffer.first(piece.length_bytes)); !written) {
+    if (auto written = file_.WriteAt(file_offset, cursor.Take(piece.length_bytes)); !written) {
       return written;
     }
-    disk_offset += piece.length_bytes;
-    buffer = buffer.subspan(piece.length_bytes);
+    left = {left.disk_offset + piece.length_bytes, left.length_bytes - piece.length_bytes};
   }
   return {};
 }
 
 Result<void> NewDisk::WriteZeroes(DiskRange range) {
-  if (auto inside = CheckInside(range); !inside) return inside;
+  if (auto inside = CheckInside(*this, range); !inside) return inside;
   while (range.length_bytes != 0) {
     const Piece piece = PieceAt(range);
     if (const uint64_t place = FindPlace(piece.block); place != 0) {
@@ -165,14 +159,15 @@ Result<void> NewDisk::WriteZeroes(DiskRange range) {
   return {};
 }
 
-Result<void> NewDisk::CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) {
-  if (auto inside = CheckInside({disk_offset, source_range.length_bytes}); !inside) return inside;
+Result<void> NewDisk::CloneFrom(uint64_t disk_offset, BlockDevice& source, DiskRange source_range) {
+  const DiskRange target{disk_offset, source_range.length_bytes};
+  if (auto inside = CheckInside(*this, target); !inside) return inside;
   if (!file_.capabilities().clone_range) {
     return Fail(ErrorCode::kUnsupported, "the host cannot share bytes between these files", name());
   }
-  for (uint64_t done = 0; done < source_range.length_bytes;) {
-    const Piece piece = PieceAt({disk_offset + done, source_range.length_bytes - done});
-    const FileRange from{source_range.file_offset + done, piece.length_bytes};
+  for (uint64_t done = 0; done < target.length_bytes;) {
+    const Piece piece = PieceAt({disk_offset + done, target.length_bytes - done});
+    const DiskRange from{source_range.disk_offset + done, piece.length_bytes};
     done += piece.length_bytes;
     if (FindPlace(piece.block) == 0) {
       auto zeros = ReadsAsZeros(source, from);
@@ -182,13 +177,13 @@ Result<void> NewDisk::CloneFrom(uint64_t disk_offset, File& source, FileRange so
         continue;
       }
     }
-    auto cloned = file_.CloneRange(TakePlace(piece.block) + piece.offset_in_block, source, from);
+    auto cloned = source.CloneTo(from, file_, TakePlace(piece.block) + piece.offset_in_block);
     if (!cloned) return cloned;
   }
   return {};
 }
 
-Result<void> NewDisk::Read(uint64_t, MutableByteSpan) {
+Result<void> NewDisk::Read(uint64_t, std::span<const MutableByteSpan>) {
   return Fail(ErrorCode::kUnsupported, "a disk that is being made can only be written", name());
 }
 

@@ -46,19 +46,23 @@ class NewDisk final : public BlockDevice {
   uint32_t logical_sector_size() const override { return geometry_.logical_sector_size(); }
   uint32_t physical_sector_size() const override { return image_.parameters.physical_sector_size; }
   bool writable() const override { return true; }
-  Result<void> Write(uint64_t disk_offset, ByteSpan buffer) override;
+  using BlockDevice::Read;
+  using BlockDevice::Write;
+  Result<void> Write(uint64_t disk_offset, std::span<const ByteSpan> buffers,
+                     WriteFlag flag) override;
   Result<void> WriteZeroes(DiskRange range) override;
   Result<void> Trim(DiskRange range) override { return WriteZeroes(range); }
   /// Nothing can be durable before Finish.
   Result<void> Flush() override { return {}; }
   bool Uses(const FileIdentity& file) const override { return file == file_.identity(); }
   /// Blocks that are all zeros in `source` are left out, as if they had been copied.
-  Result<void> CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) override;
+  Result<void> CloneFrom(uint64_t disk_offset, BlockDevice& source,
+                         DiskRange source_range) override;
   /// Bytes of CloneFrom that were zeros, and were left out.
   uint64_t zeros_not_cloned() const { return zeros_not_cloned_; }
 
   // It can only be written: kUnsupported.
-  Result<void> Read(uint64_t disk_offset, MutableByteSpan buffer) override;
+  Result<void> Read(uint64_t disk_offset, std::span<const MutableByteSpan> buffers) override;
   Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) override;
 
  private:
@@ -73,7 +77,6 @@ class NewDisk final : public BlockDevice {
   NewDisk(File& file, NewImage image, bool size_is_known);
 
   bool is_fixed() const { return image_.parameters.leave_blocks_allocated; }
-  Result<void> CheckInside(DiskRange range) const;
   Piece PieceAt(DiskRange range) const;
   uint64_t FixedPlace(uint64_t block) const {
     return first_block_offset_ + geometry_.BlockStart(block);

@@ -133,13 +133,38 @@ TEST_F(NewDiskIn, FixedDisk_HasEveryBlockAndALastOneThatIsWhole) {
   EXPECT_EQ(TextAt(kFirstBlock + 4097 * kMiB, 4), "here");
 }
 
+class DiskOfZeros final : public BlockDevice {
+ public:
+  const std::string& name() const override { return name_; }
+  uint64_t size_bytes() const override { return 8 * kMiB; }
+  uint32_t logical_sector_size() const override { return 512; }
+  uint32_t physical_sector_size() const override { return 512; }
+  bool writable() const override { return false; }
+  bool Uses(const FileIdentity&) const override { return false; }
+  Result<void> Read(uint64_t, std::span<const MutableByteSpan> buffers) override {
+    for (const MutableByteSpan buffer : buffers) std::ranges::fill(buffer, std::byte{0});
+    return {};
+  }
+  Result<void> Write(uint64_t, std::span<const ByteSpan>, WriteFlag) override { return ReadOnly(); }
+  Result<void> WriteZeroes(DiskRange) override { return ReadOnly(); }
+  Result<void> Trim(DiskRange) override { return ReadOnly(); }
+  Result<void> Flush() override { return {}; }
+  Result<std::vector<Extent>> Extents(DiskRange range, size_t) override {
+    return std::vector<Extent>{{.range = range}};
+  }
+
+ private:
+  static std::unexpected<Error> ReadOnly() { return Fail(ErrorCode::kReadOnly, "read-only"); }
+
+  const std::string name_ = "zeros";
+};
+
 TEST_F(NewDiskIn, ZerosThatAreCloned_AreLeftOutAndCounted) {
   MemoryFile sharing(std::make_shared<testing::MemoryContents>(),
                      {.capabilities = {.writable = true, .punch_hole = true, .clone_range = true}});
   auto disk = NewDisk::Begin(sharing, Describe(8 * kMiB));
   ASSERT_TRUE(disk);
-  MemoryFile source;
-  ASSERT_TRUE(source.Resize(4 * kMiB));
+  DiskOfZeros source;
   EXPECT_EQ(OutcomeOf((*disk)->CloneFrom(0, source, {0, 4 * kMiB})), "ok");
   EXPECT_EQ((*disk)->zeros_not_cloned(), 4 * kMiB);
 }

@@ -8,7 +8,9 @@
 #include <limits>
 #include <utility>
 
+#include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
+#include "io/device_checks.h"
 #include "io/host_random.h"
 
 namespace vhdx {
@@ -86,8 +88,39 @@ Result<void> FileSystem::FillRandom(MutableByteSpan bytes) { return FillWithHost
 
 // -- BlockDevice --
 
-Result<void> BlockDevice::CloneFrom(uint64_t, File&, FileRange) {
-  return Fail(ErrorCode::kUnsupported, "this device cannot share the bytes of a file", name());
+Result<uint64_t> BlockDevice::NextData(DiskRange range) {
+  if (auto inside = CheckInside(*this, range); !inside) {
+    return std::unexpected(std::move(inside.error()));
+  }
+  return range.disk_offset;
+}
+
+const std::string& BlockDevice::FileOf(uint32_t) const { return name(); }
+
+Result<void> BlockDevice::CloneTo(DiskRange, File&, uint64_t) {
+  return Fail(ErrorCode::kUnsupported, "this device cannot share its bytes with a file", name());
+}
+
+Result<void> BlockDevice::CloneFrom(uint64_t, BlockDevice&, DiskRange) {
+  return Fail(ErrorCode::kUnsupported, "this device cannot share the bytes of another", name());
+}
+
+Result<void> CheckInside(const BlockDevice& device, DiskRange range) {
+  if (FitsInside(range.disk_offset, range.length_bytes, device.size_bytes())) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              Format("the {} bytes at {} reach past the end of the disk, which has {}",
+                     range.length_bytes, range.disk_offset, device.size_bytes()),
+              device.name());
+}
+
+Result<void> CheckWrite(const BlockDevice& device, DiskRange range) {
+  if (device.writable()) return CheckInside(device, range);
+  return Fail(ErrorCode::kReadOnly, "the disk was opened read-only", device.name());
+}
+
+Result<void> CheckExtents(const BlockDevice& device, DiskRange range, size_t max_extents) {
+  if (max_extents > 0) return CheckInside(device, range);
+  return Fail(ErrorCode::kInvalidArgument, "a list of extents needs room for one", device.name());
 }
 
 }  // namespace vhdx

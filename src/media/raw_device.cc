@@ -6,6 +6,10 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
+#include "bytes/buffer_cursor.h"
+#include "bytes/formatting.h"
+#include "bytes/zeros.h"
+#include "io/device_checks.h"
 
 namespace vhdx {
 
@@ -34,47 +38,90 @@ uint32_t RawDevice::logical_sector_size() const {
 uint32_t RawDevice::physical_sector_size() const { return RawDevice::logical_sector_size(); }
 bool RawDevice::writable() const { return file_.capabilities().writable; }
 
-Result<void> RawDevice::Read(uint64_t disk_offset, MutableByteSpan buffer) try {
-  if (!FitsInside(disk_offset, buffer.size(), size_bytes())) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "the " + std::to_string(buffer.size()) + " bytes at " +
-                    std::to_string(disk_offset) + " reach past the end of the disk, which has " +
-                    std::to_string(size_bytes()),
-                name());
+FileRange RawDevice::InFile(DiskRange range) const {
+  const uint64_t start = std::min(range.disk_offset, file_size_);
+  return {start, std::min(range.end(), file_size_) - start};
+}
+
+Result<void> RawDevice::Read(uint64_t disk_offset, std::span<const MutableByteSpan> buffers) try {
+  const DiskRange range{disk_offset, TotalBytes(buffers)};
+  if (auto inside = CheckInside(*this, range); !inside) return inside;
+  if (range.length_bytes == 0) return {};
+  const FileRange in_file = InFile(range);
+  if (in_file.length_bytes == range.length_bytes) [[likely]] {
+    return file_.ReadExactAt(disk_offset, buffers, range.length_bytes);
   }
-  if (disk_offset + buffer.size() <= file_size_) return file_.ReadExactAt(disk_offset, buffer);
-  const uint64_t in_file = file_size_ - std::min(disk_offset, file_size_);
-  std::ranges::fill(buffer.subspan(in_file), std::byte{0});
-  return file_.ReadExactAt(disk_offset, buffer.first(in_file));
+  BufferCursor<MutableByteSpan> cursor(buffers);
+  const auto stored = cursor.Take(in_file.length_bytes);
+  auto read = file_.ReadExactAt(in_file.file_offset, stored, in_file.length_bytes);
+  for (const MutableByteSpan padding : cursor.Take(range.length_bytes - in_file.length_bytes)) {
+    std::ranges::fill(padding, std::byte{0});
+  }
+  return read;
 } catch (...) {
   return CaughtException();
 }
 
-Result<void> RawDevice::Write(uint64_t disk_offset, ByteSpan buffer) try {
-  return file_.WriteAt(disk_offset, buffer);
+Result<void> RawDevice::Write(uint64_t disk_offset, std::span<const ByteSpan> buffers,
+                              WriteFlag flag) try {
+  const DiskRange range{disk_offset, TotalBytes(buffers)};
+  if (auto may = CheckWrite(*this, range); !may) return may;
+  if (range.length_bytes == 0) return {};
+  const FileRange in_file = InFile(range);
+  if (in_file.length_bytes == range.length_bytes) [[likely]] {
+    if (auto written = file_.WriteAt(disk_offset, buffers); !written) return written;
+  } else if (auto written = WriteUpToPadding(in_file, range, buffers); !written) {
+    return written;
+  }
+  return flag == WriteFlag::kFua ? file_.Sync() : Result<void>{};
 } catch (...) {
   return CaughtException();
+}
+
+Result<void> RawDevice::WriteUpToPadding(FileRange in_file, DiskRange range,
+                                         std::span<const ByteSpan> buffers) {
+  BufferCursor<ByteSpan> padding(buffers);
+  static_cast<void>(padding.Take(in_file.length_bytes));
+  for (const ByteSpan bytes : padding.Take(range.length_bytes - in_file.length_bytes)) {
+    if (IsAllZero(bytes)) continue;
+    return Fail(ErrorCode::kInvalidArgument,
+                Format("the file ends at {}, and what follows can only be zeros", file_size_),
+                name());
+  }
+  if (in_file.length_bytes == 0) return {};
+  BufferCursor<ByteSpan> stored(buffers);
+  return file_.WriteAt(in_file.file_offset, stored.Take(in_file.length_bytes));
 }
 
 Result<void> RawDevice::WriteZeroes(DiskRange range) try {
-  return file_.ZeroRange({range.disk_offset, range.length_bytes});
+  if (auto may = CheckWrite(*this, range); !may) return may;
+  const FileRange in_file = InFile(range);
+  return in_file.length_bytes == 0 ? Result<void>{} : file_.ZeroRange(in_file);
 } catch (...) {
   return CaughtException();
 }
 
 Result<void> RawDevice::Trim(DiskRange range) try {
-  auto punched = file_.PunchHole({range.disk_offset, range.length_bytes});
+  if (auto may = CheckWrite(*this, range); !may) return may;
+  const FileRange in_file = InFile(range);
+  if (in_file.length_bytes == 0) return {};
+  auto punched = file_.PunchHole(in_file);
   if (!punched && punched.error().code == ErrorCode::kUnsupported) return WriteZeroes(range);
   return punched;
 } catch (...) {
   return CaughtException();
 }
 
-Result<void> RawDevice::Flush() try { return file_.Sync(); } catch (...) {
+Result<void> RawDevice::Flush() try {
+  return writable() ? file_.Sync() : Result<void>{};
+} catch (...) {
   return CaughtException();
 }
 
 Result<std::vector<Extent>> RawDevice::Extents(DiskRange range, size_t max_extents) try {
+  if (auto may = CheckExtents(*this, range, max_extents); !may) {
+    return std::unexpected(std::move(may.error()));
+  }
   std::vector<Extent> extents;
   uint64_t position = range.disk_offset;
   while (position < range.end() && extents.size() < max_extents) {
@@ -91,8 +138,7 @@ Result<std::vector<Extent>> RawDevice::Extents(DiskRange range, size_t max_exten
       end = std::max(*hole, position + 1);
       extent.kind = ExtentKind::kData;
       extent.present = true;
-      extent.file = &file_;
-      extent.file_offset = position;
+      extent.place = {file_.identity(), position};
     }
     extent.range.length_bytes = std::min(end, range.end()) - position;
     position += extent.range.length_bytes;
@@ -111,8 +157,37 @@ Result<std::vector<Extent>> RawDevice::Extents(DiskRange range, size_t max_exten
 
 bool RawDevice::Uses(const FileIdentity& file) const { return file_.identity() == file; }
 
-Result<void> RawDevice::CloneFrom(uint64_t disk_offset, File& source, FileRange source_range) try {
-  return file_.CloneRange(disk_offset, source, source_range);
+Result<uint64_t> RawDevice::NextData(DiskRange range) try {
+  if (auto inside = CheckInside(*this, range); !inside) {
+    return std::unexpected(std::move(inside.error()));
+  }
+  if (range.disk_offset >= file_size_) return range.end();
+  auto data = file_.NextData(range.disk_offset);
+  if (!data) return data;
+  return *data < file_size_ ? std::min(*data, range.end()) : range.end();
+} catch (...) {
+  return CaughtException();
+}
+
+Result<void> RawDevice::CloneTo(DiskRange range, File& target, uint64_t file_offset) try {
+  if (auto inside = CheckInside(*this, range); !inside) return inside;
+  const FileRange in_file = InFile(range);
+  if (in_file.length_bytes != range.length_bytes) {
+    return Fail(ErrorCode::kUnsupported, "padding cannot be shared", name());
+  }
+  return target.CloneRange(file_offset, file_, in_file);
+} catch (...) {
+  return CaughtException();
+}
+
+Result<void> RawDevice::CloneFrom(uint64_t disk_offset, BlockDevice& source,
+                                  DiskRange source_range) try {
+  const DiskRange range{disk_offset, source_range.length_bytes};
+  if (auto may = CheckWrite(*this, range); !may) return may;
+  if (InFile(range).length_bytes != range.length_bytes) {
+    return Fail(ErrorCode::kUnsupported, "padding cannot be shared", name());
+  }
+  return source.CloneTo(source_range, file_, disk_offset);
 } catch (...) {
   return CaughtException();
 }

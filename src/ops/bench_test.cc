@@ -41,7 +41,10 @@ class RecordingDevice final : public BlockDevice {
   uint32_t physical_sector_size() const override { return 512; }
   bool writable() const override { return false; }
   bool Uses(const FileIdentity&) const override { return false; }
-  Result<void> Read(uint64_t disk_offset, MutableByteSpan buffer) override {
+  using BlockDevice::Read;
+  using BlockDevice::Write;
+  Result<void> Read(uint64_t disk_offset, std::span<const MutableByteSpan> buffers) override {
+    const MutableByteSpan buffer = buffers.front();
     const std::scoped_lock lock(mutex_);
     if (offsets_.size() >= fail_from_) return Fail(ErrorCode::kIo, "broken", name_);
     EXPECT_LE(disk_offset + buffer.size(), size_);
@@ -49,7 +52,8 @@ class RecordingDevice final : public BlockDevice {
     offsets_.push_back(disk_offset);
     return {};
   }
-  Result<void> Write(uint64_t disk_offset, ByteSpan buffer) override {
+  Result<void> Write(uint64_t disk_offset, std::span<const ByteSpan> buffers, WriteFlag) override {
+    const ByteSpan buffer = buffers.front();
     const std::scoped_lock lock(mutex_);
     if (writes_.size() >= fail_from_) return Fail(ErrorCode::kNoSpace, "full", name_);
     EXPECT_LE(disk_offset + buffer.size(), size_);

@@ -57,10 +57,7 @@ class Side {
 };
 
 // The very same bytes of the very same file: a parent that two children share.
-bool AreOneAndTheSame(const Extent& a, const Extent& b) {
-  return a.kind == ExtentKind::kData && b.kind == ExtentKind::kData &&
-         a.file_offset == b.file_offset && a.file->identity() == b.file->identity();
-}
+bool AreOneAndTheSame(const Extent& a, const Extent& b) { return a.place && a.place == b.place; }
 
 // Hands out, in order and to any number of threads, what the extents alone do not tell to be equal.
 class PieceQueue {

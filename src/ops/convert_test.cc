@@ -232,11 +232,12 @@ class DiskWrittenMeanwhile final : public BlockDevice {
   uint32_t logical_sector_size() const override { return disk_.logical_sector_size(); }
   uint32_t physical_sector_size() const override { return disk_.physical_sector_size(); }
   bool writable() const override { return disk_.writable(); }
-  Result<void> Read(uint64_t disk_offset, MutableByteSpan buffer) override {
-    return disk_.Read(disk_offset, buffer);
+  Result<void> Read(uint64_t disk_offset, std::span<const MutableByteSpan> buffers) override {
+    return disk_.Read(disk_offset, buffers);
   }
-  Result<void> Write(uint64_t disk_offset, ByteSpan buffer) override {
-    return disk_.Write(disk_offset, buffer);
+  Result<void> Write(uint64_t disk_offset, std::span<const ByteSpan> buffers,
+                     WriteFlag flag) override {
+    return disk_.Write(disk_offset, buffers, flag);
   }
   Result<void> WriteZeroes(DiskRange range) override { return disk_.WriteZeroes(range); }
   Result<void> Trim(DiskRange range) override { return disk_.Trim(range); }
@@ -247,6 +248,10 @@ class DiskWrittenMeanwhile final : public BlockDevice {
     EXPECT_TRUE(disk_.Flush());
     EXPECT_TRUE(disk_.Write(9 * kMiB, std::vector<std::byte>(kMiB, std::byte{'Z'})));
     return extents;
+  }
+  Result<uint64_t> NextData(DiskRange range) override { return disk_.NextData(range); }
+  Result<void> CloneTo(DiskRange range, File& target, uint64_t file_offset) override {
+    return disk_.CloneTo(range, target, file_offset);
   }
   bool Uses(const FileIdentity& file) const override { return disk_.Uses(file); }
 
@@ -260,7 +265,7 @@ TEST_F(ConvertIn, SourceThatIsWrittenMeanwhile_NeverGivesAnotherBlocksBytes) {
   auto disk = *Disk::Open(files_, "/vm/disk.vhdx", {.access = DiskAccess::kReadWrite});
   ASSERT_TRUE(disk->Write(2 * kMiB, std::vector<std::byte>(kMiB, std::byte{'c'})));
   ASSERT_TRUE(disk->Flush());
-  const uint64_t place = disk->Extents({2 * kMiB, kMiB}, 1)->front().file_offset;
+  const uint64_t place = disk->Extents({2 * kMiB, kMiB}, 1)->front().place->file_offset;
 
   DiskWrittenMeanwhile source(*disk);
   const auto contents = files_.AddFile("/vm/copy.raw");
@@ -269,7 +274,7 @@ TEST_F(ConvertIn, SourceThatIsWrittenMeanwhile_NeverGivesAnotherBlocksBytes) {
   const auto report = CopyContents(source, *target, {.target = TargetContents::kZeros});
   ASSERT_TRUE(report) << ToString(report.error());
   EXPECT_EQ(report->cloned_bytes, 0U);
-  ASSERT_EQ(disk->Extents({9 * kMiB, kMiB}, 1)->front().file_offset, place)
+  ASSERT_EQ(disk->Extents({9 * kMiB, kMiB}, 1)->front().place->file_offset, place)
       << "no space was reused";
   std::vector<std::byte> copied(kMiB);
   ASSERT_TRUE(target->Read(2 * kMiB, copied));

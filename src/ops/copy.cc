@@ -48,7 +48,6 @@ class ExtentQueue {
       piece.range.length_bytes = std::min(limit, extent.range.length_bytes);
       extent.range.disk_offset += piece.range.length_bytes;
       extent.range.length_bytes -= piece.range.length_bytes;
-      extent.file_offset += piece.range.length_bytes;
       if (extent.range.length_bytes == 0) ++next_;
       if (data || want_zeros_) return piece;
       skipped_bytes_ += piece.range.length_bytes;
@@ -86,7 +85,6 @@ class Copier {
       : source_(source),
         target_(target),
         target_is_zero_(options.target == TargetContents::kZeros),
-        source_may_change_(source.writable()),
         control_(control),
         queue_(source, !target_is_zero_),
         meter_(control, source.size_bytes()) {}
@@ -117,25 +115,25 @@ class Copier {
 
   Result<void> CopyPiece(const Extent& piece, std::span<std::byte> buffer) {
     if (piece.kind != ExtentKind::kData) return target_.Trim(piece.range);
-    auto cloned = TryClone(piece);
+    auto cloned = TryClone(piece.range);
     if (!cloned) return std::unexpected(std::move(cloned.error()));
     if (*cloned) return {};
-    for (uint64_t done = 0; done < piece.range.length_bytes;) {
-      auto step = CopySome(piece, done, buffer);
+    for (DiskRange left = piece.range; left.length_bytes > 0;) {
+      auto step = CopySome(left, buffer);
       if (!step) return std::unexpected(std::move(step.error()));
-      done += *step;
+      left = {left.disk_offset + *step, left.length_bytes - *step};
     }
     return {};
   }
 
-  Result<bool> TryClone(const Extent& piece) {
-    const bool aligned = IsAligned(
-        piece.range.disk_offset | piece.range.length_bytes | piece.file_offset, kHoleUnit);
-    if (!aligned || !may_clone_.load(std::memory_order_relaxed)) return false;
-    auto cloned = target_.CloneFrom(piece.range.disk_offset, *piece.file,
-                                    {piece.file_offset, piece.range.length_bytes});
+  Result<bool> TryClone(const DiskRange& range) {
+    if (!IsAligned(range.disk_offset | range.length_bytes, kHoleUnit) ||
+        !may_clone_.load(std::memory_order_relaxed)) {
+      return false;
+    }
+    auto cloned = target_.CloneFrom(range.disk_offset, source_, range);
     if (cloned) {
-      cloned_ += piece.range.length_bytes;
+      cloned_ += range.length_bytes;
       return true;
     }
     if (cloned.error().code != ErrorCode::kUnsupported) {
@@ -145,33 +143,24 @@ class Copier {
     return false;
   }
 
-  // Copies from `done` bytes into the piece on, up to a buffer's worth; returns how far it came.
-  Result<uint64_t> CopySome(const Extent& piece, uint64_t done, std::span<std::byte> buffer) {
-    const uint64_t left = piece.range.length_bytes - done;
-    const uint64_t disk_offset = piece.range.disk_offset + done;
-    auto hole = HoleAt(piece, done);
-    if (!hole) return std::unexpected(std::move(hole.error()));
-    if (*hole != 0) {
-      if (auto zeroed = PutZeros({disk_offset, *hole}); !zeroed) {
-        return std::unexpected(std::move(zeroed.error()));
+  // Copies from the start of the range on, up to a buffer's worth; returns how far it came.
+  Result<uint64_t> CopySome(DiskRange range, std::span<std::byte> buffer) {
+    auto data = source_.NextData(range);
+    if (!data) return data;
+    if (const uint64_t zeros = *data - range.disk_offset; zeros > 0) {
+      if (auto put = PutZeros({range.disk_offset, zeros}); !put) {
+        return std::unexpected(std::move(put.error()));
       }
-      return *hole;
+      return zeros;
     }
-    const auto bytes = buffer.first(std::min<uint64_t>(buffer.size(), left));
-    if (auto read = source_.Read(disk_offset, bytes); !read) {
+    const auto bytes = buffer.first(std::min<uint64_t>(buffer.size(), range.length_bytes));
+    if (auto read = source_.Read(range.disk_offset, bytes); !read) {
       return std::unexpected(std::move(read.error()));
     }
-    if (auto put = Put(disk_offset, bytes); !put) return std::unexpected(std::move(put.error()));
+    if (auto put = Put(range.disk_offset, bytes); !put) {
+      return std::unexpected(std::move(put.error()));
+    }
     return bytes.size();
-  }
-
-  // The length of the hole of the source's file at `done` bytes into the piece, or 0.
-  Result<uint64_t> HoleAt(const Extent& piece, uint64_t done) const {
-    if (source_may_change_) return 0;
-    const uint64_t start = piece.file_offset + done;
-    auto data = piece.file->NextData(start);
-    if (!data) return std::unexpected(std::move(data.error()));
-    return std::min(*data - start, piece.range.length_bytes - done);
   }
 
   Result<void> Put(uint64_t disk_offset, ByteSpan bytes) {
@@ -193,14 +182,11 @@ class Copier {
   BlockDevice& source_;
   BlockDevice& target_;
   const bool target_is_zero_;
-  // Somebody may write to the source meanwhile: then space that an extent named may belong to
-  // another block by now. Only the source itself, which knows, is read.
-  const bool source_may_change_;
   const OperationControl& control_;
   ExtentQueue queue_;
   ProgressMeter meter_;
   Workers workers_;
-  std::atomic<bool> may_clone_ = !source_may_change_;
+  std::atomic<bool> may_clone_ = true;
   std::atomic<uint64_t> copied_ = 0;
   std::atomic<uint64_t> cloned_ = 0;
   std::atomic<uint64_t> done_ = 0;

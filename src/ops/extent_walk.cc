@@ -22,7 +22,7 @@ void ExtentWalk::Skip(uint64_t length_bytes) {
   Extent& extent = extents_[current_];
   extent.range.disk_offset += length_bytes;
   extent.range.length_bytes -= length_bytes;
-  if (extent.kind == ExtentKind::kData) extent.file_offset += length_bytes;
+  if (extent.place) extent.place->file_offset += length_bytes;
   if (extent.range.length_bytes == 0) ++current_;
 }
 

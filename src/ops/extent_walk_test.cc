@@ -45,7 +45,7 @@ TEST(ExtentWalk, SkippedPartIsGone) {
   walk.Skip(100);
   const auto rest = *walk.Peek();
   EXPECT_EQ(rest->range, (DiskRange{100, kPage - 100}));
-  EXPECT_EQ(rest->file_offset, 100u);
+  EXPECT_EQ(rest->place->file_offset, 100u);
 }
 
 TEST(ExtentWalk, EmptyRangeHasNoExtent) {
