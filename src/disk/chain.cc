@@ -7,6 +7,7 @@
 #include "bytes/buffer_cursor.h"
 #include "disk/open_image.h"
 #include "format/rules.h"
+#include "io/holes.h"
 
 namespace vhdx {
 
@@ -209,7 +210,7 @@ Result<void> Disk::Chain::CloneTo(DiskRange range, File& target, uint64_t file_o
     return ForEachPiece(part, [&](const Piece& piece, uint64_t disk_offset) {
       const uint64_t to = file_offset + (disk_offset - range.disk_offset);
       const uint64_t length = piece.length_bytes;
-      if (piece.kind != ExtentKind::kData) return target.ZeroRange({to, length});
+      if (piece.kind != ExtentKind::kData) return PunchOrZero(target, {to, length});
       return target.CloneRange(to, layers_[piece.depth]->file(), {piece.file_offset, length});
     });
   });

@@ -322,10 +322,8 @@ Result<void> ImageWriter::Put(const Part& part, const Contents& contents, uint64
       break;
     case Contents::Kind::kTrim:
       if (keeps_blocks_) break;
-      auto punched = file_.PunchHole(range);
       punches_.fetch_add(1, std::memory_order_relaxed);
-      if (punched || punched.error().code != ErrorCode::kUnsupported) return punched;
-      break;
+      return PunchOrZero(file_, range);
   }
   return file_.ZeroRange(range);
 }

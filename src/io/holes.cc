@@ -33,4 +33,10 @@ Result<void> AllocateHoles(File& file, FileRange range) {
   return ZeroParts(file, range, Part::kHole);
 }
 
+Result<void> PunchOrZero(File& file, FileRange range) {
+  auto punched = file.PunchHole(range);
+  const bool cannot = !punched && punched.error().code == ErrorCode::kUnsupported;
+  return cannot ? file.ZeroRange(range) : punched;
+}
+
 }  // namespace vhdx

@@ -17,6 +17,10 @@ Result<void> ZeroData(File& file, FileRange range);
 /// kIo, kNoSpace.
 Result<void> AllocateHoles(File& file, FileRange range);
 
+/// Makes the range read as zeros, and frees its space if the host can. Errors: those of
+/// File::ZeroRange.
+Result<void> PunchOrZero(File& file, FileRange range);
+
 }  // namespace vhdx
 
 #endif  // VHDXKIT_IO_HOLES_H_

@@ -10,6 +10,7 @@
 #include "bytes/formatting.h"
 #include "bytes/zeros.h"
 #include "io/device_checks.h"
+#include "io/holes.h"
 
 namespace vhdx {
 
@@ -104,10 +105,7 @@ Result<void> RawDevice::WriteZeroes(DiskRange range) try {
 Result<void> RawDevice::Trim(DiskRange range) try {
   if (auto may = CheckWrite(*this, range); !may) return may;
   const FileRange in_file = InFile(range);
-  if (in_file.length_bytes == 0) return {};
-  auto punched = file_.PunchHole(in_file);
-  if (!punched && punched.error().code == ErrorCode::kUnsupported) return WriteZeroes(range);
-  return punched;
+  return in_file.length_bytes == 0 ? Result<void>{} : PunchOrZero(file_, in_file);
 } catch (...) {
   return CaughtException();
 }
@@ -124,7 +122,7 @@ Result<std::vector<Extent>> RawDevice::Extents(DiskRange range, size_t max_exten
   }
   std::vector<Extent> extents;
   uint64_t position = range.disk_offset;
-  while (position < range.end() && extents.size() < max_extents) {
+  while (position < range.end()) {
     auto data = file_.NextData(position);
     if (!data) return std::unexpected(std::move(data.error()));
     Extent extent{.range = {position, 0}};
@@ -142,13 +140,14 @@ Result<std::vector<Extent>> RawDevice::Extents(DiskRange range, size_t max_exten
     }
     extent.range.length_bytes = std::min(end, range.end()) - position;
     position += extent.range.length_bytes;
-    // The padding behind the end of the file goes with a hole before it.
+    // The padding after the end of the file goes with a hole before it.
     if (!extents.empty() && extents.back().kind == ExtentKind::kHole &&
         extent.kind == ExtentKind::kHole) {
       extents.back().range.length_bytes += extent.range.length_bytes;
-    } else {
-      extents.push_back(extent);
+      continue;
     }
+    if (extents.size() == max_extents) break;
+    extents.push_back(extent);
   }
   return extents;
 } catch (...) {
@@ -161,7 +160,7 @@ Result<uint64_t> RawDevice::NextData(DiskRange range) try {
   if (auto inside = CheckInside(*this, range); !inside) {
     return std::unexpected(std::move(inside.error()));
   }
-  if (range.disk_offset >= file_size_) return range.end();
+  if (range.length_bytes == 0 || range.disk_offset >= file_size_) return range.end();
   auto data = file_.NextData(range.disk_offset);
   if (!data) return data;
   return *data < file_size_ ? std::min(*data, range.end()) : range.end();

@@ -273,7 +273,7 @@ TEST_F(ConvertIn, SourceThatIsWrittenMeanwhile_NeverGivesAnotherBlocksBytes) {
   auto target = *RawDevice::Open(*files_.Open("/vm/copy.raw", {.access = FileAccess::kReadWrite}));
   const auto report = CopyContents(source, *target, {.target = TargetContents::kZeros});
   ASSERT_TRUE(report) << ToString(report.error());
-  EXPECT_EQ(report->cloned_bytes, 0U);
+  EXPECT_GT(report->cloned_bytes, 0U) << "a block cannot lose its space while it is shared";
   ASSERT_EQ(disk->Extents({9 * kMiB, kMiB}, 1)->front().place->file_offset, place)
       << "no space was reused";
   std::vector<std::byte> copied(kMiB);
