@@ -51,6 +51,19 @@ std::vector<std::string> PluginParameters(const Invocation& invocation,
   return parameters;
 }
 
+Error AdviseReadOnly(Error error) {
+  switch (error.code) {
+    case ErrorCode::kPermission:
+    case ErrorCode::kReadOnly:
+      return BeforeRule(std::move(error), "; --read-only serves it");
+    case ErrorCode::kCorrupt:
+    case ErrorCode::kUnsupported:
+      return BeforeRule(std::move(error), "; --read-only serves what can be read");
+    default:
+      return error;
+  }
+}
+
 // Tries what the server is about to do, so that what is wrong is said as every command says it.
 Result<void> TryToOpen(const Invocation& invocation, const ServeArguments& arguments) {
   const std::string& path = arguments.served_path();
@@ -66,20 +79,11 @@ Result<void> TryToOpen(const Invocation& invocation, const ServeArguments& argum
     WarnOfSharedSpace(invocation, **disk);
     return {};
   }
-  // The writer would refuse every write.
-  if (auto may_be_written = (*disk)->RefuseUnwritable(); !may_be_written) {
-    return std::unexpected(
-        BeforeRule(std::move(may_be_written.error()), "; --read-only serves what can be read"));
-  }
   disk->reset();  // and its locks
   open.access = DiskAccess::kReadWrite;
-  if (disk = Disk::Open(invocation.files, path, open); !disk) {
-    const ErrorCode code = disk.error().code;
-    if (code == ErrorCode::kPermission || code == ErrorCode::kReadOnly) {
-      disk.error().sentence += "; --read-only serves it";
-    }
-    return std::unexpected(std::move(disk.error()));
-  }
+  disk = Disk::Open(invocation.files, path, open);
+  auto sound = disk ? (*disk)->RefuseSharedSpace() : std::unexpected(std::move(disk.error()));
+  if (!sound) return std::unexpected(AdviseReadOnly(std::move(sound.error())));
   if (arguments.orphan_children) return {};
   return RefuseIfParent(invocation.files, path, open);
 }

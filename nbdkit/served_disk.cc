@@ -6,14 +6,28 @@
 
 namespace vhdx::nbd {
 
-Result<void> ServedDisk::Reopen(DiskAccess how) {
-  disk_.reset();  // and its locks, which are not for two
+Result<std::unique_ptr<Disk>> ServedDisk::Open(DiskAccess how) {
   open.access = how;
   auto disk = Disk::Open(files_, path, open);
+  if (!disk || how == DiskAccess::kReadOnly) return disk;
+  // A block that reads as another looks to a client like a broken disk.
+  if (auto sound = (*disk)->RefuseSharedSpace(); !sound) {
+    return std::unexpected(std::move(sound.error()));
+  }
+  return disk;
+}
+
+// Under the lock nobody makes a child of it.
+Result<void> ServedDisk::RefuseParent() {
+  return orphan_children ? Result<void>{} : RefuseIfParent(files_, path, open);
+}
+
+Result<void> ServedDisk::Reopen(DiskAccess how) {
+  disk_.reset();  // and its locks, which are not for two
+  auto disk = Open(how);
   if (!disk) return std::unexpected(std::move(disk.error()));
-  // Under the lock nobody makes a child of it.
-  if (how == DiskAccess::kReadWrite && !orphan_children) {
-    if (auto fine = RefuseIfParent(files_, path, open); !fine) return fine;
+  if (how == DiskAccess::kReadWrite) {
+    if (auto fine = RefuseParent(); !fine) return fine;
   }
   disk_ = *std::move(disk);
   return {};
@@ -21,28 +35,24 @@ Result<void> ServedDisk::Reopen(DiskAccess how) {
 
 Result<void> ServedDisk::Prepare() {
   const std::lock_guard lock(mutex_);
-  if (access == DiskAccess::kReadOnly) return Reopen(*access);
+  if (access) return Reopen(*access);
   // Not kept: nbdkit may fork yet, and the lock of a file that two processes hold open outlives
   // either of them.
-  OpenOptions reading = open;
-  reading.access = DiskAccess::kReadOnly;
-  auto disk = Disk::Open(files_, path, reading);
-  if (!disk) return std::unexpected(std::move(disk.error()));
-  // A server that refuses every write looks to a client like a broken disk.
-  auto may_be_written = (*disk)->RefuseUnwritable();
-  if (access) {
-    disk->reset();
-    return may_be_written ? Reopen(*access) : may_be_written;
+  if (auto readable = Open(DiskAccess::kReadOnly); !readable) {
+    return std::unexpected(std::move(readable.error()));
   }
   // Whether a connection wants to write is not known yet. Refusing all that do would look to a
-  // client like a server without an export.
-  if (!may_be_written) {
-    read_only_reason_ = std::move(may_be_written.error());
+  // client like a server without an export. What the host says now may be different then.
+  auto writable = Open(DiskAccess::kReadWrite);
+  if (!writable) {
+    const ErrorCode code = writable.error().code;
+    const bool of_the_host =
+        code == ErrorCode::kPermission || code == ErrorCode::kReadOnly || code == ErrorCode::kBusy;
+    if (!of_the_host) read_only_reason_ = std::move(writable.error());
     return {};
   }
-  if (orphan_children) return {};
-  auto free = RefuseIfParent(files_, path, open);
-  if (!free && free.error().code == ErrorCode::kBusy) read_only_reason_ = std::move(free.error());
+  auto fine = RefuseParent();
+  if (!fine && fine.error().code == ErrorCode::kBusy) read_only_reason_ = std::move(fine.error());
   return {};
 }
 

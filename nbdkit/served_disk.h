@@ -30,8 +30,8 @@ class ServedDisk {
   /// are reported before anybody connects. Errors: those of Connect.
   Result<void> Prepare();
 
-  /// Why every connection is read-only although `access` is not set: the image has children. Set by
-  /// Prepare.
+  /// Why every connection is read-only although `access` is not set: the image has children, or
+  /// breaks a rule that forbids writing. Set by Prepare.
   const std::optional<Error>& read_only_reason() const { return read_only_reason_; }
 
   /// One more connection. The first opens the disk, unless Prepare has. One that may write finds it
@@ -44,6 +44,8 @@ class ServedDisk {
   Result<void> Close();
 
  private:
+  Result<std::unique_ptr<Disk>> Open(DiskAccess how);
+  Result<void> RefuseParent();
   Result<void> Reopen(DiskAccess how);
 
   FileSystem& files_;

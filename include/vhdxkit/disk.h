@@ -105,9 +105,8 @@ class Disk final : public BlockDevice {
   /// is for reading only.
   /// Errors: those of FileSystem::Open and File::Lock; kCorrupt with the rule; kNotFound with rule
   /// "parent.missing" (the sentence names the parent and says where it was looked for);
-  /// kUnsupported. An image that breaks a rule which forbids writing (severity kReadOnly) is
-  /// refused when it is opened for writing if opening finds it. Rules about the BAT are checked by
-  /// the first write, which then fails with kCorrupt and modifies nothing.
+  /// kUnsupported. Opening for writing reads the whole BAT of the image, and refuses an image that
+  /// breaks a rule which forbids writing (severity kReadOnly).
   static Result<std::unique_ptr<Disk>> Open(FileSystem& files, const std::string& path,
                                             const OpenOptions& options = {});
   ~Disk() override;
@@ -142,10 +141,6 @@ class Disk final : public BlockDevice {
   /// other. Reads all BATs; meant to be called before the whole disk is read. Of a disk that is
   /// being written the image itself is left out: its writer sees to that. Errors: kIo.
   Result<void> RefuseSharedSpace();
-  /// Of a disk that is open for reading: fails as its first write would if an entry of the BAT of
-  /// the image itself keeps it from being written, and as RefuseSharedSpace for its parents. Reads
-  /// all BATs. Errors: kCorrupt, kUnsupported, kIo.
-  Result<void> RefuseUnwritable();
   Result<void> CloneTo(DiskRange range, File& target, uint64_t file_offset) override;
   /// The range must consist of whole logical sectors, else kUnsupported.
   Result<void> CloneFrom(uint64_t disk_offset, BlockDevice& source,

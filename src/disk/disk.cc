@@ -129,17 +129,6 @@ Result<void> Disk::RefuseSharedSpace() try {
   return CaughtException();
 }
 
-Result<void> Disk::RefuseUnwritable() try {
-  Image& image = chain_->layer(0);
-  auto claims = ClaimForWriting(image.file(), image.block_map().rules());
-  if (claims) return RefuseSharedSpaceFrom(1);
-  // Of two blocks in one place this names both.
-  auto shared = RefuseSharedSpaceFrom(0);
-  return shared ? std::unexpected(std::move(claims.error())) : shared;
-} catch (...) {
-  return CaughtException();
-}
-
 EngineCounters Disk::counters() const {
   EngineCounters counters;
   if (writable()) chain_->layer(0).writer()->CountInto(counters);

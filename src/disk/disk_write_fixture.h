@@ -38,6 +38,13 @@ class DiskWrite : public ::testing::Test {
     EXPECT_TRUE(disk) << (disk ? "" : disk.error().sentence);
     return disk ? *std::move(disk) : nullptr;
   }
+  /// The rule that keeps the image from being opened for writing. Not a byte changes.
+  std::string RuleAgainstWriting() {
+    const auto before = files_.Contents(kPath)->Bytes();
+    const auto disk = Disk::Open(recording_, kPath, {.access = DiskAccess::kReadWrite});
+    EXPECT_EQ(files_.Contents(kPath)->Bytes(), before);
+    return disk ? "none" : disk.error().rule;
+  }
   static std::vector<std::byte> Read(Disk& disk, DiskRange range) {
     std::vector<std::byte> bytes(range.length_bytes);
     EXPECT_EQ(testing::OutcomeOf(disk.Read(range.disk_offset, bytes)), "ok");

@@ -258,6 +258,8 @@ Result<std::unique_ptr<Image>> Image::Open(std::unique_ptr<File> file, Findings&
       new Image(std::move(file), overlay, std::move(info), *std::move(bat_rules)));
 }
 
+constexpr std::string_view kNotWritable = "it can be read, but not written: ";
+
 Result<void> Image::EnableWriting(FileSystem& files, const WriteLimits& limits) {
   for (const Finding& finding : info_.findings) {
     if (finding.rule->severity > Severity::kReadOnly || finding.file != info_.filename) continue;
@@ -267,13 +269,18 @@ Result<void> Image::EnableWriting(FileSystem& files, const WriteLimits& limits) 
                 .file_offset = finding.file_offset,
                 .found = finding.found,
                 .expected = finding.expected};
-    error.sentence = "it can be read, but not written: " + finding.sentence;
+    error.sentence = std::string(kNotWritable) + finding.sentence;
     return std::unexpected(std::move(error));
   }
   File& container = overlay_ != nullptr ? overlay_->base() : *file_;
-  writer_ = std::make_unique<ImageWriter>(
+  auto writer = std::make_unique<ImageWriter>(
       Journal::Parts{files, container, overlay_, info_, block_map_, sector_bitmaps_}, limits,
       info_.file_size_bytes);
+  if (auto prepared = writer->Prepare(); !prepared) {
+    prepared.error().sentence.insert(0, kNotWritable);
+    return prepared;
+  }
+  writer_ = std::move(writer);
   return {};
 }
 

@@ -40,9 +40,9 @@ class Image {
   File& file() { return *file_; }
   BlockMap& block_map() { return block_map_; }
   SectorBitmaps& sector_bitmaps() { return sector_bitmaps_; }
-  /// Prepares for writing, and changes nothing yet. The file is open for writing, and locked;
-  /// `files` gives the GUIDs of sessions, and outlives the image. Errors: kCorrupt with the rule
-  /// that forbids it.
+  /// Prepares for writing, which reads the whole BAT once and changes nothing yet. The file is open
+  /// for writing, and locked; `files` gives the GUIDs of sessions, and outlives the image. Errors:
+  /// kCorrupt with the rule that forbids writing; kUnsupported, kIo.
   Result<void> EnableWriting(FileSystem& files, const WriteLimits& limits);
   /// Null if writing is not enabled.
   ImageWriter* writer() { return writer_.get(); }

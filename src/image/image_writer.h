@@ -42,6 +42,9 @@ class ImageWriter {
  public:
   ImageWriter(const Journal::Parts& parts, const WriteLimits& limits, uint64_t file_length);
 
+  /// Before anything else. Errors: those of Journal::Prepare.
+  Result<void> Prepare() { return journal_.Prepare(); }
+
   /// Errors: kNoSpace, kIo, kCorrupt, kPoisoned.
   // Most writes go to one block that is in the file. They are over in one look and one call of the
   // file, here: returning from a system call, a processor that guards against speculation

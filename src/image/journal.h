@@ -86,8 +86,11 @@ class Journal {
   Journal(const Parts& parts, const WriteLimits& limits, uint64_t file_length);
   ~Journal();
 
-  /// To be called before every change; the first call starts the session. Errors: kPoisoned;
-  /// kCorrupt with the rule that forbids writing; kIo, kNoSpace.
+  /// Reads the whole BAT once, before anything else is called. Errors: kCorrupt with the rule that
+  /// forbids writing; kUnsupported for a file of more than 256 TiB; kIo.
+  Result<void> Prepare();
+  /// To be called before every change; the first call starts the session. Errors: kPoisoned; kIo,
+  /// kNoSpace.
   Result<void> Start();
   /// Whether it has started, and nothing has failed: then Start would do nothing.
   bool IsOpen() const {
@@ -149,7 +152,6 @@ class Journal {
 
   Result<void> StartSession();
   Result<void> EndSession();
-  Result<SpaceMap> FindClaims();
   Result<void> Recover();
   Result<void> CutFile(uint64_t end);
   Result<void> FindTableRepairs();
@@ -166,7 +168,8 @@ class Journal {
   Result<Snapshot> TakeSnapshot();
   /// After a round that found no space: what it did not log is the next round's.
   void PutBack(Snapshot& snapshot) VHDX_EXCLUDES(publish_mutex_);
-  bool GiveBackSpace(const SpaceMap& claims);
+  bool GiveBackSpace() VHDX_EXCLUDES(publish_mutex_);
+  uint64_t EndOfClaims() VHDX_EXCLUDES(publish_mutex_);
   Result<void> CheckBatPage(uint64_t page_index) VHDX_REQUIRES(publish_mutex_);
   Result<void> CheckBitmapPage(uint64_t file_offset) VHDX_REQUIRES(publish_mutex_);
   Result<void> TakeHostSpace(FileRange pages) VHDX_EXCLUDES(host_space_mutex_);

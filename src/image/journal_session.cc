@@ -18,8 +18,6 @@ namespace vhdx {
 // durable before anything builds on it; the GUIDs tell of a change before there is one; the log is
 // replayed and retired before the file is cut, since replay may need the length.
 Result<void> Journal::StartSession() {
-  auto claims = FindClaims();
-  if (!claims) return std::unexpected(std::move(claims.error()));
   if (auto found = FindTableRepairs(); !found) return found;
   auto file_write_guid = RandomGuid(files_);
   if (!file_write_guid) return std::unexpected(std::move(file_write_guid.error()));
@@ -36,7 +34,7 @@ Result<void> Journal::StartSession() {
   // Without a log to replay it names none, or one that was never begun.
   if (overlay_ == nullptr) header.log_guid = {};
   auto updated = headers_.Update(header);
-  if (!updated && updated.error().code == ErrorCode::kNoSpace && GiveBackSpace(*claims)) {
+  if (!updated && updated.error().code == ErrorCode::kNoSpace && GiveBackSpace()) {
     updated = headers_.Update(header);
   }
   if (!updated) return updated;
@@ -44,27 +42,35 @@ Result<void> Journal::StartSession() {
     if (auto recovered = Recover(); !recovered) return recovered;
   }
   least_length_ = std::min(least_length_, AlignUp(durability_.length(), format::kAlignment));
-  const uint64_t end = std::max(claims->End(), least_length_);
+  const uint64_t end = EndOfClaims();
   if (auto cut = CutFile(end); !cut) return cut;
-  space_ = std::make_unique<Space>(file_, durability_, limits_, end, claims->Unclaimed(end));
-  {
-    const MutexLock lock(publish_mutex_);
-    claims_ = *std::move(claims);
-  }
+  const MutexLock lock(publish_mutex_);
+  space_ = std::make_unique<Space>(file_, durability_, limits_, end, claims_->Unclaimed(end));
   started_.store(true, std::memory_order_release);
   return {};
 }
 
-Result<SpaceMap> Journal::FindClaims() {
+Result<void> Journal::Prepare() {
   File& replayed = overlay_ != nullptr ? static_cast<File&>(*overlay_) : file_;
   const BatRules& bat_rules = block_map_.rules();
   auto claims = ClaimForWriting(replayed, bat_rules);
-  if (!claims) return std::unexpected(std::move(claims.error()));
+  if (!claims) {
+    // Of two blocks in one place this names both.
+    auto shared = RefuseSharedSpace(replayed, bat_rules);
+    return shared ? std::unexpected(std::move(claims.error())) : shared;
+  }
   if (info_.parameters.subformat() == Subformat::kFixed) {
     least_length_ =
         claims->space.End() + claims->placeless_blocks * bat_rules.geometry().block_size();
   }
-  return std::move(claims->space);
+  const MutexLock lock(publish_mutex_);
+  claims_ = std::move(claims->space);
+  return {};
+}
+
+uint64_t Journal::EndOfClaims() {
+  const MutexLock lock(publish_mutex_);
+  return std::max(claims_->End(), least_length_);
 }
 
 Result<void> Journal::Recover() {
@@ -85,12 +91,13 @@ Result<void> Journal::Recover() {
 // blocks) a full host lets no session begin, although the file may hold space that nothing refers
 // to. To give it back changes no byte with a meaning. With a log to replay the length of the file
 // means something. Returns whether anything was given back.
-bool Journal::GiveBackSpace(const SpaceMap& claims) {
+bool Journal::GiveBackSpace() {
   if (overlay_ != nullptr) return false;
-  const uint64_t end = std::max(claims.End(), least_length_);
+  const uint64_t end = EndOfClaims();
   bool gave = durability_.length() > end && CutFile(end).has_value();
   if (info_.parameters.subformat() == Subformat::kFixed) return gave;
-  for (const FileRange& range : claims.Unclaimed(std::min(end, durability_.length()))) {
+  const MutexLock lock(publish_mutex_);
+  for (const FileRange& range : claims_->Unclaimed(std::min(end, durability_.length()))) {
     gave = file_.PunchHole(range).has_value() || gave;
   }
   return gave;
