@@ -26,6 +26,48 @@ enum class PayloadState : uint8_t {
 };
 std::string_view PayloadStateName(PayloadState state);
 
+/// What a payload state means, to readers and for the space that its entry points at. What is
+/// UNDEFINED may read as anything: here it is zeros, as what was never written.
+struct StateMeaning {
+  enum class Reads : uint8_t {
+    kParent,  ///< as the parent, and without one as zeros
+    kZeros,
+    kData,
+    kBySector,  ///< data where the sector bitmap says so, else as the parent
+  };
+  enum class Space : uint8_t {
+    kNone,     ///< the offset means nothing
+    kMayKeep,  ///< may point at space that the block once used
+    kOwns,     ///< the block's data is there
+  };
+  Reads reads = Reads::kParent;
+  Space space = Space::kNone;
+};
+
+constexpr StateMeaning MeaningOf(PayloadState state) {
+  using Reads = StateMeaning::Reads;
+  using Space = StateMeaning::Space;
+  switch (state) {
+    case PayloadState::kNotPresent:
+      return {Reads::kParent, Space::kNone};
+    case PayloadState::kUndefined:
+    case PayloadState::kUnmapped:
+    case PayloadState::kOldUnmapped:
+      return {Reads::kZeros, Space::kMayKeep};
+    case PayloadState::kZero:
+    case PayloadState::kReserved:  // refused by whoever reads it
+      break;
+    case PayloadState::kFullyPresent:
+      return {Reads::kData, Space::kOwns};
+    case PayloadState::kPartiallyPresent:
+      return {Reads::kBySector, Space::kOwns};
+  }
+  return {Reads::kZeros, Space::kNone};
+}
+constexpr bool OwnsSpace(PayloadState state) {
+  return MeaningOf(state).space == StateMeaning::Space::kOwns;
+}
+
 /// Sector bitmap block states ([MS-VHDX] 2.5.1.2); all other values are undefined.
 inline constexpr uint8_t kBitmapNotPresent = 0;
 inline constexpr uint8_t kBitmapPresent = 6;

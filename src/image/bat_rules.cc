@@ -12,16 +12,6 @@ namespace {
 using format::BatEntry;
 using format::PayloadState;
 
-bool IsPresent(PayloadState state) {
-  return state == PayloadState::kFullyPresent || state == PayloadState::kPartiallyPresent;
-}
-
-// Unmapped and undefined blocks may keep a place in the file.
-bool MayKeepSpace(PayloadState state) {
-  return state == PayloadState::kUndefined || state == PayloadState::kUnmapped ||
-         state == PayloadState::kOldUnmapped;
-}
-
 }  // namespace
 
 BatRules::BatRules(const format::BatGeometry& geometry, bool has_parent, uint64_t bat_offset,
@@ -84,7 +74,7 @@ bool BatRules::IsUsable(BatSlot slot, BatEntry entry) const {
 
 bool BatRules::PayloadIsUsable(uint64_t block, BatEntry entry) const {
   if (entry.state() == PayloadState::kReserved) return false;
-  if (!IsPresent(entry.state())) return true;
+  if (!format::OwnsSpace(entry.state())) return true;
   if (entry.state() == PayloadState::kPartiallyPresent && !has_parent_) return false;
   const uint64_t needed = geometry_.BytesOnDisk(block);
   return entry.file_offset() >= format::kHeaderSectionSize &&
@@ -121,7 +111,7 @@ std::vector<const Rule*> BatRules::BrokenPayloadRules(uint64_t block, BatEntry e
   if (state == PayloadState::kPartiallyPresent && !has_parent_) {
     broken.push_back(&rules::kBatPartialWithoutParent);
   }
-  if (IsPresent(state)) {
+  if (format::OwnsSpace(state)) {
     if (offset < format::kHeaderSectionSize) {
       broken.push_back(&rules::kBatOffset);
     } else if (!FitsInside(offset, needed, file_size_)) {
@@ -132,7 +122,7 @@ std::vector<const Rule*> BatRules::BrokenPayloadRules(uint64_t block, BatEntry e
       broken.push_back(&rules::kBatCutShort);
     }
   }
-  if (MayKeepSpace(state) && offset != 0) {
+  if (format::MeaningOf(state).space == format::StateMeaning::Space::kMayKeep && offset != 0) {
     if (offset < format::kHeaderSectionSize || reserved_.Overlap({offset, needed})) {
       broken.push_back(&rules::kBatAnchorOverlap);
     } else if (!FitsInside(offset, needed, file_size_)) {

@@ -42,18 +42,14 @@ BlockMap::~BlockMap() {
 }
 
 Block BlockMap::ToBlock(BatEntry entry) {
-  switch (entry.state()) {
-    case PayloadState::kFullyPresent:
-      return {Block::Kind::kPresent, entry.file_offset()};
-    case PayloadState::kPartiallyPresent:
-      return {Block::Kind::kPartial, entry.file_offset()};
-    case PayloadState::kNotPresent:
+  switch (format::MeaningOf(entry.state()).reads) {
+    case format::StateMeaning::Reads::kParent:
       return {Block::Kind::kNotPresent, 0};
-    case PayloadState::kUndefined:
-    case PayloadState::kZero:
-    case PayloadState::kUnmapped:
-    case PayloadState::kOldUnmapped:
-    case PayloadState::kReserved:  // refused before it comes here
+    case format::StateMeaning::Reads::kData:
+      return {Block::Kind::kPresent, entry.file_offset()};
+    case format::StateMeaning::Reads::kBySector:
+      return {Block::Kind::kPartial, entry.file_offset()};
+    case format::StateMeaning::Reads::kZeros:
       break;
   }
   return {Block::Kind::kZero, 0};

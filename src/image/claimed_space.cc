@@ -11,8 +11,6 @@
 namespace vhdx {
 namespace {
 
-using format::PayloadState;
-
 // Of the entries that have data in the file, calls `visit` with each until it returns false.
 template <typename Visit>
 Result<void> VisitData(File& file, const BatRules& bat_rules, Visit visit) {
@@ -56,12 +54,11 @@ class ClaimScan {
         slot.kind == BatSlot::Kind::kPayload) {
       partial_ = scanned;
     }
-    if (!HasPlace(scanned)) return {};
+    const Claim claim = ClaimOf(bat_rules_, scanned);
+    if (claim.kind == Claim::Kind::kNone) return {};
     if (slot.kind == BatSlot::Kind::kPayload) ++placed_blocks_;
-    if (claims_.Claim(bat_rules_.PlaceOf(slot, entry))) return {};
-    const bool has_data = slot.kind == BatSlot::Kind::kBitmap ||
-                          entry.state() == format::PayloadState::kFullyPresent ||
-                          entry.state() == format::PayloadState::kPartiallyPresent;
+    if (claims_.Claim(claim.range)) return {};
+    const bool has_data = claim.kind == Claim::Kind::kData;
     return Refuse(has_data ? rules::kBatOverlap : rules::kBatAnchorOverlap, scanned);
   }
 
@@ -78,13 +75,6 @@ class ClaimScan {
   }
 
  private:
-  static bool HasPlace(const ScannedEntry& scanned) {
-    const auto state = scanned.entry.state();
-    const bool offset_counts =
-        state != format::PayloadState::kNotPresent && state != format::PayloadState::kZero;
-    return offset_counts && scanned.entry.file_offset() != 0;
-  }
-
   // A partially present block needs the bitmap of its chunk, whose entry stands behind those of all
   // blocks of the chunk and is not visited if it is zero: the next entry that is visited tells.
   Result<void> LookForBitmap(uint64_t index, format::BatEntry entry) {
@@ -122,18 +112,13 @@ Claim ClaimOf(const BatRules& bat_rules, const ScannedEntry& scanned) {
     return {Claim::Kind::kData, {offset, format::kSectorBitmapBlockSize}};
   }
   const FileRange range{offset, bat_rules.geometry().block_size()};
-  switch (scanned.entry.state()) {
-    case PayloadState::kFullyPresent:
-    case PayloadState::kPartiallyPresent:
+  switch (format::MeaningOf(scanned.entry.state()).space) {
+    case format::StateMeaning::Space::kOwns:
       return {Claim::Kind::kData, range};
-    case PayloadState::kUndefined:
-    case PayloadState::kUnmapped:
-    case PayloadState::kOldUnmapped:
+    case format::StateMeaning::Space::kMayKeep:
       if (offset != 0) return {Claim::Kind::kAnchor, range};
       break;
-    case PayloadState::kNotPresent:
-    case PayloadState::kZero:
-    case PayloadState::kReserved:
+    case format::StateMeaning::Space::kNone:
       break;
   }
   return {};

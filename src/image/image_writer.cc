@@ -19,10 +19,7 @@ using format::PayloadState;
 // Blocks whose space is punched together, at most: 1 MiB of memory.
 constexpr uint64_t kMostFreed = 65536;
 
-bool HasData(BatEntry entry) {
-  return entry.state() == PayloadState::kFullyPresent ||
-         entry.state() == PayloadState::kPartiallyPresent;
-}
+bool HasData(BatEntry entry) { return format::OwnsSpace(entry.state()); }
 
 }  // namespace
 
@@ -144,7 +141,8 @@ Result<void> ImageWriter::ChangePart(const Part& part, const Contents& contents,
 
 // A block without data, whose parent is not asked.
 bool ImageWriter::ReadsAsZeros(BatEntry entry) const {
-  return !HasData(entry) && (!has_parent_ || entry.state() != PayloadState::kNotPresent);
+  return !HasData(entry) && (!has_parent_ || format::MeaningOf(entry.state()).reads !=
+                                                 format::StateMeaning::Reads::kParent);
 }
 
 // -- Blocks that have a place --
