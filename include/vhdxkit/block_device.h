@@ -15,6 +15,7 @@
 #define VHDXKIT_BLOCK_DEVICE_H_
 
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
 
 #include <compare>
@@ -49,7 +50,7 @@ struct Extent {
   uint64_t file_offset = 0;  ///< kData: bytes from the start of `file`
 };
 
-class BlockDevice {
+class VHDXKIT_EXPORT BlockDevice {
  public:
   BlockDevice() = default;
   BlockDevice(const BlockDevice&) = delete;

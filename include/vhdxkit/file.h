@@ -14,6 +14,7 @@
 #define VHDXKIT_FILE_H_
 
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 
 #include <chrono>
 #include <compare>
@@ -73,7 +74,7 @@ enum class LockMode : uint8_t {
 inline constexpr std::string_view kNotOpenForWriting = "not open for writing";
 inline constexpr std::string_view kNotOpen = "not open";
 
-class File {
+class VHDXKIT_EXPORT File {
  public:
   File() = default;
   File(const File&) = delete;
@@ -186,7 +187,7 @@ enum class RenameMode : uint8_t { kRefuseExisting, kReplace };
 
 /// What the engine needs from a file system. Paths are those of the host, with '/' as separator.
 /// Any function may be called from any thread at any time.
-class FileSystem {
+class VHDXKIT_EXPORT FileSystem {
  public:
   FileSystem() = default;
   FileSystem(const FileSystem&) = delete;
@@ -216,7 +217,7 @@ class FileSystem {
 };
 
 /// The files of the operating system (Linux).
-class HostFileSystem final : public FileSystem {
+class VHDXKIT_EXPORT HostFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> Open(const std::string& path,
                                      const OpenFileOptions& options) override;
