@@ -1,5 +1,6 @@
 # What `cmake --install` puts in place: headers, libvhdxkit.a, the CMake package, the pkg-config
-# file, the command, its completions, the nbdkit plugin, the manual pages and the documents.
+# file, the command, its completions, the nbdkit plugin, the manual pages, the documents
+# and the examples.
 
 include(CMakePackageConfigHelpers)
 
@@ -75,8 +76,9 @@ foreach(section 1 3 5 7)
     install(FILES ${pages} DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
   endif()
 endforeach()
-# The README links to the documents beside it, so they come along.
+# The README links to the documents and examples beside it, so they come along.
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/README.md"
   "${PROJECT_SOURCE_DIR}/CHANGELOG.md" "${PROJECT_SOURCE_DIR}/CONTRIBUTING.md"
   DESTINATION "${CMAKE_INSTALL_DOCDIR}")
-install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs" "${PROJECT_SOURCE_DIR}/examples"
+  DESTINATION "${CMAKE_INSTALL_DOCDIR}")
