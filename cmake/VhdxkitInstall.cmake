@@ -1,5 +1,5 @@
-# What `cmake --install` puts in place: headers, libvhdxkit.a, the CMake package, the pkg-config
-# file, the command, its completions, the nbdkit plugin, the manual pages, the documents
+# What `cmake --install` puts in place: headers, libvhdxkit.a, libvhdxkit.so, the CMake package, the
+# pkg-config file, the command, its completions, the nbdkit plugin, the manual pages, the documents
 # and the examples.
 
 include(CMakePackageConfigHelpers)
@@ -7,6 +7,10 @@ include(CMakePackageConfigHelpers)
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/vhdxkit"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.h")
 install(TARGETS vhdxkit EXPORT vhdxkitTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+if(TARGET vhdxkit_shared)
+  install(TARGETS vhdxkit_shared EXPORT vhdxkitTargets
+    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+endif()
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/vhdxkit")
 install(EXPORT vhdxkitTargets NAMESPACE vhdxkit:: DESTINATION "${package_dir}")
