@@ -17,7 +17,7 @@
 
 namespace {
 
-constexpr size_t kBufferBytes = 1024 * 1024;
+constexpr size_t kBufferBytes = size_t{1} << 20;
 
 std::optional<uint64_t> ParseNumber(const char* text) {
   uint64_t number = 0;
