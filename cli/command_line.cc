@@ -1,5 +1,7 @@
 #include "cli/command_line.h"
 
+#include <vhdxkit/version.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>

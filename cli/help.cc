@@ -1,5 +1,7 @@
 #include "cli/help.h"
 
+#include <vhdxkit/version.h>
+
 #include <CLI/CLI.hpp>
 
 #include "bytes/formatting.h"

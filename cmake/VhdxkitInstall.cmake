@@ -1,11 +1,16 @@
-# What `cmake --install` puts in place: headers, libvhdxkit.a, the CMake package, the pkg-config
-# file, the command, its completions, the nbdkit plugin, the manual pages and the documents.
+# What `cmake --install` puts in place: headers, libvhdxkit.a, libvhdxkit.so, the CMake package, the
+# pkg-config file, the command, its completions, the nbdkit plugin, the manual pages, the documents
+# and the examples.
 
 include(CMakePackageConfigHelpers)
 
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/vhdxkit"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.h")
 install(TARGETS vhdxkit EXPORT vhdxkitTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+if(TARGET vhdxkit_shared)
+  install(TARGETS vhdxkit_shared EXPORT vhdxkitTargets
+    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+endif()
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/vhdxkit")
 install(EXPORT vhdxkitTargets NAMESPACE vhdxkit:: DESTINATION "${package_dir}")
@@ -75,8 +80,9 @@ foreach(section 1 3 5 7)
     install(FILES ${pages} DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
   endif()
 endforeach()
-# The README links to the documents beside it, so they come along.
+# The README links to the documents and examples beside it, so they come along.
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/README.md"
   "${PROJECT_SOURCE_DIR}/CHANGELOG.md" "${PROJECT_SOURCE_DIR}/CONTRIBUTING.md"
   DESTINATION "${CMAKE_INSTALL_DOCDIR}")
-install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs" "${PROJECT_SOURCE_DIR}/examples"
+  DESTINATION "${CMAKE_INSTALL_DOCDIR}")

@@ -32,6 +32,9 @@ function(vhdxkit_add_layer folder)
     add_library(${target} STATIC ${sources})
     vhdxkit_settings(${target})
     target_link_libraries(${target} PUBLIC ${ARG_LINKS} Threads::Threads PRIVATE vhdxkit_fmt)
+    # What is not marked VHDXKIT_EXPORT is for the library alone.
+    set_target_properties(${target} PROPERTIES
+      CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
     set_property(GLOBAL APPEND PROPERTY VHDXKIT_LAYERS ${target})
   else()
     add_library(${target} INTERFACE)

@@ -4,7 +4,8 @@ set(CMAKE_CXX_STANDARD 23)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-# The static library also goes into plugins and modules, which are shared objects.
+# The objects of the library go into the shared one, too, and the static one into plugins and
+# modules, which are shared objects.
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 # Nobody replaces a function of ours at run time, so what stands in one source may be inlined there,
 # as clang does anyway.

@@ -4,6 +4,7 @@
 #include <nbdkit-plugin.h>
 #include <unistd.h>
 #include <vhdxkit/disk.h>
+#include <vhdxkit/version.h>
 
 #include <algorithm>
 #include <cerrno>

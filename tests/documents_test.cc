@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 #include <vhdxkit/finding.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <regex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vhdx {
 namespace {
@@ -59,6 +62,57 @@ TEST(Documents, TableOfRulesIsThatOfTheCode) {
   }
   EXPECT_EQ(text.substr(start, end - start), TableOfRules())
       << "write it anew with VHDXKIT_UPDATE_DOCUMENTS=1 " << "tests/documents_test";
+}
+
+// Code in the README: the comment before it names its file in examples/, and may name a function.
+struct Quote {
+  std::string file;
+  std::string function;  // empty: the whole file
+  size_t start = 0;      // of the code in the README
+  size_t length = 0;
+};
+
+std::vector<Quote> QuotesIn(const std::string& text) {
+  const std::regex pattern(
+      "<!-- (examples/\\w+\\.cc)(?:: (\\w+))? -->\n```cpp\n((?:(?!```)[^\n]*\n)*)```\n");
+  std::vector<Quote> quotes;
+  for (std::sregex_iterator at(text.begin(), text.end(), pattern), end; at != end; ++at) {
+    quotes.push_back({(*at)[1], (*at)[2], static_cast<size_t>(at->position(3)),
+                      static_cast<size_t>(at->length(3))});
+  }
+  return quotes;
+}
+
+// From the line that declares the function to the brace that closes it.
+std::string FunctionIn(const std::string& source, const std::string& name) {
+  const size_t at = source.find(" " + name + "(");
+  if (at == std::string::npos) return "";
+  const size_t start = source.rfind('\n', at) + 1;
+  return source.substr(start, source.find("\n}\n", start) + 3 - start);
+}
+
+std::string Quoted(const Quote& quote) {
+  const std::string source = ReadText(kRoot + "/" + quote.file);
+  return quote.function.empty() ? source : FunctionIn(source, quote.function);
+}
+
+// With VHDXKIT_UPDATE_DOCUMENTS=1 the code in the README is written instead.
+TEST(Documents, ExamplesInTheReadmeAreThoseInTheirFiles) {
+  const std::string path = kRoot + "/README.md";
+  std::string text = ReadText(path);
+  std::vector<Quote> quotes = QuotesIn(text);
+  EXPECT_EQ(quotes.size(), 2U);
+  if (std::getenv("VHDXKIT_UPDATE_DOCUMENTS") != nullptr) {
+    std::ranges::reverse(quotes);  // what is replaced moves what follows
+    for (const Quote& quote : quotes) text.replace(quote.start, quote.length, Quoted(quote));
+    std::ofstream(path) << text;
+    return;
+  }
+  for (const Quote& quote : quotes) {
+    EXPECT_NE(Quoted(quote), "") << quote.file;
+    EXPECT_EQ(text.substr(quote.start, quote.length), Quoted(quote))
+        << quote.file << "; write it anew with VHDXKIT_UPDATE_DOCUMENTS=1 tests/documents_test";
+  }
 }
 
 }  // namespace

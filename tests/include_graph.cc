@@ -46,6 +46,7 @@ const std::vector<Layer>& Layers() {
       {"fuse", Reach::kOnlyThese, {"include"}},
       {"capi", Reach::kOnlyThese, {"include"}},
       {"python", Reach::kOnlyThese, {"include"}},
+      {"examples", Reach::kOnlyThese, {"include"}},
   };
   return layers;
 }
@@ -229,7 +230,7 @@ class Graph {
 std::vector<SourceFile> ReadTree(const fs::path& root) {
   std::vector<SourceFile> files;
   for (const char* folder : {"include", "src", "testing", "cli", "nbdkit", "fuse", "capi", "python",
-                             "tests", "fuzz", "bench"}) {
+                             "examples", "tests", "fuzz", "bench"}) {
     if (!fs::is_directory(root / folder)) continue;
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / folder)) {
       const fs::path& path = entry.path();

@@ -1,11 +1,12 @@
 #!/bin/bash
-# What is installed can be used: a small program is built against it through the CMake package and
-# through pkg-config, and needs nothing at run time but the C++ runtime. Everything is where the
-# programs that use it look, and the documents link to nothing that is not there.
+# What is installed can be used: programs are built against it through the CMake package and through
+# pkg-config, with the static and the shared library, and need nothing else at run time but the C++
+# runtime. Everything is where the programs that use it look, and the documents link to nothing that
+# is not there.
 set -euo pipefail
 
 if [[ -n ${VHDXKIT_SANITIZE:-} ]]; then
-  echo "skipped: the archive is instrumented, a user's program is not"
+  echo "skipped: the libraries are instrumented, a user's program is not"
   exit 77
 fi
 
@@ -15,15 +16,39 @@ source=$VHDXKIT_SOURCE_DIR/tests/package
 
 cmake --install "$VHDXKIT_BUILD_DIR" --prefix "$work/prefix" > "$work/log"
 
-cmake -G Ninja -S "$source" -B "$work/build" -D CMAKE_CXX_COMPILER="$VHDXKIT_CXX" \
-  -D CMAKE_PREFIX_PATH="$work/prefix" >> "$work/log"
-cmake --build "$work/build" >> "$work/log" || { cat "$work/log"; exit 1; }
-"$work/build/consumer"
-
 fail() {
   echo "package_test: $1"
   exit 1
 }
+
+# build FOLDER BUILD [OPTION...]: a user's project.
+build() {
+  cmake -G Ninja -S "$1" -B "$2" -D CMAKE_CXX_COMPILER="$VHDXKIT_CXX" \
+    -D CMAKE_PREFIX_PATH="$work/prefix" "${@:3}" >> "$work/log"
+  cmake --build "$2" >> "$work/log" || { cat "$work/log"; exit 1; }
+}
+
+# expect_libraries PROGRAM LIBRARY...: it loads these and the C++ runtime, and nothing else.
+expect_libraries() {
+  local loaded
+  loaded=$(ldd "$1" | awk '{ print $1 }' \
+    | grep -v -E '^(linux-vdso|/lib(64)?|libstdc\+\+|libgcc_s|libc|libm)[./]' | xargs || true)
+  [[ $loaded == "${*:2}" ]] || fail "$1 loads, beside the C++ runtime: $loaded"
+}
+
+build "$source" "$work/build"
+"$work/build/consumer"
+expect_libraries "$work/build/consumer"
+"$work/build/shared_consumer"
+expect_libraries "$work/build/shared_consumer" libvhdxkit.so.0
+
+# The installed examples, with the shared library; the suite builds them with the static one.
+build "$work/prefix/share/doc/vhdxkit/examples" "$work/examples" \
+  -D VHDXKIT_EXAMPLES_LIBRARY=vhdxkit::vhdxkit_shared
+"$work/examples/create_disk" "$work/example.vhdx"
+"$work/examples/list_extents" "$work/example.vhdx" > "$work/extents"
+"$work/examples/memory_image" < "$work/example.vhdx" > "$work/extents"
+expect_libraries "$work/examples/create_disk" libvhdxkit.so.0
 
 # Plugin and completions: below a prefix of one's own, and where the system looks for them when the
 # prefix is the system's.
@@ -70,13 +95,11 @@ PKG_CONFIG_PATH=$(dirname "$pc")
 export PKG_CONFIG_PATH
 # Its words are meant to be split: they are compiler arguments.
 # shellcheck disable=SC2046
-"$VHDXKIT_CXX" -std=c++23 "$source/main.cc" -o "$work/consumer" \
+"$VHDXKIT_CXX" -std=c++23 "$source/main.cc" -o "$work/by-pkg-config" \
   $(pkg-config --define-prefix --cflags --libs vhdxkit)
-"$work/consumer"
-
-foreign=$(ldd "$work/consumer" | awk '{ print $1 }' \
-  | grep -v -E '^(linux-vdso|/lib(64)?|libstdc\+\+|libgcc_s|libc|libm)[./]' || true)
-if [[ -n $foreign ]]; then
-  echo "links more than the C++ runtime: $foreign"
-  exit 1
-fi
+export LD_LIBRARY_PATH=${pc%/pkgconfig/*}
+"$work/by-pkg-config"
+expect_libraries "$work/by-pkg-config" libvhdxkit.so.0
+version=$(pkg-config --modversion vhdxkit)
+[[ $("$work/by-pkg-config") == "vhdxkit $version" ]] || fail "the library is not version $version"
+[[ $("$work/prefix/bin/vhdx" -V) == "vhdx $version" ]] || fail "the command is not version $version"

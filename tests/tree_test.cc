@@ -242,8 +242,10 @@ TEST(Tree, WhatUsersReadIsPlainEnglish) {
                                "docs/man/nbdkit-vhdx-plugin.1", "quickstart"}) {
     ExpectPlainEnglish(document, ReadText(kRoot / document));
   }
-  for (const fs::path& header : FilesBelow(kRoot / "include", {".h"})) {
-    ExpectPlainEnglish(header, ReadText(header));
+  for (const char* folder : {"include", "examples"}) {
+    for (const fs::path& file : FilesBelow(kRoot / folder, {".h", ".cc"})) {
+      ExpectPlainEnglish(file, ReadText(file));
+    }
   }
   for (const char* folder : {"src", "cli", "nbdkit"}) {
     for (const fs::path& source : FilesBelow(kRoot / folder, {".h", ".cc"})) {

@@ -5,6 +5,7 @@
 
 #include <vhdxkit/block_device.h>
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/operation.h>
 
 #include <chrono>
@@ -39,6 +40,7 @@ struct BenchReport {
 /// Sends the requests and waits for all of them. Writes overwrite the contents of the disk; the
 /// time includes the flush at the end. Errors: kInvalidArgument (a depth of zero, a block of zero
 /// or larger than the disk); those of Read, or of Write and Flush; kCancelled.
+VHDXKIT_EXPORT
 Result<BenchReport> BenchRequests(BlockDevice& disk, const BenchOptions& options,
                                   const OperationControl& control = {});
 

@@ -23,6 +23,7 @@
 #define VHDXKIT_BLOCK_DEVICE_H_
 
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
 
 #include <compare>
@@ -72,7 +73,7 @@ enum class WriteFlag : uint8_t {
   kFua,  ///< force unit access: durable when the write returns
 };
 
-class BlockDevice {
+class VHDXKIT_EXPORT BlockDevice {
  public:
   BlockDevice() = default;
   BlockDevice(const BlockDevice&) = delete;

@@ -9,6 +9,7 @@
 
 #include <vhdxkit/disk.h>
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/finding.h>
 #include <vhdxkit/operation.h>
@@ -52,6 +53,7 @@ struct CheckReport {
 
 /// Checks the image at `path`. Of `options`, `access` has no meaning and should be kReadOnly.
 /// Errors: those of FileSystem::Open and File::Lock; kIo; kCancelled.
+VHDXKIT_EXPORT
 Result<CheckReport> Check(FileSystem& files, const std::string& path,
                           const OpenOptions& options = {}, const OperationControl& control = {});
 

@@ -5,6 +5,7 @@
 
 #include <vhdxkit/block_device.h>
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/operation.h>
 
 #include <cstdint>
@@ -30,6 +31,7 @@ struct CompareReport {
 /// Compares two disks byte by byte, except where their extents show that they are equal. If one
 /// disk is longer, the rest of it must read as zeros. Errors: those of Read and Extents;
 /// kCancelled.
+VHDXKIT_EXPORT
 Result<CompareReport> Compare(BlockDevice& a, BlockDevice& b, const CompareOptions& options = {},
                               const OperationControl& control = {});
 

@@ -8,6 +8,7 @@
 #include <vhdxkit/create.h>
 #include <vhdxkit/disk.h>
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/operation.h>
 
@@ -39,6 +40,7 @@ struct CopyReport {
 /// during the copy. Bytes are shared (reflink) only if the source is not writable. Does not flush.
 /// After an error the target has some of the new contents. Errors: those of Read, Write and
 /// Extents; kCancelled.
+VHDXKIT_EXPORT
 Result<CopyReport> CopyContents(BlockDevice& source, BlockDevice& target,
                                 const CopyOptions& options, const OperationControl& control = {});
 
@@ -72,6 +74,7 @@ struct ConvertReport {
 /// cancellation nothing is left under `path`. On a block device, or in a file that is written in
 /// place, everything past the size of the source is unchanged. Errors: kExists; kInvalidArgument
 /// (the target is the source, or is too small); kBusy; kNoSpace; those of CopyContents.
+VHDXKIT_EXPORT
 Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const std::string& path,
                                    const ConvertOptions& options,
                                    const OperationControl& control = {});
@@ -80,6 +83,7 @@ Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const
 /// is taken from the source. Blocks of zeros are not stored. With kInto the contents of an existing
 /// VHDX are overwritten, and `image` is ignored. Errors: those of ConvertToRaw and Create; with
 /// kInto those of Disk::Open; kBusy if the target is the parent of other images.
+VHDXKIT_EXPORT
 Result<ConvertReport> ConvertToVhdx(FileSystem& files, BlockDevice& source, const std::string& path,
                                     const CreateOptions& image, const ConvertOptions& options,
                                     const OperationControl& control = {});
@@ -91,12 +95,14 @@ using ReadStream = std::function<Result<size_t>(MutableByteSpan)>;
 /// Like ConvertToVhdx, from a stream, which is read once from front to back and whose length is not
 /// known in advance. The disk is padded with zeros to a whole sector; source_size_bytes is the
 /// length of the stream.
+VHDXKIT_EXPORT
 Result<ConvertReport> ConvertStreamToVhdx(FileSystem& files, const ReadStream& source,
                                           const std::string& path, const CreateOptions& image,
                                           const ConvertOptions& options,
                                           const OperationControl& control = {});
 
 /// Like ConvertToRaw, from a stream.
+VHDXKIT_EXPORT
 Result<ConvertReport> ConvertStreamToRaw(FileSystem& files, const ReadStream& source,
                                          const std::string& path, const ConvertOptions& options,
                                          const OperationControl& control = {});
@@ -104,6 +110,7 @@ Result<ConvertReport> ConvertStreamToRaw(FileSystem& files, const ReadStream& so
 /// Calls `visit` for each 4 KiB of the disk that contain a byte other than zero, in order. Equal
 /// contents give equal calls, however they are stored. Errors: those of Read, Extents and `visit`;
 /// kCancelled.
+VHDXKIT_EXPORT
 Result<void> VisitContents(
     BlockDevice& source,
     const std::function<Result<void>(uint64_t disk_offset, ByteSpan bytes)>& visit,
@@ -111,6 +118,7 @@ Result<void> VisitContents(
 
 /// Writes the contents of `source`, including zeros, from front to back to a file that cannot seek.
 /// Errors: those of Read, Extents and File::WriteAt; kCancelled.
+VHDXKIT_EXPORT
 Result<CopyReport> StreamContents(BlockDevice& source, File& stream,
                                   const OperationControl& control = {});
 

@@ -4,6 +4,8 @@
 #ifndef VHDXKIT_COUNTERS_H_
 #define VHDXKIT_COUNTERS_H_
 
+#include <vhdxkit/export.h>
+
 #include <cstdint>
 
 namespace vhdx {

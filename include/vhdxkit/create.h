@@ -8,6 +8,7 @@
 
 #include <vhdxkit/disk.h>
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/guid.h>
 #include <vhdxkit/image_info.h>
@@ -67,6 +68,7 @@ struct CreateReport {
 /// file to replace is in use, or is the parent of other images); kNoSpace; kCancelled; for a
 /// differencing disk those of Disk::Open for the parent, and kCorrupt if Check finds an error in
 /// the parent.
+VHDXKIT_EXPORT
 Result<CreateReport> Create(FileSystem& files, const std::string& path,
                             const CreateOptions& options, const OperationControl& control = {});
 

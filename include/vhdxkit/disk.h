@@ -22,6 +22,7 @@
 #include <vhdxkit/block_device.h>
 #include <vhdxkit/counters.h>
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/image_info.h>
 
@@ -99,7 +100,7 @@ struct ParentState {
   std::vector<std::string> duplicates = {};
 };
 
-class Disk final : public BlockDevice {
+class VHDXKIT_EXPORT Disk final : public BlockDevice {
  public:
   /// Opens the image at `path` and its parents. kInvalidArgument: for writing, with an option that
   /// is for reading only.
@@ -157,7 +158,7 @@ class Disk final : public BlockDevice {
   EngineCounters counters() const;
 
  private:
-  class Chain;
+  class VHDXKIT_HIDDEN Chain;
   friend Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& path,
                                                 const OpenOptions& options,
                                                 const WriteLimits& limits);

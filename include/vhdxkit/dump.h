@@ -7,6 +7,7 @@
 
 #include <vhdxkit/disk.h>
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/image_info.h>
 
@@ -58,7 +59,7 @@ struct BitmapDump {
       {};  ///< disk offsets and lengths, in bytes, of the sectors whose bits are set
 };
 
-class ImageDump {
+class VHDXKIT_EXPORT ImageDump {
  public:
   /// Errors: those of Inspect.
   static Result<std::unique_ptr<ImageDump>> Open(FileSystem& files, const std::string& path,
@@ -83,7 +84,7 @@ class ImageDump {
   Result<void> VisitBitmaps(const std::function<Result<void>(const BitmapDump&)>& visit);
 
  private:
-  class State;
+  class VHDXKIT_HIDDEN State;
   explicit ImageDump(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

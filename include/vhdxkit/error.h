@@ -10,6 +10,8 @@
 #ifndef VHDXKIT_ERROR_H_
 #define VHDXKIT_ERROR_H_
 
+#include <vhdxkit/export.h>
+
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -38,9 +40,10 @@ enum class ErrorCode : uint8_t {
 
 /// The stable lower-case name of a code, such as "corrupt" or "no-space", as `vhdx --json` prints
 /// it.
+VHDXKIT_EXPORT
 std::string_view ErrorCodeName(ErrorCode code);
 
-struct Error {
+struct VHDXKIT_EXPORT Error {
   ErrorCode code = ErrorCode::kInternal;
   int sys_errno = 0;      ///< the host's errno, or 0
   std::string rule = {};  ///< stable id of the broken rule, such as "header.checksum", or empty
@@ -53,15 +56,18 @@ struct Error {
 
 /// The message for users, without the name of the file: Error::sentence, or, where that is empty
 /// because memory ran out, words that say so.
+VHDXKIT_EXPORT
 std::string_view Sentence(const Error& error);
 
 /// "FILE: SENTENCE", or the sentence alone: one line for a terminal or a log.
+VHDXKIT_EXPORT
 std::string ToString(const Error& error);
 
 template <typename T>
 using Result = std::expected<T, Error>;
 
 /// Shorthand for returning an error without a rule.
+VHDXKIT_EXPORT
 std::unexpected<Error> Fail(ErrorCode code, std::string sentence, std::string file = {});
 
 }  // namespace vhdx

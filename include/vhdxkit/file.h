@@ -18,6 +18,7 @@
 #define VHDXKIT_FILE_H_
 
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 
 #include <compare>
 #include <cstddef>
@@ -76,7 +77,7 @@ enum class LockMode : uint8_t {
 inline constexpr std::string_view kNotOpenForWriting = "not open for writing";
 inline constexpr std::string_view kNotOpen = "not open";
 
-class File {
+class VHDXKIT_EXPORT File {
  public:
   File() = default;
   File(const File&) = delete;
@@ -199,7 +200,7 @@ enum class RenameMode : uint8_t { kRefuseExisting, kReplace };
 /// What the engine needs from a file system. Paths are those of the host, with '/' as separator.
 /// Any function may be called from any thread at any time. A FileSystem that only reads implements
 /// Open, RealPath, List and IsFolder; from the others it returns kUnsupported.
-class FileSystem {
+class VHDXKIT_EXPORT FileSystem {
  public:
   FileSystem() = default;
   FileSystem(const FileSystem&) = delete;
@@ -233,7 +234,7 @@ class FileSystem {
 };
 
 /// The files of the operating system (Linux).
-class HostFileSystem final : public FileSystem {
+class VHDXKIT_EXPORT HostFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> Open(const std::string& path,
                                      const OpenFileOptions& options) override;

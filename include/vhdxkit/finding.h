@@ -6,6 +6,8 @@
 #ifndef VHDXKIT_FINDING_H_
 #define VHDXKIT_FINDING_H_
 
+#include <vhdxkit/export.h>
+
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -22,6 +24,7 @@ enum class Severity : uint8_t {
 };
 
 /// The word that `vhdx check --json` prints: error (kRefuse, kReadOnly), warning or note.
+VHDXKIT_EXPORT
 std::string_view SeverityName(Severity severity);
 
 struct Rule {
@@ -33,6 +36,7 @@ struct Rule {
 };
 
 /// All rules, in the order of the structures in a file.
+VHDXKIT_EXPORT
 std::span<const Rule* const> AllRules();
 
 /// One place where an image breaks a rule.

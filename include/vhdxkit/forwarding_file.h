@@ -9,6 +9,7 @@
 #define VHDXKIT_FORWARDING_FILE_H_
 
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
 
 #include <cstddef>
@@ -23,7 +24,7 @@
 namespace vhdx {
 
 /// Passes every call on to `base`, which it owns.
-class ForwardingFile : public File {
+class VHDXKIT_EXPORT ForwardingFile : public File {
  public:
   using File::ReadAt;
   using File::WriteAt;
@@ -65,7 +66,7 @@ class ForwardingFile : public File {
 
 /// Passes every call on to `base`, which must outlive it. A class that wraps the files that are
 /// opened overrides Open.
-class ForwardingFileSystem : public FileSystem {
+class VHDXKIT_EXPORT ForwardingFileSystem : public FileSystem {
  public:
   explicit ForwardingFileSystem(FileSystem& base) : base_(base) {}
 

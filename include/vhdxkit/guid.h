@@ -5,6 +5,8 @@
 #ifndef VHDXKIT_GUID_H_
 #define VHDXKIT_GUID_H_
 
+#include <vhdxkit/export.h>
+
 #include <array>
 #include <compare>
 #include <cstddef>
@@ -15,7 +17,7 @@
 
 namespace vhdx {
 
-struct Guid {
+struct VHDXKIT_EXPORT Guid {
   std::array<uint8_t, 16> bytes{};  ///< in file order
 
   bool IsZero() const { return *this == Guid{}; }

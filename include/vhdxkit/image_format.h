@@ -7,6 +7,7 @@
 #define VHDXKIT_IMAGE_FORMAT_H_
 
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
 
 #include <cstdint>
@@ -28,9 +29,11 @@ struct ImageFormat {
 
 /// The format whose signature the file has, or null if it has none (it may be raw). Reads at most 1
 /// KiB. The result points to static data. Errors: kIo.
+VHDXKIT_EXPORT
 Result<const ImageFormat*> RecognizeFormat(File& file);
 
 /// The same, from the first bytes of a file.
+VHDXKIT_EXPORT
 const ImageFormat* RecognizeFormatOfFront(ByteSpan front);
 
 }  // namespace vhdx

@@ -7,6 +7,7 @@
 #define VHDXKIT_IMAGE_INFO_H_
 
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/finding.h>
 #include <vhdxkit/guid.h>
@@ -61,6 +62,7 @@ struct MetadataItemInfo {
 
 enum class Subformat : uint8_t { kFixed, kDynamic, kDifferencing };
 /// "fixed", "dynamic", "differencing".
+VHDXKIT_EXPORT
 std::string_view SubformatName(Subformat subformat);
 
 /// One key of a parent locator with its value ([MS-VHDX] 2.6.2.6), as UTF-8.

@@ -5,6 +5,7 @@
 
 #include <vhdxkit/disk.h>
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/guid.h>
 #include <vhdxkit/image_info.h>
@@ -39,6 +40,7 @@ struct ImageNode {
 /// Reads the given images, the *.vhdx and *.avhdx files directly in the given directories, and the
 /// parents of all of these. Errors: those of FileSystem::List; kNotFound for a path that does not
 /// exist. A broken image is a node with an error.
+VHDXKIT_EXPORT
 Result<std::vector<ImageNode>> FindImageTree(FileSystem& files,
                                              const std::vector<std::string>& paths,
                                              const OpenOptions& options = {});
@@ -50,6 +52,7 @@ Result<std::vector<ImageNode>> FindImageTree(FileSystem& files,
 /// not replayed to find a newer locator in it. Errors: those of FileSystem::Open and List; kCorrupt
 /// if the image at `path` has no valid header; kPermission if a *.vhdx or *.avhdx file cannot be
 /// read; kUnsupported if a directory has too many entries to search.
+VHDXKIT_EXPORT
 Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::string& path,
                                               const OpenOptions& options = {});
 
@@ -57,6 +60,7 @@ Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::stri
 /// which a visible change would make unreadable. A program should call this before it writes to an
 /// image or replaces it, while it holds the image's lock, so that no child is created in the
 /// meantime. A file that is not a VHDX has no children. Other errors: those of FindChildren.
+VHDXKIT_EXPORT
 Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
                             const OpenOptions& options = {});
 

@@ -5,6 +5,7 @@
 
 #include <vhdxkit/disk.h>
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/image_info.h>
 
@@ -21,6 +22,7 @@ struct Inspection {
 /// Opens the image, reads everything except the BAT, and looks for its parent, of which it reads
 /// only the identity. Of `options`, `access` has no meaning and should be kReadOnly. Errors: those
 /// of Disk::Open, except those about parents.
+VHDXKIT_EXPORT
 Result<Inspection> Inspect(FileSystem& files, const std::string& path,
                            const OpenOptions& options = {});
 

@@ -6,6 +6,7 @@
 #include <vhdxkit/block_device.h>
 #include <vhdxkit/create.h>
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/operation.h>
 
 #include <cstdint>
@@ -18,11 +19,13 @@ struct MeasureReport {
 };
 
 /// For a raw file: the size of the disk.
+VHDXKIT_EXPORT
 MeasureReport MeasureRaw(const BlockDevice& source);
 
 /// For ConvertToVhdx with these options. A dynamic image stores only blocks that contain a byte
 /// other than zero, so each block is read until such a byte is found. Errors: kInvalidArgument;
 /// those of Read and Extents; kCancelled.
+VHDXKIT_EXPORT
 Result<MeasureReport> MeasureVhdx(BlockDevice& source, const CreateOptions& image,
                                   const OperationControl& control = {});
 

@@ -7,6 +7,8 @@
 #ifndef VHDXKIT_OPERATION_H_
 #define VHDXKIT_OPERATION_H_
 
+#include <vhdxkit/export.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>

@@ -8,6 +8,7 @@
 
 #include <vhdxkit/block_device.h>
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
 
 #include <cstdint>
@@ -18,7 +19,7 @@
 
 namespace vhdx {
 
-class RawDevice final : public BlockDevice {
+class VHDXKIT_EXPORT RawDevice final : public BlockDevice {
  public:
   /// Of a file, which does not say; and of a block device, unless that has sectors of
   /// kLargeSectorSize.

@@ -6,6 +6,7 @@
 #include <vhdxkit/block_device.h>
 #include <vhdxkit/disk.h>
 #include <vhdxkit/error.h>
+#include <vhdxkit/export.h>
 #include <vhdxkit/operation.h>
 
 #include <cstdint>
@@ -35,6 +36,7 @@ struct BlockStatistics {
 
 /// Counts the blocks of the image at `path`, without its parents. The BAT is streamed, and its
 /// holes are skipped. Errors: those of Inspect; kCorrupt; kCancelled.
+VHDXKIT_EXPORT
 Result<BlockStatistics> CountBlocks(FileSystem& files, const std::string& path,
                                     const OpenOptions& options = {},
                                     const OperationControl& control = {});
@@ -43,6 +45,7 @@ Result<BlockStatistics> CountBlocks(FileSystem& files, const std::string& path,
 /// plus 33 sectors for the backup of a GPT. Empty if it is unknown: no partitions; a file system,
 /// an LVM volume, LUKS or BitLocker on the whole disk, even beside a table of partitions; a
 /// protective MBR without a GPT at the disk's own sector size. Errors: those of BlockDevice::Read.
+VHDXKIT_EXPORT
 Result<std::optional<uint64_t>> MinimumSize(BlockDevice& disk);
 
 }  // namespace vhdx
