@@ -5,6 +5,8 @@
 #include <thread>
 #include <utility>
 
+#include "testing/file_calls.h"
+
 namespace vhdx::testing {
 namespace {
 
