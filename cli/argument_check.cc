@@ -86,7 +86,7 @@ constexpr ForeignOption kForeignOptions[] = {
     {"serve", "-s", "use --snapshot-writes, or --socket for the path of the socket"},
     {"serve", "-k", "use --socket"},
     {"serve", "-r", "use --read-only"},
-    {"serve", "-p", "the port is part of --listen HOST:PORT"},
+    {"serve", "--port", "the port is part of --listen HOST:PORT"},
     {"serve", "-b", "the address is part of --listen HOST:PORT"},
     {"serve", "-c", "`nbd-client` connects a device to the server"},
     {"serve", "-t", kUntilStopped},
@@ -247,6 +247,8 @@ class WordReader {
       if (value_of_ != nullptr) {
         sentence = CheckValue(word, *value_of_);
         value_of_ = nullptr;
+      } else if (!is_last && AsksForPort(word)) {
+        sentence = "-p is --progress=bar here; the port is part of --listen HOST:PORT";
       } else if (!is_last && AsksForRepair(word)) {
         sentence = Format(
             "-r is --recursive here, and repairing is not implemented yet; a directory of that "
@@ -286,6 +288,13 @@ class WordReader {
   bool AsksForRepair(std::string_view word) const {
     return before_ == "-r" && (word == "all" || word == "leaks") && command_ != nullptr &&
            command_->get_name() == "check";
+  }
+
+  // As `qemu-nbd -p 10809 FILE` does.
+  bool AsksForPort(std::string_view word) const {
+    return before_ == "-p" && !word.empty() &&
+           word.find_first_not_of("0123456789") == std::string_view::npos && command_ != nullptr &&
+           command_->get_name() == "serve";
   }
 
   static std::optional<std::string> CheckValue(std::string_view value, const CLI::Option& option) {

@@ -14,10 +14,11 @@ struct NamedFormat {
   std::string_view qemu_name;  ///< of one that is not written here; empty if QEMU has none
 };
 constexpr NamedFormat kFormats[] = {
-    {"vhdx", kVhdx, ""},      {"avhdx", kVhdx, ""},     {"raw", kRaw, ""},
-    {"img", kRaw, ""},        {"vhd", "vhd", "vpc"},    {"vpc", "vhd", "vpc"},
-    {"vhds", "vhds", ""},     {"qcow", "qcow", "qcow"}, {"qcow2", "qcow2", "qcow2"},
-    {"vmdk", "vmdk", "vmdk"}, {"vdi", "vdi", "vdi"},    {"qed", "qed", "qed"},
+    {"vhdx", kVhdx, ""},         {"avhdx", kVhdx, ""},     {"raw", kRaw, ""},
+    {"img", kRaw, ""},           {"iso", kRaw, ""},        {"vhd", "vhd", "vpc"},
+    {"vpc", "vhd", "vpc"},       {"vhds", "vhds", ""},     {"qcow", "qcow", "qcow"},
+    {"qcow2", "qcow2", "qcow2"}, {"vmdk", "vmdk", "vmdk"}, {"vdi", "vdi", "vdi"},
+    {"qed", "qed", "qed"},
 };
 
 const NamedFormat* Find(std::string_view word) {

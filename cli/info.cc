@@ -33,6 +33,12 @@ Result<void> AddBlockFigures(const Invocation& invocation, const OpenOptions& op
   auto blocks = CountBlocks(invocation.files, path, open, invocation.control(progress));
   if (!blocks) return std::unexpected(std::move(blocks.error()));
   report.blocks = *blocks;
+  if (blocks->beyond_end > 0) {
+    invocation.messages.Warn(
+        path,
+        Format("{} past the end of the file, which is probably cut off; `vhdx check` says more",
+               Counted(blocks->beyond_end, "block ends", "blocks end")));
+  }
   auto disk = Disk::Open(invocation.files, path, open);
   if (!disk) {
     invocation.messages.Warn(

@@ -103,10 +103,12 @@ void AddSparseness(FieldList& fields, const ImageInfo& image) {
 }
 
 std::string BlocksText(const BlockStatistics& blocks) {
-  std::string text = Format("{} of {} in the file", blocks.present + blocks.partial, blocks.total);
+  std::string text = Format("{} of {} in the file",
+                            blocks.present + blocks.partial - blocks.beyond_end, blocks.total);
   const auto add = [&](uint64_t count, std::string_view what) {
     if (count > 0) text += Format(", {} {}", count, what);
   };
+  add(blocks.beyond_end, "past its end");
   add(blocks.partial, "of them partially");
   add(blocks.zero, "zero");
   add(blocks.unmapped, "unmapped");

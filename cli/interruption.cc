@@ -42,7 +42,7 @@ void Catch(int signal) {
 }  // namespace
 
 const std::atomic<bool>& CatchInterruptions() {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) Catch(signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) Catch(signal);
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);
   return was_interrupted;

@@ -57,6 +57,17 @@ TEST_F(Commands, InfoCountsBlocks) {
   EXPECT_FALSE(data.contains("minimum-size"));  // no partition table
 }
 
+TEST_F(Commands, InfoDoesNotCountBlocksPastTheEnd) {
+  base_.file_size = testing::PlanLayout(base_).end - kMiB;
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/cut.vhdx"));
+  const Outcome outcome = Run({"info", "--blocks", "/cut.vhdx"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_NE(outcome.out.find("1 of 16 in the file, 1 past its end"), std::string::npos)
+      << outcome.out;
+  EXPECT_NE(outcome.err.find("1 block ends past the end of the file"), std::string::npos)
+      << outcome.err;
+}
+
 TEST_F(Commands, InfoOfAChainIsAnArrayTopFirst) {
   const Json json = Run({"info", "--json", "--chain", "/vm/child.avhdx"}).json();
   ASSERT_EQ(json.size(), 2u);

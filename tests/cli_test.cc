@@ -402,7 +402,8 @@ TEST_P(CliInterruption, LeavesNothing) {
   EXPECT_EQ(Names(), before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Signals, CliInterruption, ::testing::Values(SIGINT, SIGTERM, SIGHUP));
+INSTANTIATE_TEST_SUITE_P(Signals, CliInterruption,
+                         ::testing::Values(SIGINT, SIGTERM, SIGHUP, SIGQUIT));
 
 // Nor may a list that does not end, as on a terminal.
 TEST_F(Cli, InterruptionEndsTheWaitForAList) {

@@ -51,7 +51,9 @@ struct VHDXKIT_EXPORT Error {
   std::optional<uint64_t> file_offset = {};  ///< bytes from the start of that file
   std::string found = {};                    ///< what was found, or empty
   std::string expected = {};                 ///< what was expected, or empty
-  std::string sentence = {};  ///< the message for users, without the name of the file
+  /// The message for users, without the name of the file. Where it gives advice, it names options
+  /// of the command `vhdx`; those of the library have the same meaning.
+  std::string sentence = {};
 };
 
 /// The message for users, without the name of the file: Error::sentence, or, where that is empty

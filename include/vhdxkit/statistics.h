@@ -23,6 +23,7 @@ struct BlockStatistics {
   uint64_t zero = 0;
   uint64_t unmapped = 0;
   uint64_t undefined = 0;
+  uint64_t beyond_end = 0;  ///< present or partial blocks that end past the end of the file
   uint64_t fragmented =
       0;  ///< present or partial blocks that do not start where the previous one ends
 

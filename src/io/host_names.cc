@@ -51,7 +51,7 @@ Result<void> RenameRefusing(const std::string& from, const std::string& to) {
 
 Result<std::string> HostFileSystem::RealPath(const std::string& path) {
   const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
-  if (real == nullptr) return HostFailure(errno, "find the real path", path);
+  if (real == nullptr) return HostFailure(errno, "resolve this path", path);
   return std::string(real.get());
 }
 

@@ -28,11 +28,11 @@ class StateCounter {
     switch (scanned.entry.state()) {
       case PayloadState::kFullyPresent:
         ++counts_.present;
-        CountFragment(scanned.entry.file_offset());
+        CountPlace(scanned.entry.file_offset());
         break;
       case PayloadState::kPartiallyPresent:
         ++counts_.partial;
-        CountFragment(scanned.entry.file_offset());
+        CountPlace(scanned.entry.file_offset());
         break;
       case PayloadState::kZero:
         ++counts_.zero;
@@ -57,10 +57,12 @@ class StateCounter {
   }
 
  private:
-  void CountFragment(uint64_t file_offset) {
+  void CountPlace(uint64_t file_offset) {
+    const uint64_t block_size = bat_rules_.geometry().block_size();
     const bool first = counts_.present + counts_.partial == 1;
     if (!first && file_offset != previous_end_) ++counts_.fragmented;
-    previous_end_ = file_offset + bat_rules_.geometry().block_size();
+    previous_end_ = file_offset + block_size;
+    if (!FitsInside(file_offset, block_size, bat_rules_.file_size())) ++counts_.beyond_end;
   }
 
   const BatRules& bat_rules_;
