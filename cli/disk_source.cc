@@ -85,7 +85,7 @@ Result<DiskSource> OpenVhdx(const Invocation& invocation, const SourceArguments&
     return std::unexpected(std::move(error));
   }
   for (size_t depth = 0; depth < (*disk)->chain_length(); ++depth) {
-    WarnOfFindings(invocation, (*disk)->image(depth).findings);
+    WarnOfFindings(invocation, (*disk)->image_at_open(depth).findings);
   }
   if (source.access == DiskAccess::kReadWrite && !source.orphan_children) {
     if (auto fine = RefuseIfParent(invocation.files, source.path, open); !fine) {

@@ -73,7 +73,7 @@ Result<void> TryToOpen(const Invocation& invocation, const ServeArguments& argum
   auto disk = Disk::Open(invocation.files, path, open);
   if (!disk) return std::unexpected(ExplainWrongFormat(invocation.files, std::move(disk.error())));
   for (size_t depth = 0; depth < (*disk)->chain_length(); ++depth) {
-    WarnOfFindings(invocation, (*disk)->image(depth).findings);
+    WarnOfFindings(invocation, (*disk)->image_at_open(depth).findings);
   }
   if (arguments.read_only) {
     WarnOfSharedSpace(invocation, **disk);

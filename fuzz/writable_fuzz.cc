@@ -60,7 +60,7 @@ class WriteTrial {
   /// Reads the windows.
   void Prepare() {
     const uint64_t size = disk_.size_bytes();
-    const uint64_t block = disk_.image(0).parameters.block_size_bytes;
+    const uint64_t block = disk_.image_at_open(0).parameters.block_size_bytes;
     for (size_t i = 0; i < kWindows; ++i) {
       const uint64_t length = std::min(size, 1 + random_() % kWindowBytes);
       // Around the borders of blocks most of all, the last one included.
@@ -132,7 +132,7 @@ class WriteTrial {
   }
 
   DiskRange BlocksOf(const Window& window) {
-    const uint64_t block = disk_.image(0).parameters.block_size_bytes;
+    const uint64_t block = disk_.image_at_open(0).parameters.block_size_bytes;
     const uint64_t start = AlignDown(window.disk_offset, block);
     return {start, std::min(AlignUp(window.range().end(), block), disk_.size_bytes()) - start};
   }

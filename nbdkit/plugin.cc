@@ -307,9 +307,9 @@ int Flush(void* handle, uint32_t) {
 }
 
 uint64_t SmallestBlock(const Disk& disk) {
-  uint64_t smallest = disk.image(0).parameters.block_size_bytes;
+  uint64_t smallest = disk.image_at_open(0).parameters.block_size_bytes;
   for (size_t depth = 1; depth < disk.chain_length(); ++depth) {
-    smallest = std::min<uint64_t>(smallest, disk.image(depth).parameters.block_size_bytes);
+    smallest = std::min<uint64_t>(smallest, disk.image_at_open(depth).parameters.block_size_bytes);
   }
   return smallest;
 }

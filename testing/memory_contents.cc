@@ -157,9 +157,7 @@ bool MemoryContents::TakeLock(const void* owner, LockBytes wanted) {
            ((held.second.used & wanted.unshared) != 0 || (held.second.unshared & wanted.used) != 0);
   });
   if (contradicted) return false;
-  LockBytes& mine = locks_[owner];
-  mine.used |= wanted.used;
-  mine.unshared |= wanted.unshared;
+  locks_[owner] = wanted;
   return true;
 }
 

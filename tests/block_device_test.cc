@@ -299,6 +299,68 @@ TEST_P(BlockDeviceContract, ForcedUnitAccess_IsDurableWhenItReturns) {
   EXPECT_EQ(record_->Calls().back().call, FileCall::kSync);
 }
 
+TEST_P(BlockDeviceContract, Closed_RefusesEveryRequest) {
+  EXPECT_EQ(OutcomeOf(device_->Close()), "ok");
+  std::vector<std::byte> bytes(kSector);
+  const auto other = files_.AddFile("/vm/other");
+  const auto target = *files_.Open("/vm/other", {.access = FileAccess::kReadWrite});
+  const size_t reads = record_->Count(FileCall::kRead);
+  const size_t writes = record_->Count(FileCall::kWrite);
+  const std::string kRefused = "invalid-argument";
+  EXPECT_EQ(OutcomeOf(device_->Read(0, bytes)), kRefused);
+  EXPECT_EQ(OutcomeOf(device_->Write(0, ByteSpan(bytes))), kRefused);
+  EXPECT_EQ(OutcomeOf(device_->WriteZeroes({0, kSector})), kRefused);
+  EXPECT_EQ(OutcomeOf(device_->Trim({0, kSector})), kRefused);
+  EXPECT_EQ(OutcomeOf(device_->Flush()), kRefused);
+  EXPECT_EQ(OutcomeOf(device_->Extents({0, kSector}, 1)), kRefused);
+  EXPECT_EQ(OutcomeOf(device_->NextData({0, kSector})), kRefused);
+  EXPECT_EQ(OutcomeOf(device_->CloneTo({0, kSector}, *target, 0)), kRefused);
+  EXPECT_EQ(OutcomeOf(device_->Close()), kRefused);
+  EXPECT_EQ(record_->Count(FileCall::kRead), reads);
+  EXPECT_EQ(record_->Count(FileCall::kWrite), writes);
+  EXPECT_EQ(device_->name(), kPath);
+}
+
+TEST_P(BlockDeviceContract, Close_KeepsWhatWasWrittenAndGivesBackItsLock) {
+  const auto bytes = RandomBytes(kSector);
+  ASSERT_EQ(OutcomeOf(device_->Write(kMiB, ByteSpan(bytes))), "ok");
+  EXPECT_EQ(OutcomeOf(device_->Close()), "ok");
+  const auto again = Open(DiskAccess::kReadWrite);  // which takes the lock of a writer
+  ASSERT_NE(again, nullptr);
+  std::vector<std::byte> read(kSector);
+  EXPECT_EQ(OutcomeOf(again->Read(kMiB, read)), "ok");
+  EXPECT_EQ(read, bytes);
+}
+
+// A write that has succeeded is in the device when Close returns; the others are refused.
+TEST_P(BlockDeviceContract, Close_WaitsForRequests) {
+  const std::vector<std::byte> bytes(kSector, std::byte{9});
+  std::atomic<uint64_t> written = 0;
+  std::vector<std::thread> writers;
+  for (uint64_t number = 0; number < 4; ++number) {
+    writers.emplace_back([this, number, &bytes, &written] {
+      const uint64_t end = (number + 1) * kMiB;
+      for (uint64_t at = number * kMiB; at < end; at += kSector) {
+        if (device_->Write(at, ByteSpan(bytes))) ++written;
+      }
+    });
+  }
+  while (written < 100) std::this_thread::yield();
+  EXPECT_EQ(OutcomeOf(device_->Close()), "ok");
+  const size_t writes = record_->Count(FileCall::kWrite);
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(record_->Count(FileCall::kWrite), writes);
+  const auto again = Open(DiskAccess::kReadOnly);
+  ASSERT_NE(again, nullptr);
+  std::vector<std::byte> sector(kSector);
+  uint64_t found = 0;
+  for (uint64_t at = 0; at < 4 * kMiB; at += kSector) {
+    ASSERT_EQ(OutcomeOf(again->Read(at, sector)), "ok");
+    found += sector == bytes ? 1 : 0;
+  }
+  EXPECT_EQ(found, written);
+}
+
 TEST_P(BlockDeviceContract, ReadOnly_RefusesEveryChange) {
   device_ = nullptr;
   const auto device = Open(DiskAccess::kReadOnly);

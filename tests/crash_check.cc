@@ -145,7 +145,7 @@ std::expected<CrashedDisk, std::string> CrashCheck::Look(const PageImage& file,
   if (!device) return std::unexpected("does not open: " + ToString(device.error()));
   auto contents = ReadContents(**device, disk_.initial_bytes());
   if (!contents) return std::unexpected("cannot be read: " + ToString(contents.error()));
-  const ImageInfo& image = (*device)->image(0);
+  const ImageInfo& image = (*device)->image_at_open(0);
   CrashedDisk seen = {.contents = *std::move(contents),
                       .data_write_guid = image.header().data_write_guid,
                       .log_entries = image.log.entries.size()};

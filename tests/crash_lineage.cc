@@ -19,7 +19,7 @@ using testing::PageImage;
 constexpr size_t kMostCutsAtAPoint = 5;
 constexpr int kCutsOfARecovery = 6;
 
-Guid GuidOf(Disk& device) { return device.image(0).header().data_write_guid; }
+Guid GuidOf(Disk& device) { return device.image_at_open(0).header().data_write_guid; }
 
 }  // namespace
 

@@ -138,7 +138,7 @@ class FaultyLife {
     auto files = disk_.FilesOn(store);
     auto device = disk_.Open(files, DiskAccess::kReadOnly);
     if (!device) return {};
-    return {(*device)->image(0).header().data_write_guid};
+    return {(*device)->image_at_open(0).header().data_write_guid};
   }
 
   Result<void> CloseStep(CrashSession& session) {

@@ -157,11 +157,11 @@ TEST_F(QemuImages, KilledWhileTheyWereWritten_ReadTheSame) {
     auto disk = Disk::Open(files, image_);
     // Interop: QEMU names its log in the headers before its first entry is written.
     ASSERT_TRUE(disk) << ToString(disk.error());
-    const bool begun = std::ranges::none_of((*disk)->image(0).findings, [](const Finding& finding) {
-      return finding.rule->id == "log.never-begun";
-    });
+    const bool begun = std::ranges::none_of(
+        (*disk)->image_at_open(0).findings,
+        [](const Finding& finding) { return finding.rule->id == "log.never-begun"; });
     if (!begun) ++without_entry;
-    if ((*disk)->image(0).log.dirty) ++dirty;
+    if ((*disk)->image_at_open(0).log.dirty) ++dirty;
     disk->reset();
     ExpectSameContents();
   }

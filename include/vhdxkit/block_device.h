@@ -106,6 +106,13 @@ class VHDXKIT_EXPORT BlockDevice {
   /// Errors: kNoSpace, kIo, kPoisoned.
   virtual Result<void> Flush() = 0;
 
+  /// Waits for the requests under way, flushes, and gives back the locks of the files that it owns.
+  /// Afterwards every request, and Close, fails with kInvalidArgument; what only describes the
+  /// device still works. What was not flushed may be lost if a device is destroyed without this.
+  /// Errors: those of Flush; the device is closed in any case. Default, for a device without
+  /// locks: Flush.
+  virtual Result<void> Close();
+
   /// Lists the extents of the range from its start on, in order, without gaps, with adjacent equal
   /// ones merged: those of the whole range, or exactly max_extents of them (to continue, call it
   /// again after the end of the last). The list may end earlier, before a part that cannot be
@@ -124,8 +131,8 @@ class VHDXKIT_EXPORT BlockDevice {
 
   /// Makes the bytes of a file from file_offset on read as the range does, by sharing them
   /// (reflink) instead of copying; what reads as zeros becomes zeros. Errors: those of Read and of
-  /// File::CloneRange; kUnsupported if the bytes cannot be shared: `target` then has some of them,
-  /// or none. Default: kUnsupported.
+  /// File::CloneRange; kUnsupported if the bytes cannot be shared, or not without waiting for
+  /// another request: `target` then has some of them, or none. Default: kUnsupported.
   virtual Result<void> CloneTo(DiskRange range, File& target, uint64_t file_offset);
   /// Writes the bytes of a range of `source`, which is another device, at disk_offset by sharing
   /// them. Errors: those of Write; kUnsupported if the devices or the host cannot share them: some

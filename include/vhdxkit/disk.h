@@ -9,8 +9,7 @@
 // once a Flush that was called after it has succeeded. A crash may lose writes that were not
 // flushed, or parts of them, but each sector then holds a value that it had at or since the last
 // flush, and the file always opens again. After a failed sync or metadata write nothing more is
-// written, and every later call returns that first error. Close ends the session; the destructor
-// closes the disk too, but any error is lost.
+// written, and every later call returns that first error. Close ends the session.
 //
 // Parents are searched for only where the caller allows it: in and below the real directory of the
 // image that names them, and in and below OpenOptions::parent_folders. The identity of a parent
@@ -114,10 +113,10 @@ class VHDXKIT_EXPORT Disk final : public BlockDevice {
 
   /// Number of images in the chain, including the one that was opened.
   size_t chain_length() const;
-  /// Description of the image at `depth`; 0 is the one that was opened. A snapshot taken by Open:
-  /// after the first write, the GUIDs, the state of the log and the size of the file differ from
-  /// it.
-  const ImageInfo& image(size_t depth) const;
+  /// The image at `depth` as it was when the disk was opened; 0 is the one that was opened. Since
+  /// the first write the GUIDs, the state of the log and the size of its file are others: Inspect
+  /// reads them.
+  const ImageInfo& image_at_open(size_t depth) const;
 
   const std::string& name() const override;
   uint64_t size_bytes() const override;
@@ -149,22 +148,19 @@ class VHDXKIT_EXPORT Disk final : public BlockDevice {
   bool Uses(const FileIdentity& file) const override;
   const std::string& FileOf(uint32_t depth) const override;
 
-  /// Ends writing: flushes, writes all metadata to its place, marks the log as empty, and truncates
-  /// the file to its last structure. Waits for a flush that is running on another thread, but not
-  /// for other requests: the caller must wait until they have returned, and may call only the
-  /// destructor afterwards. On a read-only disk it does nothing. Errors: those of Flush.
-  Result<void> Close();
+  /// Also writes all metadata to its place, marks the log as empty, and truncates the file to its
+  /// last structure. The destructor does the same, but any error is lost.
+  Result<void> Close() override;
   /// Statistics about writing, since the disk was opened.
   EngineCounters counters() const;
 
  private:
-  class VHDXKIT_HIDDEN Chain;
+  class VHDXKIT_HIDDEN State;
   friend Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& path,
                                                 const OpenOptions& options,
                                                 const WriteLimits& limits);
-  explicit Disk(std::unique_ptr<Chain> chain);
-  Result<void> RefuseSharedSpaceFrom(size_t depth);
-  std::unique_ptr<Chain> chain_;
+  explicit Disk(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace vhdx

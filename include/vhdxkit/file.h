@@ -68,6 +68,7 @@ struct FileCapabilities {
 /// Lock modes. They lock the byte ranges that QEMU locks, so each program respects the locks of the
 /// other.
 enum class LockMode : uint8_t {
+  kNone,       ///< the holder keeps nobody out
   kShared,     ///< the holder reads; nobody may write or resize
   kExclusive,  ///< the holder writes and resizes; nobody else may do either, or lock for reading
 };
@@ -144,10 +145,11 @@ class VHDXKIT_EXPORT File {
   /// what fails is not reported.
   virtual void ReadAhead(FileRange) {}
 
-  /// Takes the lock without waiting; it is held until the File is destroyed. Errors: kBusy (the
-  /// sentence names the holder if it is known; Error::expected is kNotOpenForWriting or kNotOpen);
-  /// kUnsupported if the file system has no locks: such a file can be read, and written only with
-  /// LockPolicy::kIgnore.
+  /// Takes the lock, or changes the one that is held, without waiting: at no moment between is
+  /// nothing locked. kNone gives it back, as destroying the File does. After an error the lock is
+  /// as it was. Errors: kBusy (the sentence names the holder if it is known; Error::expected is
+  /// kNotOpenForWriting or kNotOpen); kUnsupported if the file system has no locks: such a file can
+  /// be read, and written only with LockPolicy::kIgnore.
   virtual Result<void> Lock(LockMode mode);
 
   // Provided for every implementation.

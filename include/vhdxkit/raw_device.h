@@ -19,6 +19,8 @@
 
 namespace vhdx {
 
+class RequestGate;  // internal
+
 class VHDXKIT_EXPORT RawDevice final : public BlockDevice {
  public:
   /// Of a file, which does not say; and of a block device, unless that has sectors of
@@ -32,6 +34,7 @@ class VHDXKIT_EXPORT RawDevice final : public BlockDevice {
 
   /// The same, but the caller keeps ownership and must keep the file open while the device exists.
   static Result<std::unique_ptr<RawDevice>> OnFile(File& file);
+  ~RawDevice() override;
 
   const std::string& name() const override;
   uint64_t size_bytes() const override;
@@ -47,6 +50,7 @@ class VHDXKIT_EXPORT RawDevice final : public BlockDevice {
   Result<void> WriteZeroes(DiskRange range) override;
   Result<void> Trim(DiskRange range) override;
   Result<void> Flush() override;
+  Result<void> Close() override;
   Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) override;
   Result<uint64_t> NextData(DiskRange range) override;
   bool Uses(const FileIdentity& file) const override;
@@ -59,8 +63,9 @@ class VHDXKIT_EXPORT RawDevice final : public BlockDevice {
   FileRange InFile(DiskRange range) const;
   Result<void> WriteUpToPadding(FileRange in_file, DiskRange range,
                                 std::span<const ByteSpan> buffers);
-  RawDevice(File& file, uint64_t file_size) : file_(file), file_size_(file_size) {}
+  RawDevice(File& file, uint64_t file_size);
 
+  std::unique_ptr<RequestGate> gate_;
   std::unique_ptr<File> owned_file_;
   File& file_;
   uint64_t file_size_;

@@ -6,15 +6,31 @@
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
 #include "bytes/buffer_cursor.h"
-#include "disk/chain.h"
+#include "disk/disk_state.h"
+#include "disk/layer_stack.h"
 #include "disk/open_disk.h"
 #include "image/claimed_space.h"
 #include "io/device_checks.h"
 
 namespace vhdx {
 
-Disk::Disk(std::unique_ptr<Chain> chain) : chain_(std::move(chain)) {}
-Disk::~Disk() { static_cast<void>(Close()); }
+namespace {
+
+Result<void> RefuseSharedSpaceFrom(LayerStack& stack, size_t depth) {
+  for (; depth < stack.size(); ++depth) {
+    Image& image = stack.layer(depth);
+    auto shared = RefuseSharedSpace(image.file(), image.block_map().rules());
+    if (!shared) return shared;
+  }
+  return {};
+}
+
+}  // namespace
+
+Disk::Disk(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Disk::~Disk() {
+  if (!state_->gate().is_shut()) static_cast<void>(Disk::Close());
+}
 
 Result<std::unique_ptr<Disk>> Disk::Open(FileSystem& files, const std::string& path,
                                          const OpenOptions& options) try {
@@ -25,141 +41,141 @@ Result<std::unique_ptr<Disk>> Disk::Open(FileSystem& files, const std::string& p
 
 Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& path,
                                        const OpenOptions& options, const WriteLimits& limits) try {
-  auto chain = Disk::Chain::Open(files, path, options);
-  if (!chain) return std::unexpected(std::move(chain.error()));
+  auto stack = LayerStack::Open(files, path, options);
+  if (!stack) return std::unexpected(std::move(stack.error()));
   if (options.access == DiskAccess::kReadWrite) {
-    if (auto enabled = (*chain)->EnableWriting(files, limits, options.page_cache); !enabled) {
+    if (auto enabled = (*stack)->EnableWriting(files, limits, options.page_cache); !enabled) {
       return std::unexpected(std::move(enabled.error()));
     }
   }
-  return std::unique_ptr<Disk>(new Disk(*std::move(chain)));
+  return std::unique_ptr<Disk>(new Disk(std::make_unique<Disk::State>(*std::move(stack))));
 } catch (...) {
   return CaughtException();
 }
 
-size_t Disk::chain_length() const { return chain_->size(); }
-const ImageInfo& Disk::image(size_t depth) const { return chain_->layer(depth).info(); }
-const std::string& Disk::name() const { return chain_->layer(0).info().filename; }
-uint64_t Disk::size_bytes() const { return chain_->layer(0).geometry().virtual_disk_size(); }
+size_t Disk::chain_length() const { return state_->stack().size(); }
+const ImageInfo& Disk::image_at_open(size_t depth) const {
+  return state_->stack().layer(depth).info();
+}
+const std::string& Disk::name() const { return image_at_open(0).filename; }
+uint64_t Disk::size_bytes() const {
+  return state_->stack().layer(0).geometry().virtual_disk_size();
+}
 uint32_t Disk::logical_sector_size() const {
-  return chain_->layer(0).info().parameters.logical_sector_size;
+  return image_at_open(0).parameters.logical_sector_size;
 }
 uint32_t Disk::physical_sector_size() const {
-  return chain_->layer(0).info().parameters.physical_sector_size;
+  return image_at_open(0).parameters.physical_sector_size;
 }
-bool Disk::writable() const { return chain_->layer(0).writer() != nullptr; }
+bool Disk::writable() const { return state_->stack().writer() != nullptr; }
 
-Result<void> Disk::Read(uint64_t disk_offset, std::span<const MutableByteSpan> buffers) try {
-  const DiskRange range{disk_offset, TotalBytes(buffers)};
-  if (FitsInside(disk_offset, range.length_bytes, Disk::size_bytes())) [[likely]] {
-    return chain_->Read(range, buffers);
-  }
-  return CheckInside(*this, range);
-} catch (...) {
-  return CaughtException();
-}
-
-Result<void> Disk::Write(uint64_t disk_offset, std::span<const ByteSpan> buffers,
-                         WriteFlag flag) try {
-  const DiskRange range{disk_offset, TotalBytes(buffers)};
-  if (auto may = CheckWrite(*this, range); !may) return may;
-  auto written = chain_->Write(range, buffers);
-  return written && flag == WriteFlag::kFua ? Disk::Flush() : written;
-} catch (...) {
-  return CaughtException();
+Result<void> Disk::Read(uint64_t disk_offset, std::span<const MutableByteSpan> buffers) {
+  return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
+    const DiskRange range{disk_offset, TotalBytes(buffers)};
+    if (FitsInside(disk_offset, range.length_bytes, Disk::size_bytes())) [[likely]] {
+      return state_->stack().Read(range, buffers);
+    }
+    return CheckInside(*this, range);
+  });
 }
 
-Result<void> Disk::WriteZeroes(DiskRange range) try {
-  if (auto may = CheckWrite(*this, range); !may) return may;
-  return chain_->Zero(range, ZeroHow::kWrite);
-} catch (...) {
-  return CaughtException();
+Result<void> Disk::Write(uint64_t disk_offset, std::span<const ByteSpan> buffers, WriteFlag flag) {
+  return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
+    const DiskRange range{disk_offset, TotalBytes(buffers)};
+    if (auto may = CheckWrite(*this, range); !may) return may;
+    auto written = state_->stack().Write(range, buffers);
+    const bool durable = written && flag == WriteFlag::kFua;
+    return durable ? state_->stack().writer()->Flush() : written;
+  });
 }
 
-Result<void> Disk::Trim(DiskRange range) try {
-  if (auto may = CheckWrite(*this, range); !may) return may;
-  return chain_->Zero(range, ZeroHow::kTrim);
-} catch (...) {
-  return CaughtException();
+Result<void> Disk::WriteZeroes(DiskRange range) {
+  return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
+    if (auto may = CheckWrite(*this, range); !may) return may;
+    return state_->stack().Zero(range, ZeroHow::kWrite);
+  });
 }
 
-Result<void> Disk::CloneTo(DiskRange range, File& target, uint64_t file_offset) try {
-  if (auto inside = CheckInside(*this, range); !inside) return inside;
-  return chain_->CloneTo(range, target, file_offset);
-} catch (...) {
-  return CaughtException();
+Result<void> Disk::Trim(DiskRange range) {
+  return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
+    if (auto may = CheckWrite(*this, range); !may) return may;
+    return state_->stack().Zero(range, ZeroHow::kTrim);
+  });
 }
 
-Result<void> Disk::CloneFrom(uint64_t disk_offset, BlockDevice& source,
-                             DiskRange source_range) try {
-  const DiskRange range{disk_offset, source_range.length_bytes};
-  if (auto may = CheckWrite(*this, range); !may) return may;
-  if (!IsAligned(disk_offset | range.length_bytes, logical_sector_size())) {
-    return Fail(ErrorCode::kUnsupported, "only whole sectors can be shared", name());
-  }
-  return chain_->layer(0).writer()->Clone(disk_offset, source, source_range);
-} catch (...) {
-  return CaughtException();
+Result<void> Disk::CloneTo(DiskRange range, File& target, uint64_t file_offset) {
+  return DoShare(state_->gate(), *this, [&]() -> Result<void> {
+    if (auto inside = CheckInside(*this, range); !inside) return inside;
+    return state_->stack().CloneTo(range, target, file_offset);
+  });
 }
 
-Result<void> Disk::Flush() try {
-  return writable() ? chain_->layer(0).writer()->Flush() : Result<void>{};
-} catch (...) {
-  return CaughtException();
+Result<void> Disk::CloneFrom(uint64_t disk_offset, BlockDevice& source, DiskRange source_range) {
+  return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
+    const DiskRange range{disk_offset, source_range.length_bytes};
+    if (auto may = CheckWrite(*this, range); !may) return may;
+    if (!IsAligned(disk_offset | range.length_bytes, logical_sector_size())) {
+      return Fail(ErrorCode::kUnsupported, "only whole sectors can be shared", name());
+    }
+    return state_->stack().writer()->Clone(disk_offset, source, source_range);
+  });
+}
+
+Result<void> Disk::Flush() {
+  return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
+    return writable() ? state_->stack().writer()->Flush() : Result<void>{};
+  });
 }
 
 Result<void> Disk::Close() try {
-  return writable() ? chain_->layer(0).writer()->Close() : Result<void>{};
-} catch (...) {
-  return CaughtException();
-}
-
-Result<void> Disk::RefuseSharedSpaceFrom(size_t depth) {
-  for (; depth < chain_->size(); ++depth) {
-    Image& image = chain_->layer(depth);
-    auto shared = vhdx::RefuseSharedSpace(image.file(), image.block_map().rules());
-    if (!shared) return shared;
+  if (!state_->gate().Shut()) return IsClosed(*this);
+  LayerStack& stack = state_->stack();
+  auto closed = stack.writer() != nullptr ? stack.writer()->Close() : Result<void>{};
+  for (size_t depth = 0; depth < stack.size(); ++depth) {
+    // Nothing was locked where there are no locks.
+    static_cast<void>(stack.layer(depth).file().Lock(LockMode::kNone));
   }
-  return {};
-}
-
-Result<void> Disk::RefuseSharedSpace() try {
-  return RefuseSharedSpaceFrom(writable() ? 1 : 0);
+  return closed;
 } catch (...) {
   return CaughtException();
+}
+
+Result<void> Disk::RefuseSharedSpace() {
+  return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
+    return RefuseSharedSpaceFrom(state_->stack(), writable() ? 1 : 0);
+  });
 }
 
 EngineCounters Disk::counters() const {
   EngineCounters counters;
-  if (writable()) chain_->layer(0).writer()->CountInto(counters);
+  if (writable()) state_->stack().writer()->CountInto(counters);
   return counters;
 }
 
-Result<std::vector<Extent>> Disk::Extents(DiskRange range, size_t max_extents) try {
-  if (auto may = CheckExtents(*this, range, max_extents); !may) {
-    return std::unexpected(std::move(may.error()));
-  }
-  return chain_->Extents(range, max_extents);
-} catch (...) {
-  return CaughtException();
+Result<std::vector<Extent>> Disk::Extents(DiskRange range, size_t max_extents) {
+  return DoRequest(state_->gate(), *this, [&]() -> Result<std::vector<Extent>> {
+    if (auto may = CheckExtents(*this, range, max_extents); !may) {
+      return std::unexpected(std::move(may.error()));
+    }
+    return state_->stack().Extents(range, max_extents);
+  });
 }
 
-Result<uint64_t> Disk::NextData(DiskRange range) try {
-  if (auto inside = CheckInside(*this, range); !inside) {
-    return std::unexpected(std::move(inside.error()));
-  }
-  return chain_->NextData(range);
-} catch (...) {
-  return CaughtException();
+Result<uint64_t> Disk::NextData(DiskRange range) {
+  return DoRequest(state_->gate(), *this, [&]() -> Result<uint64_t> {
+    if (auto inside = CheckInside(*this, range); !inside) {
+      return std::unexpected(std::move(inside.error()));
+    }
+    return state_->stack().NextData(range);
+  });
 }
 
-const std::string& Disk::FileOf(uint32_t depth) const {
-  return chain_->layer(depth).info().filename;
-}
+const std::string& Disk::FileOf(uint32_t depth) const { return image_at_open(depth).filename; }
 
 bool Disk::Uses(const FileIdentity& file) const {
-  for (size_t depth = 0; depth < chain_->size(); ++depth) {
-    if (chain_->layer(depth).file().identity() == file) return true;
+  LayerStack& stack = state_->stack();
+  for (size_t depth = 0; depth < stack.size(); ++depth) {
+    if (stack.layer(depth).file().identity() == file) return true;
   }
   return false;
 }

@@ -256,7 +256,7 @@ TEST_F(DiskOf, ParentByTheEndOfAWindowsPath_IsFound) {
 TEST_F(DiskOf, RenamedParent_IsFoundByItsIdentity) {
   PutPair("/vm/child.avhdx", R"(.\gone.vhdx)");
   auto disk = Open("/vm/child.avhdx");
-  EXPECT_EQ(disk->image(1).filename, "/vm/base.vhdx");
+  EXPECT_EQ(disk->image_at_open(1).filename, "/vm/base.vhdx");
 }
 
 TEST_F(DiskOf, ParentThatIsNamed_CountsWhereverItIs) {
@@ -264,7 +264,7 @@ TEST_F(DiskOf, ParentThatIsNamed_CountsWhereverItIs) {
   Put("/backup/copy of base", base_);
   EXPECT_EQ(OutcomeOfOpening("/snapshots/child.avhdx"), "parent.missing");
   auto disk = Open("/snapshots/child.avhdx", {.parents = {"/backup/copy of base"}});
-  EXPECT_EQ(disk->image(1).filename, "/backup/copy of base");
+  EXPECT_EQ(disk->image_at_open(1).filename, "/backup/copy of base");
   EXPECT_EQ(OutcomeOfOpening("/snapshots/child.avhdx", {.parents = {"/backup/gone"}}), "not-found");
   EXPECT_EQ(OutcomeOfOpening("/snapshots/child.avhdx", {.parents = {"/snapshots/child.avhdx"}}),
             "invalid-argument");
@@ -289,7 +289,7 @@ TEST_F(DiskOf, ParentWithAnotherIdentity_IsReadIfThatIsIgnored) {
   Put("/vm/base.vhdx", base_);
   EXPECT_EQ(OutcomeOfOpening("/vm/child.avhdx"), "parent.linkage");
   auto disk = Open("/vm/child.avhdx", {.ignore_parent_id = true});
-  EXPECT_EQ(OutcomeOf(disk->image(1).findings), "parent.id-ignored@0");
+  EXPECT_EQ(OutcomeOf(disk->image_at_open(1).findings), "parent.id-ignored@0");
   EXPECT_EQ(ReadFrom(*disk, {4 * kMiB, kMiB}), PatternBytes(base_.pattern, {4 * kMiB, kMiB}));
   EXPECT_EQ(OutcomeOfOpening("/vm/child.avhdx", {.parents = {"/vm/base.vhdx"}}), "parent.linkage");
   Open("/vm/child.avhdx", {.parents = {"/vm/base.vhdx"}, .ignore_parent_id = true});
@@ -299,9 +299,9 @@ TEST_F(DiskOf, TwoFilesWithTheParentsIdentity_AreTold) {
   PutPair("/vm/child.avhdx", R"(.\gone.vhdx)");
   Put("/vm/another.vhdx", base_);
   auto disk = Open("/vm/child.avhdx");
-  EXPECT_EQ(disk->image(1).filename, "/vm/another.vhdx") << "the first by name";
-  ASSERT_EQ(OutcomeOf(disk->image(1).findings), "parent.ambiguous@0");
-  EXPECT_EQ(disk->image(1).findings[0].found, "/vm/another.vhdx, /vm/base.vhdx");
+  EXPECT_EQ(disk->image_at_open(1).filename, "/vm/another.vhdx") << "the first by name";
+  ASSERT_EQ(OutcomeOf(disk->image_at_open(1).findings), "parent.ambiguous@0");
+  EXPECT_EQ(disk->image_at_open(1).findings[0].found, "/vm/another.vhdx, /vm/base.vhdx");
 }
 
 TEST_F(DiskOf, ParentThatCannotBeRead_IsNamedWithItsReason) {
@@ -324,10 +324,10 @@ TEST_F(DiskOf, IgnoredLog_IsNotReplayed) {
   EXPECT_EQ(ReadFrom(*Open("/a.vhdx"), {0, 512}), std::vector<std::byte>(512));
   auto disk = Open("/a.vhdx", {.ignore_log = true});
   EXPECT_EQ(ReadFrom(*disk, {0, 512}), PatternBytes(spec.pattern, {0, 512}));
-  ASSERT_EQ(OutcomeOf(disk->image(0).findings), "log.ignored@1048576");
-  EXPECT_NE(disk->image(0).findings[0].found.find("1 range, at the file offset 3145728"),
+  ASSERT_EQ(OutcomeOf(disk->image_at_open(0).findings), "log.ignored@1048576");
+  EXPECT_NE(disk->image_at_open(0).findings[0].found.find("1 range, at the file offset 3145728"),
             std::string::npos)
-      << disk->image(0).findings[0].found;
+      << disk->image_at_open(0).findings[0].found;
   // Entries that form no sequence: the image opens only so.
   spec.log.entries[0].checksum_xor = 1;
   Put("/b.vhdx", spec);

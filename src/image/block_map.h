@@ -84,8 +84,8 @@ class BlockMap {
 
   static Block ToBlock(format::BatEntry entry);
 
-  // For the writer of the image. Setting an entry requires the block's lock and the journal's, and
-  // that the page of the entry has been made ready.
+  // For the writer of the image. Setting an entry requires a reference to the block, the journal's
+  // lock, and that the page of the entry has been made ready.
 
   /// Loads the page of an entry and makes it changeable. Errors: kIo; kCorrupt with the rule that
   /// an entry of the page breaks, since the whole page is going to be written.

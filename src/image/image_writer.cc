@@ -32,7 +32,7 @@ ImageWriter::ImageWriter(const Journal::Parts& parts, const WriteLimits& limits,
       has_parent_(parts.info.parameters.has_parent),
       keeps_blocks_(parts.info.parameters.subformat() == Subformat::kFixed),
       journal_(parts, limits, file_length),
-      locks_(std::make_unique<BlockLocks>()) {}
+      references_(std::make_unique<BlockReferences>()) {}
 
 Result<void> ImageWriter::WriteWithin(
     DiskRange range, std::span<const ByteSpan> buffers,
@@ -43,7 +43,7 @@ Result<void> ImageWriter::WriteWithin(
   const Part part{.block = geometry_.BlockOf(start),
                   .within = geometry_.OffsetInBlock(start),
                   .length_bytes = sector.size()};
-  const ExclusiveLock lock(LockOf(part.block));
+  const BlockReference only = references_->Exclude(part.block);
   if (auto got = read(start, sector); !got) return got;
   auto target = sector.begin() + static_cast<ptrdiff_t>(range.disk_offset - start);
   for (const ByteSpan bytes : buffers) target = std::ranges::copy(bytes, target).out;
@@ -124,13 +124,13 @@ Result<void> ImageWriter::ChangePart(const Part& part, const Contents& contents,
   const bool takes_place = contents.zeros() && IsWhole(part) && !keeps_blocks_;
   for (;;) {
     if (!takes_place) {
-      const SharedLock lock(LockOf(part.block));
+      const BlockReference shared = references_->Share(part.block);
       auto entry = block_map_.Entry(index);
       if (!entry) return std::unexpected(std::move(entry.error()));
       if (HasData(*entry)) return ChangeInPlace(part, contents, *entry);
       if (contents.zeros() && ReadsAsZeros(*entry)) return {};
     }
-    const ExclusiveLock lock(LockOf(part.block));
+    const BlockReference only = references_->Exclude(part.block);
     auto entry = block_map_.Entry(index);
     if (!entry) return std::unexpected(std::move(entry.error()));
     if (takes_place) return TakePlace(part, contents, *entry, freed);

@@ -2,8 +2,8 @@
 // (docs/format.md, section 9.5).
 //
 // Ranges are multiples of the logical sector. Threads: any number. Requests to a block that has its
-// place run side by side; whoever gives a block its place, or takes it away, excludes all others
-// from that block. A reader that wants to be safe from that holds the block's lock too.
+// place run side by side, each holding a reference to it; whoever gives a block its place, or takes
+// it away, holds the only one. A reader that wants to be safe from that holds a reference too.
 
 #ifndef VHDXKIT_IMAGE_IMAGE_WRITER_H_
 #define VHDXKIT_IMAGE_IMAGE_WRITER_H_
@@ -13,7 +13,6 @@
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -21,22 +20,10 @@
 #include <vector>
 
 #include "bytes/mutex.h"
+#include "image/block_references.h"
 #include "image/journal.h"
 
 namespace vhdx {
-
-/// One lock for each block, or rather for all that share a stripe.
-class BlockLocks {
- public:
-  SharedMutex& Of(uint64_t block) { return stripes_[block % kStripes].mutex; }
-
- private:
-  static constexpr size_t kStripes = 1024;
-  struct alignas(64) Stripe {
-    SharedMutex mutex;
-  };
-  std::array<Stripe, kStripes> stripes_;
-};
 
 class ImageWriter {
  public:
@@ -54,7 +41,7 @@ class ImageWriter {
     const uint64_t length = range.length_bytes;
     if (within + length <= geometry_.block_size() && length > 0 && journal_.IsOpen()) {
       const uint64_t block = geometry_.BlockOf(range.disk_offset);
-      const SharedLock lock(LockOf(block));
+      const BlockReference reference = Share(block);
       if (const uint64_t start = block_map_.OffsetIfPresent(block); start != 0) {
         payload_bytes_.fetch_add(length, std::memory_order_relaxed);
         auto written = file_.WriteAt(start + within, buffers);
@@ -77,7 +64,9 @@ class ImageWriter {
   Result<void> Flush() { return journal_.Flush(); }
   Result<void> Close() { return journal_.Close(); }
 
-  SharedMutex& LockOf(uint64_t block) { return locks_->Of(block); }
+  /// While it is held, the block keeps its place.
+  BlockReference Share(uint64_t block) { return references_->Share(block); }
+  BlockReference TryShare(uint64_t block) { return references_->TryShare(block); }
   void CountInto(EngineCounters& counters) const;
 
  private:
@@ -128,7 +117,7 @@ class ImageWriter {
   const bool has_parent_;
   const bool keeps_blocks_;  // a fixed disk
   Journal journal_;
-  std::unique_ptr<BlockLocks> locks_;
+  std::unique_ptr<BlockReferences> references_;
   Mutex bitmap_mutex_;  // held by whoever gives a sector bitmap its place
   std::atomic<uint64_t> payload_bytes_ = 0;
   std::atomic<uint64_t> padding_bytes_ = 0;

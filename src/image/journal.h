@@ -11,8 +11,8 @@
 // Any failed sync or metadata write poisons: nothing is written any more, and every call says so.
 // docs/crash-consistency.md has the argument why what is on disk is right at every moment.
 //
-// Any number of threads. Order of locks: block lock, host space, publish lock, space; whoever leads
-// a round or starts the session holds none of them while it syncs.
+// Any number of threads. Order of locks: block reference, host space, publish lock, space; whoever
+// leads a round or starts the session holds none of them while it syncs.
 
 #ifndef VHDXKIT_IMAGE_JOURNAL_H_
 #define VHDXKIT_IMAGE_JOURNAL_H_
@@ -102,9 +102,10 @@ class Journal {
   /// Space that was allocated and is not going to be used; it may hold anything.
   void Abandon(const Space::Piece& piece);
 
-  /// Everything that the publication exposes has been written. The block's lock is held. Errors:
-  /// kIo, kCorrupt (the page of the entry cannot be changed); kNoSpace (the host has none for a
-  /// page that is a hole); kPoisoned; kInternal, which poisons.
+  /// Everything that the publication exposes has been written. The caller holds a reference to the
+  /// block: the only one if the block gets or loses its place. Errors: kIo, kCorrupt (the page of
+  /// the entry cannot be changed); kNoSpace (the host has none for a page that is a hole);
+  /// kPoisoned; kInternal, which poisons.
   Result<void> Publish(const Publication& publication);
 
   /// Space that publications have freed, of one block or several; kZero: a hole was punched in it

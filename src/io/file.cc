@@ -95,6 +95,8 @@ Result<uint64_t> BlockDevice::NextData(DiskRange range) {
   return range.disk_offset;
 }
 
+Result<void> BlockDevice::Close() { return Flush(); }
+
 const std::string& BlockDevice::FileOf(uint32_t) const { return name(); }
 
 Result<void> BlockDevice::CloneTo(DiskRange, File&, uint64_t) {
@@ -121,6 +123,10 @@ Result<void> CheckWrite(const BlockDevice& device, DiskRange range) {
 Result<void> CheckExtents(const BlockDevice& device, DiskRange range, size_t max_extents) {
   if (max_extents > 0) return CheckInside(device, range);
   return Fail(ErrorCode::kInvalidArgument, "a list of extents needs room for one", device.name());
+}
+
+std::unexpected<Error> IsClosed(const BlockDevice& device) {
+  return Fail(ErrorCode::kInvalidArgument, "the disk has been closed", device.name());
 }
 
 }  // namespace vhdx

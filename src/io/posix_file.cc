@@ -226,10 +226,9 @@ Result<uint64_t> PosixFile::AllocatedBytes() {
 Result<void> PosixFile::Lock(LockMode mode) {
   const MutexLock lock(lock_mutex_);
   const LockBytes wanted = BytesOf(mode);
-  if (Result<void> taken = TakeLock(fd(), name(), locked_, wanted); !taken) return taken;
-  locked_.used |= wanted.used;
-  locked_.unshared |= wanted.unshared;
-  return {};
+  auto changed = ChangeLock(fd(), name(), locked_, wanted);
+  if (changed) locked_ = wanted;
+  return changed;
 }
 
 }  // namespace vhdx

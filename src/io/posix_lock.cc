@@ -157,6 +157,7 @@ std::string ProcessName(pid_t pid) {
 }  // namespace
 
 LockBytes BytesOf(LockMode mode) {
+  if (mode == LockMode::kNone) return {};
   // Interop: what `qemu-io -f vhdx` (7.2) holds with and without -r, as /proc/locks shows it. A
   // writer does not unshare consistent read: every reader of an image unshares write and is kept
   // out by that, and QEMU's own "force share" (-U), which does not, is let in as its user asked.
@@ -165,10 +166,10 @@ LockBytes BytesOf(LockMode mode) {
           .unshared = kChanging};
 }
 
-Result<void> TakeLock(int fd, const std::string& name, LockBytes held, LockBytes wanted) {
+Result<void> ChangeLock(int fd, const std::string& name, LockBytes held, LockBytes wanted) {
   const LockBytes added = Without(wanted, held);
   Result<void> taken = AcquireAndProbe(fd, name, added);
-  if (!taken) Release(fd, added);
+  Release(fd, taken ? Without(held, wanted) : added);
   return taken;
 }
 

@@ -31,9 +31,9 @@ inline constexpr uint8_t kResize = 1 << 3;
 /// What `mode` holds: the same as QEMU's read-only and writable openers of an image.
 LockBytes BytesOf(LockMode mode);
 
-/// Takes the locks that `wanted` adds to `held`. Errors: kBusy, kUnsupported, kIo; `held` is then
-/// unchanged.
-Result<void> TakeLock(int fd, const std::string& name, LockBytes held, LockBytes wanted);
+/// Takes the locks that `wanted` adds to `held`, then gives back what it leaves out. Errors: kBusy,
+/// kUnsupported, kIo; `held` is then unchanged.
+Result<void> ChangeLock(int fd, const std::string& name, LockBytes held, LockBytes wanted);
 
 /// "NAME (pid N)" for each other process that has the file open, as far as we may inspect them, up
 /// to a few.

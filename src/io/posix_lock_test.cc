@@ -102,6 +102,21 @@ TEST_F(PosixLockTest, SharedLockBecomesExclusiveOrStaysShared) {
   EXPECT_EQ(HeldBytes(), "100 101 103 201 203 ");
 }
 
+TEST_F(PosixLockTest, WriterBecomesAReaderAndThenNobody) {
+  const auto writer = Open("a", kAsWriter);
+  const auto other = Open("a", kAsWriter);
+  ASSERT_TRUE(writer->Lock(LockMode::kExclusive));
+  ASSERT_TRUE(writer->Lock(LockMode::kShared));
+  EXPECT_EQ(HeldBytes(), "100 201 203 ");
+  EXPECT_EQ(Refusal(*other, LockMode::kExclusive), ErrorCode::kBusy);
+  EXPECT_TRUE(other->Lock(LockMode::kShared));
+  ASSERT_TRUE(other->Lock(LockMode::kNone));
+  EXPECT_EQ(HeldBytes(), "100 201 203 ");
+  ASSERT_TRUE(writer->Lock(LockMode::kNone));
+  EXPECT_EQ(HeldBytes(), "");
+  EXPECT_TRUE(other->Lock(LockMode::kExclusive));
+}
+
 TEST_F(PosixLockTest, HolderInAnotherProcessIsNamed) {
   std::array<int, 2> pipe = {-1, -1};
   ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);

@@ -8,6 +8,7 @@
 #include "bytes/border.h"
 #include "bytes/buffer_cursor.h"
 #include "bytes/formatting.h"
+#include "bytes/request_gate.h"
 #include "bytes/zeros.h"
 #include "io/device_checks.h"
 #include "io/holes.h"
@@ -30,6 +31,11 @@ Result<std::unique_ptr<RawDevice>> RawDevice::OnFile(File& file) try {
   return CaughtException();
 }
 
+RawDevice::RawDevice(File& file, uint64_t file_size)
+    : gate_(std::make_unique<RequestGate>()), file_(file), file_size_(file_size) {}
+
+RawDevice::~RawDevice() = default;
+
 const std::string& RawDevice::name() const { return file_.name(); }
 uint64_t RawDevice::size_bytes() const { return AlignUp(file_size_, kSectorSize); }
 uint32_t RawDevice::logical_sector_size() const {
@@ -44,39 +50,39 @@ FileRange RawDevice::InFile(DiskRange range) const {
   return {start, std::min(range.end(), file_size_) - start};
 }
 
-Result<void> RawDevice::Read(uint64_t disk_offset, std::span<const MutableByteSpan> buffers) try {
-  const DiskRange range{disk_offset, TotalBytes(buffers)};
-  if (auto inside = CheckInside(*this, range); !inside) return inside;
-  if (range.length_bytes == 0) return {};
-  const FileRange in_file = InFile(range);
-  if (in_file.length_bytes == range.length_bytes) [[likely]] {
-    return file_.ReadExactAt(disk_offset, buffers, range.length_bytes);
-  }
-  BufferCursor<MutableByteSpan> cursor(buffers);
-  const auto stored = cursor.Take(in_file.length_bytes);
-  auto read = file_.ReadExactAt(in_file.file_offset, stored, in_file.length_bytes);
-  for (const MutableByteSpan padding : cursor.Take(range.length_bytes - in_file.length_bytes)) {
-    std::ranges::fill(padding, std::byte{0});
-  }
-  return read;
-} catch (...) {
-  return CaughtException();
+Result<void> RawDevice::Read(uint64_t disk_offset, std::span<const MutableByteSpan> buffers) {
+  return DoRequest(*gate_, *this, [&]() -> Result<void> {
+    const DiskRange range{disk_offset, TotalBytes(buffers)};
+    if (auto inside = CheckInside(*this, range); !inside) return inside;
+    if (range.length_bytes == 0) return {};
+    const FileRange in_file = InFile(range);
+    if (in_file.length_bytes == range.length_bytes) [[likely]] {
+      return file_.ReadExactAt(disk_offset, buffers, range.length_bytes);
+    }
+    BufferCursor<MutableByteSpan> cursor(buffers);
+    const auto stored = cursor.Take(in_file.length_bytes);
+    auto read = file_.ReadExactAt(in_file.file_offset, stored, in_file.length_bytes);
+    for (const MutableByteSpan padding : cursor.Take(range.length_bytes - in_file.length_bytes)) {
+      std::ranges::fill(padding, std::byte{0});
+    }
+    return read;
+  });
 }
 
 Result<void> RawDevice::Write(uint64_t disk_offset, std::span<const ByteSpan> buffers,
-                              WriteFlag flag) try {
-  const DiskRange range{disk_offset, TotalBytes(buffers)};
-  if (auto may = CheckWrite(*this, range); !may) return may;
-  if (range.length_bytes == 0) return {};
-  const FileRange in_file = InFile(range);
-  if (in_file.length_bytes == range.length_bytes) [[likely]] {
-    if (auto written = file_.WriteAt(disk_offset, buffers); !written) return written;
-  } else if (auto written = WriteUpToPadding(in_file, range, buffers); !written) {
-    return written;
-  }
-  return flag == WriteFlag::kFua ? file_.Sync() : Result<void>{};
-} catch (...) {
-  return CaughtException();
+                              WriteFlag flag) {
+  return DoRequest(*gate_, *this, [&]() -> Result<void> {
+    const DiskRange range{disk_offset, TotalBytes(buffers)};
+    if (auto may = CheckWrite(*this, range); !may) return may;
+    if (range.length_bytes == 0) return {};
+    const FileRange in_file = InFile(range);
+    if (in_file.length_bytes == range.length_bytes) [[likely]] {
+      if (auto written = file_.WriteAt(disk_offset, buffers); !written) return written;
+    } else if (auto written = WriteUpToPadding(in_file, range, buffers); !written) {
+      return written;
+    }
+    return flag == WriteFlag::kFua ? file_.Sync() : Result<void>{};
+  });
 }
 
 Result<void> RawDevice::WriteUpToPadding(FileRange in_file, DiskRange range,
@@ -94,101 +100,110 @@ Result<void> RawDevice::WriteUpToPadding(FileRange in_file, DiskRange range,
   return file_.WriteAt(in_file.file_offset, stored.Take(in_file.length_bytes));
 }
 
-Result<void> RawDevice::WriteZeroes(DiskRange range) try {
-  if (auto may = CheckWrite(*this, range); !may) return may;
-  const FileRange in_file = InFile(range);
-  return in_file.length_bytes == 0 ? Result<void>{} : file_.ZeroRange(in_file);
+Result<void> RawDevice::WriteZeroes(DiskRange range) {
+  return DoRequest(*gate_, *this, [&]() -> Result<void> {
+    if (auto may = CheckWrite(*this, range); !may) return may;
+    const FileRange in_file = InFile(range);
+    return in_file.length_bytes == 0 ? Result<void>{} : file_.ZeroRange(in_file);
+  });
+}
+
+Result<void> RawDevice::Trim(DiskRange range) {
+  return DoRequest(*gate_, *this, [&]() -> Result<void> {
+    if (auto may = CheckWrite(*this, range); !may) return may;
+    const FileRange in_file = InFile(range);
+    return in_file.length_bytes == 0 ? Result<void>{} : PunchOrZero(file_, in_file);
+  });
+}
+
+Result<void> RawDevice::Flush() {
+  return DoRequest(*gate_, *this,
+                   [&]() -> Result<void> { return writable() ? file_.Sync() : Result<void>{}; });
+}
+
+Result<void> RawDevice::Close() try {
+  if (!gate_->Shut()) return IsClosed(*this);
+  auto flushed = writable() ? file_.Sync() : Result<void>{};
+  // The lock of somebody else's file is theirs. Nothing was locked where there are no locks.
+  if (owned_file_ != nullptr) static_cast<void>(owned_file_->Lock(LockMode::kNone));
+  return flushed;
 } catch (...) {
   return CaughtException();
 }
 
-Result<void> RawDevice::Trim(DiskRange range) try {
-  if (auto may = CheckWrite(*this, range); !may) return may;
-  const FileRange in_file = InFile(range);
-  return in_file.length_bytes == 0 ? Result<void>{} : PunchOrZero(file_, in_file);
-} catch (...) {
-  return CaughtException();
-}
-
-Result<void> RawDevice::Flush() try {
-  return writable() ? file_.Sync() : Result<void>{};
-} catch (...) {
-  return CaughtException();
-}
-
-Result<std::vector<Extent>> RawDevice::Extents(DiskRange range, size_t max_extents) try {
-  if (auto may = CheckExtents(*this, range, max_extents); !may) {
-    return std::unexpected(std::move(may.error()));
-  }
-  std::vector<Extent> extents;
-  uint64_t position = range.disk_offset;
-  while (position < range.end()) {
-    auto data = file_.NextData(position);
-    if (!data) return std::unexpected(std::move(data.error()));
-    Extent extent{.range = {position, 0}};
-    uint64_t end = *data;
-    if (position >= file_size_) {
-      end = range.end();
-    } else if (*data == position) {
-      auto hole = file_.NextHole(position);
-      if (!hole) return std::unexpected(std::move(hole.error()));
-      // A file that lost its data meanwhile must not keep us here for ever.
-      end = std::max(*hole, position + 1);
-      extent.kind = ExtentKind::kData;
-      extent.present = true;
-      extent.place = {file_.identity(), position};
+Result<std::vector<Extent>> RawDevice::Extents(DiskRange range, size_t max_extents) {
+  return DoRequest(*gate_, *this, [&]() -> Result<std::vector<Extent>> {
+    if (auto may = CheckExtents(*this, range, max_extents); !may) {
+      return std::unexpected(std::move(may.error()));
     }
-    extent.range.length_bytes = std::min(end, range.end()) - position;
-    position += extent.range.length_bytes;
-    // The padding after the end of the file goes with a hole before it.
-    if (!extents.empty() && extents.back().kind == ExtentKind::kHole &&
-        extent.kind == ExtentKind::kHole) {
-      extents.back().range.length_bytes += extent.range.length_bytes;
-      continue;
+    std::vector<Extent> extents;
+    uint64_t position = range.disk_offset;
+    while (position < range.end()) {
+      auto data = file_.NextData(position);
+      if (!data) return std::unexpected(std::move(data.error()));
+      Extent extent{.range = {position, 0}};
+      uint64_t end = *data;
+      if (position >= file_size_) {
+        end = range.end();
+      } else if (*data == position) {
+        auto hole = file_.NextHole(position);
+        if (!hole) return std::unexpected(std::move(hole.error()));
+        // A file that lost its data meanwhile must not keep us here for ever.
+        end = std::max(*hole, position + 1);
+        extent.kind = ExtentKind::kData;
+        extent.present = true;
+        extent.place = {file_.identity(), position};
+      }
+      extent.range.length_bytes = std::min(end, range.end()) - position;
+      position += extent.range.length_bytes;
+      // The padding after the end of the file goes with a hole before it.
+      if (!extents.empty() && extents.back().kind == ExtentKind::kHole &&
+          extent.kind == ExtentKind::kHole) {
+        extents.back().range.length_bytes += extent.range.length_bytes;
+        continue;
+      }
+      if (extents.size() == max_extents) break;
+      extents.push_back(extent);
     }
-    if (extents.size() == max_extents) break;
-    extents.push_back(extent);
-  }
-  return extents;
-} catch (...) {
-  return CaughtException();
+    return extents;
+  });
 }
 
 bool RawDevice::Uses(const FileIdentity& file) const { return file_.identity() == file; }
 
-Result<uint64_t> RawDevice::NextData(DiskRange range) try {
-  if (auto inside = CheckInside(*this, range); !inside) {
-    return std::unexpected(std::move(inside.error()));
-  }
-  if (range.length_bytes == 0 || range.disk_offset >= file_size_) return range.end();
-  auto data = file_.NextData(range.disk_offset);
-  if (!data) return data;
-  return *data < file_size_ ? std::min(*data, range.end()) : range.end();
-} catch (...) {
-  return CaughtException();
+Result<uint64_t> RawDevice::NextData(DiskRange range) {
+  return DoRequest(*gate_, *this, [&]() -> Result<uint64_t> {
+    if (auto inside = CheckInside(*this, range); !inside) {
+      return std::unexpected(std::move(inside.error()));
+    }
+    if (range.length_bytes == 0 || range.disk_offset >= file_size_) return range.end();
+    auto data = file_.NextData(range.disk_offset);
+    if (!data) return data;
+    return *data < file_size_ ? std::min(*data, range.end()) : range.end();
+  });
 }
 
-Result<void> RawDevice::CloneTo(DiskRange range, File& target, uint64_t file_offset) try {
-  if (auto inside = CheckInside(*this, range); !inside) return inside;
-  const FileRange in_file = InFile(range);
-  if (in_file.length_bytes != range.length_bytes) {
-    return Fail(ErrorCode::kUnsupported, "padding cannot be shared", name());
-  }
-  return target.CloneRange(file_offset, file_, in_file);
-} catch (...) {
-  return CaughtException();
+Result<void> RawDevice::CloneTo(DiskRange range, File& target, uint64_t file_offset) {
+  return DoShare(*gate_, *this, [&]() -> Result<void> {
+    if (auto inside = CheckInside(*this, range); !inside) return inside;
+    const FileRange in_file = InFile(range);
+    if (in_file.length_bytes != range.length_bytes) {
+      return Fail(ErrorCode::kUnsupported, "padding cannot be shared", name());
+    }
+    return target.CloneRange(file_offset, file_, in_file);
+  });
 }
 
 Result<void> RawDevice::CloneFrom(uint64_t disk_offset, BlockDevice& source,
-                                  DiskRange source_range) try {
-  const DiskRange range{disk_offset, source_range.length_bytes};
-  if (auto may = CheckWrite(*this, range); !may) return may;
-  if (InFile(range).length_bytes != range.length_bytes) {
-    return Fail(ErrorCode::kUnsupported, "padding cannot be shared", name());
-  }
-  return source.CloneTo(source_range, file_, disk_offset);
-} catch (...) {
-  return CaughtException();
+                                  DiskRange source_range) {
+  return DoRequest(*gate_, *this, [&]() -> Result<void> {
+    const DiskRange range{disk_offset, source_range.length_bytes};
+    if (auto may = CheckWrite(*this, range); !may) return may;
+    if (InFile(range).length_bytes != range.length_bytes) {
+      return Fail(ErrorCode::kUnsupported, "padding cannot be shared", name());
+    }
+    return source.CloneTo(source_range, file_, disk_offset);
+  });
 }
 
 }  // namespace vhdx

@@ -78,7 +78,7 @@ TEST_F(ConvertIn, RawToFixed_HasEveryBlock) {
   auto source = RawSource();
   ASSERT_TRUE(ConvertToVhdx(files_, *source, kTarget, {.subformat = Subformat::kFixed}, {}));
   ExpectCopy(*source);
-  EXPECT_EQ(Open(kTarget)->image(0).parameters.subformat(), Subformat::kFixed);
+  EXPECT_EQ(Open(kTarget)->image_at_open(0).parameters.subformat(), Subformat::kFixed);
   EXPECT_EQ(LengthOf(kTarget), (11 + 40) * kMiB);
 }
 
@@ -119,13 +119,13 @@ TEST_F(ConvertIn, CopyOfAChain_HasItsSmallestBlocks) {
   ASSERT_TRUE(testing::BuildAt(child, files_, "/vm/child.vhdx"));
   auto source = Open("/vm/child.vhdx");
   ASSERT_TRUE(ConvertToVhdx(files_, *source, kTarget, {}, {}));
-  EXPECT_EQ(Open(kTarget)->image(0).parameters.block_size_bytes, 2 * kMiB);
+  EXPECT_EQ(Open(kTarget)->image_at_open(0).parameters.block_size_bytes, 2 * kMiB);
   child.parameters.block_size_bytes = 16 * kMiB;
   ASSERT_TRUE(testing::BuildAt(child, files_, "/vm/coarse.vhdx"));
   ASSERT_TRUE(ConvertToVhdx(files_, *Open("/vm/coarse.vhdx"), "/vm/other.vhdx", {}, {}));
-  EXPECT_EQ(Open("/vm/other.vhdx")->image(0).parameters.block_size_bytes, 4 * kMiB);
+  EXPECT_EQ(Open("/vm/other.vhdx")->image_at_open(0).parameters.block_size_bytes, 4 * kMiB);
   ASSERT_TRUE(ConvertToVhdx(files_, *source, "/vm/large.vhdx", {.block_size_bytes = 8 * kMiB}, {}));
-  EXPECT_EQ(Open("/vm/large.vhdx")->image(0).parameters.block_size_bytes, 8 * kMiB);
+  EXPECT_EQ(Open("/vm/large.vhdx")->image_at_open(0).parameters.block_size_bytes, 8 * kMiB);
 }
 
 TEST_F(ConvertIn, ImageThatIsThere_TakesTheContentsAndKeepsItsRest) {
@@ -133,7 +133,7 @@ TEST_F(ConvertIn, ImageThatIsThere_TakesTheContentsAndKeepsItsRest) {
   testing::ImageSpec target = testing::DynamicImage();  // 64 MiB
   target.blocks = {testing::FullBlock(1), testing::FullBlock(30)};
   ASSERT_TRUE(testing::BuildAt(target, files_, kTarget));
-  const auto before = Open(kTarget)->image(0).header().data_write_guid;
+  const auto before = Open(kTarget)->image_at_open(0).header().data_write_guid;
   std::vector<std::byte> rest(kMiB);
   ASSERT_TRUE(Open(kTarget)->Read(60 * kMiB, rest));
   const auto report =
@@ -141,7 +141,7 @@ TEST_F(ConvertIn, ImageThatIsThere_TakesTheContentsAndKeepsItsRest) {
   ASSERT_TRUE(report) << ToString(report.error());
   EXPECT_EQ(report->target_size_bytes, 64 * kMiB);
   auto disk = Open(kTarget);
-  EXPECT_NE(disk->image(0).header().data_write_guid, before);
+  EXPECT_NE(disk->image_at_open(0).header().data_write_guid, before);
   std::vector<std::byte> mine(40 * kMiB);
   std::vector<std::byte> theirs(40 * kMiB);
   ASSERT_TRUE(disk->Read(0, mine));

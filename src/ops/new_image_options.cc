@@ -47,9 +47,9 @@ Result<void> CheckSize(uint64_t size_bytes, uint32_t sector_size) {
 
 // With larger blocks a copy could need many times the space of its source.
 uint32_t SmallestBlockSize(const Disk& disk) {
-  uint32_t smallest = disk.image(0).parameters.block_size_bytes;
+  uint32_t smallest = disk.image_at_open(0).parameters.block_size_bytes;
   for (size_t i = 1; i < disk.chain_length(); ++i) {
-    smallest = std::min(smallest, disk.image(i).parameters.block_size_bytes);
+    smallest = std::min(smallest, disk.image_at_open(i).parameters.block_size_bytes);
   }
   return smallest;
 }

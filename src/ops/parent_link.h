@@ -26,7 +26,7 @@ struct ParentLink {
   /// Of its metadata what a child has too, besides what every image has.
   std::vector<format::MetadataItem> inherited_items;
 
-  const ImageInfo& image() const { return disk->image(0); }
+  const ImageInfo& image() const { return disk->image_at_open(0); }
 };
 
 /// Opens the parent, checks it and its own parents, and makes it durable: a child must not outlive

@@ -1,8 +1,9 @@
-// A chain of images, top first, and where each byte of the disk comes from
-// (docs/format.md, section 13). Only the top one is ever written.
+// The images of a disk, top first, and where each of its bytes comes from (docs/format.md, section
+// 13). Only the top one is ever written. Which images they are never changes: a disk that changes
+// its images, as a snapshot does, gets another stack.
 
-#ifndef VHDXKIT_DISK_CHAIN_H_
-#define VHDXKIT_DISK_CHAIN_H_
+#ifndef VHDXKIT_DISK_LAYER_STACK_H_
+#define VHDXKIT_DISK_LAYER_STACK_H_
 
 #include <vhdxkit/block_device.h>
 #include <vhdxkit/disk.h>
@@ -25,17 +26,21 @@ namespace vhdx {
 /// Whether space is given back where a range is made to read as zeros.
 enum class ZeroHow : uint8_t { kWrite, kTrim };
 
-class Disk::Chain {
+class LayerStack {
  public:
   /// Opens the whole chain. Errors: those of OpenImage and OpenParent; parent.loop, parent.depth.
-  static Result<std::unique_ptr<Chain>> Open(FileSystem& files, const std::string& path,
-                                             const OpenOptions& options);
+  static Result<std::unique_ptr<LayerStack>> Open(FileSystem& files, const std::string& path,
+                                                  const OpenOptions& options);
 
   Image& layer(size_t depth) { return *layers_[depth]; }
   const Image& layer(size_t depth) const { return *layers_[depth]; }
   size_t size() const { return layers_.size(); }
+  /// Of the top image; null if the disk is not written.
+  ImageWriter* writer() { return writer_; }
+  const ImageWriter* writer() const { return writer_; }
 
-  /// Makes what is in the parents durable, and the top image ready to be written.
+  /// Makes what is in the parents durable, and the top image ready to be written. Before the first
+  /// request.
   /// Errors: those of Image::EnableWriting; kIo.
   Result<void> EnableWriting(FileSystem& files, const WriteLimits& limits, PageCache page_cache);
 
@@ -45,7 +50,7 @@ class Disk::Chain {
   Result<void> Read(DiskRange range, std::span<const MutableByteSpan> buffers) {
     if (read_ahead_ != nullptr) [[unlikely]]
       StartReadAhead(range);
-    if (layers_[0]->writer() == nullptr) {
+    if (writer_ == nullptr) {
       const uint64_t place = PlaceIfInOneBlock(range);
       if (place != 0) return layers_[0]->file().ReadExactAt(place, buffers, range.length_bytes);
     }
@@ -55,7 +60,7 @@ class Disk::Chain {
   Result<void> Write(DiskRange range, std::span<const ByteSpan> buffers) {
     if (IsAligned(range.disk_offset | range.length_bytes,
                   layers_[0]->geometry().logical_sector_size())) {
-      return layers_[0]->writer()->Write(range, buffers);
+      return writer_->Write(range, buffers);
     }
     return WriteUnaligned(range, buffers);
   }
@@ -75,7 +80,7 @@ class Disk::Chain {
     uint64_t file_offset = 0;  // kData
   };
 
-  explicit Chain(std::vector<std::unique_ptr<Image>> layers) : layers_(std::move(layers)) {}
+  explicit LayerStack(std::vector<std::unique_ptr<Image>> layers) : layers_(std::move(layers)) {}
 
   static bool Follows(const Piece& before, const Piece& after);
 
@@ -97,10 +102,14 @@ class Disk::Chain {
     return start == 0 ? 0 : start + within;
   }
   void StartReadAhead(DiskRange read);
-  // Calls `use(part)` for the whole range; or for the part of each block, under the block's lock,
-  // where the top image is being written, so that nobody else gets the block's space meanwhile.
-  template <typename Use>
-  Result<void> ForEachPart(DiskRange range, Use&& use);
+  // Calls `use(part)` for the whole range; or, where the top image is being written, for the part
+  // of each block, with a reference to it from `hold(block)`, so that nobody else gets the block's
+  // space meanwhile. Ends with kUnsupported if there is no reference.
+  template <typename Hold, typename Use>
+  Result<void> ForEachPart(DiskRange range, Hold&& hold, Use&& use);
+  auto Sharing() {
+    return [this](uint64_t block) { return writer_->Share(block); };
+  }
   // Calls `use(piece, disk_offset)` for the pieces of a range: those that follow each other in one
   // file, and those of zeros, in one. Says nothing about who may write meanwhile.
   template <typename Use>
@@ -121,9 +130,10 @@ class Disk::Chain {
   Result<void> WriteEdge(uint64_t disk_offset, std::span<const ByteSpan> buffers);
 
   std::vector<std::unique_ptr<Image>> layers_;
+  ImageWriter* writer_ = nullptr;          // of layers_[0]
   std::unique_ptr<ReadAhead> read_ahead_;  // null where the host reads ahead
 };
 
 }  // namespace vhdx
 
-#endif  // VHDXKIT_DISK_CHAIN_H_
+#endif  // VHDXKIT_DISK_LAYER_STACK_H_

@@ -1,4 +1,4 @@
-#include "disk/chain.h"
+#include "disk/layer_stack.h"
 
 #include <algorithm>
 #include <utility>
@@ -11,8 +11,8 @@
 
 namespace vhdx {
 
-Result<std::unique_ptr<Disk::Chain>> Disk::Chain::Open(FileSystem& files, const std::string& path,
-                                                       const OpenOptions& options) {
+Result<std::unique_ptr<LayerStack>> LayerStack::Open(FileSystem& files, const std::string& path,
+                                                     const OpenOptions& options) {
   const bool overrides = !options.parents.empty() || options.ignore_parent_id || options.ignore_log;
   if (overrides && options.access == DiskAccess::kReadWrite) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -44,11 +44,11 @@ Result<std::unique_ptr<Disk::Chain>> Disk::Chain::Open(FileSystem& files, const 
   if (auto used = RefuseUnusedParents(*layers.back(), layers.size(), options); !used) {
     return std::unexpected(std::move(used.error()));
   }
-  return std::unique_ptr<Chain>(new Chain(std::move(layers)));
+  return std::unique_ptr<LayerStack>(new LayerStack(std::move(layers)));
 }
 
 // Whether one read, or one range of zeros, can be both. What is empty is followed by everything.
-bool Disk::Chain::Follows(const Piece& before, const Piece& after) {
+bool LayerStack::Follows(const Piece& before, const Piece& after) {
   if (before.length_bytes == 0) return true;
   const bool is_data = before.kind == ExtentKind::kData;
   if (is_data != (after.kind == ExtentKind::kData)) return false;
@@ -57,8 +57,8 @@ bool Disk::Chain::Follows(const Piece& before, const Piece& after) {
 }
 
 template <typename FindBlocks>
-Result<Disk::Chain::Piece> Disk::Chain::Resolve(uint64_t offset, uint64_t length,
-                                                FindBlocks&& find_blocks) {
+Result<LayerStack::Piece> LayerStack::Resolve(uint64_t offset, uint64_t length,
+                                              FindBlocks&& find_blocks) {
   for (uint32_t depth = 0;; ++depth) {
     Image& image = *layers_[depth];
     const format::BatGeometry& geometry = image.geometry();
@@ -97,7 +97,7 @@ Result<Disk::Chain::Piece> Disk::Chain::Resolve(uint64_t offset, uint64_t length
 
 // Parents are not written, and their host reads ahead as it does. A block that moves meanwhile is
 // read in vain.
-void Disk::Chain::StartReadAhead(DiskRange read) {
+void LayerStack::StartReadAhead(DiskRange read) {
   const DiskRange ahead = read_ahead_->Note(read);
   Image& image = *layers_[0];
   for (uint64_t at = ahead.disk_offset; at < ahead.end();) {
@@ -112,22 +112,24 @@ void Disk::Chain::StartReadAhead(DiskRange read) {
   }
 }
 
-template <typename Use>
-Result<void> Disk::Chain::ForEachPart(DiskRange range, Use&& use) {
-  ImageWriter* const writer = layers_[0]->writer();
-  if (writer == nullptr) return use(range);
+template <typename Hold, typename Use>
+Result<void> LayerStack::ForEachPart(DiskRange range, Hold&& hold, Use&& use) {
+  if (writer_ == nullptr) return use(range);
   const format::BatGeometry& geometry = layers_[0]->geometry();
   for (uint64_t at = range.disk_offset; at < range.end();) {
     const uint64_t left = geometry.block_size() - geometry.OffsetInBlock(at);
     const DiskRange part{at, std::min(left, range.end() - at)};
-    const SharedLock lock(writer->LockOf(geometry.BlockOf(at)));
+    const BlockReference reference = hold(geometry.BlockOf(at));
+    if (!reference) {
+      return Fail(ErrorCode::kUnsupported, "the block is being changed", layers_[0]->file().name());
+    }
     if (auto used = use(part); !used) return used;
     at = part.end();
   }
   return {};
 }
 
-Result<Disk::Chain::Piece> Disk::Chain::PieceAt(uint64_t offset, uint64_t length) {
+Result<LayerStack::Piece> LayerStack::PieceAt(uint64_t offset, uint64_t length) {
   return Resolve(offset, length,
                  [this](uint32_t depth, uint64_t block, uint64_t) -> Result<BatCursor::Run> {
                    auto found = layers_[depth]->block_map().PayloadBlock(block);
@@ -137,7 +139,7 @@ Result<Disk::Chain::Piece> Disk::Chain::PieceAt(uint64_t offset, uint64_t length
 }
 
 template <typename Use>
-Result<void> Disk::Chain::ForEachPiece(DiskRange range, Use&& use) {
+Result<void> LayerStack::ForEachPiece(DiskRange range, Use&& use) {
   Piece gathered;
   uint64_t start = range.disk_offset;  // of `gathered`
   for (uint64_t position = start; position < range.end();) {
@@ -157,20 +159,21 @@ Result<void> Disk::Chain::ForEachPiece(DiskRange range, Use&& use) {
   return gathered.length_bytes > 0 ? use(gathered, start) : Result<void>{};
 }
 
-Result<void> Disk::Chain::ReadSlowly(DiskRange range, std::span<const MutableByteSpan> buffers) {
+Result<void> LayerStack::ReadSlowly(DiskRange range, std::span<const MutableByteSpan> buffers) {
   BufferCursor<MutableByteSpan> cursor(buffers);
-  return ForEachPart(
-      range, [&](DiskRange part) { return ReadUnlocked(part, cursor.Take(part.length_bytes)); });
+  return ForEachPart(range, Sharing(), [&](DiskRange part) {
+    return ReadUnlocked(part, cursor.Take(part.length_bytes));
+  });
 }
 
-Result<void> Disk::Chain::ReadUnlocked(DiskRange range, std::span<const MutableByteSpan> buffers) {
+Result<void> LayerStack::ReadUnlocked(DiskRange range, std::span<const MutableByteSpan> buffers) {
   if (const uint64_t place = PlaceIfInOneBlock(range); place != 0) {
     return layers_[0]->file().ReadExactAt(place, buffers, range.length_bytes);
   }
   return ReadPieces(range, buffers);
 }
 
-Result<void> Disk::Chain::ReadPieces(DiskRange range, std::span<const MutableByteSpan> buffers) {
+Result<void> LayerStack::ReadPieces(DiskRange range, std::span<const MutableByteSpan> buffers) {
   BufferCursor<MutableByteSpan> cursor(buffers);
   return ForEachPiece(range, [&](const Piece& piece, uint64_t) -> Result<void> {
     const auto targets = cursor.Take(piece.length_bytes);
@@ -183,10 +186,10 @@ Result<void> Disk::Chain::ReadPieces(DiskRange range, std::span<const MutableByt
   });
 }
 
-Result<uint64_t> Disk::Chain::NextData(DiskRange range) {
+Result<uint64_t> LayerStack::NextData(DiskRange range) {
   uint64_t at = range.disk_offset;
   bool found = false;
-  auto looked = ForEachPart(range, [&](DiskRange part) -> Result<void> {
+  auto looked = ForEachPart(range, Sharing(), [&](DiskRange part) -> Result<void> {
     while (at < part.end() && !found) {
       auto piece = PieceAt(at, part.end() - at);
       if (!piece) return std::unexpected(std::move(piece.error()));
@@ -205,8 +208,10 @@ Result<uint64_t> Disk::Chain::NextData(DiskRange range) {
   return at;
 }
 
-Result<void> Disk::Chain::CloneTo(DiskRange range, File& target, uint64_t file_offset) {
-  return ForEachPart(range, [&](DiskRange part) {
+Result<void> LayerStack::CloneTo(DiskRange range, File& target, uint64_t file_offset) {
+  // Whoever copies may hold a block of another disk, which is being copied from this one.
+  const auto hold = [this](uint64_t block) { return writer_->TryShare(block); };
+  return ForEachPart(range, hold, [&](DiskRange part) {
     return ForEachPiece(part, [&](const Piece& piece, uint64_t disk_offset) {
       const uint64_t to = file_offset + (disk_offset - range.disk_offset);
       const uint64_t length = piece.length_bytes;
@@ -218,13 +223,14 @@ Result<void> Disk::Chain::CloneTo(DiskRange range, File& target, uint64_t file_o
 
 // -- Writing --
 
-Result<void> Disk::Chain::EnableWriting(FileSystem& files, const WriteLimits& limits,
-                                        PageCache page_cache) {
+Result<void> LayerStack::EnableWriting(FileSystem& files, const WriteLimits& limits,
+                                       PageCache page_cache) {
   // What is built on must not be lost: whoever wrote a parent may never have synced it.
   for (size_t depth = 1; depth < layers_.size(); ++depth) {
     if (auto synced = layers_[depth]->file().Sync(); !synced) return synced;
   }
   if (auto enabled = layers_[0]->EnableWriting(files, limits); !enabled) return enabled;
+  writer_ = layers_[0]->writer();
   // One never goes without the other: a cold sequential read would be twenty times slower.
   if (page_cache == PageCache::kForServing && layers_[0]->file().AdviseRandomAccess()) {
     read_ahead_ = std::make_unique<ReadAhead>(layers_[0]->geometry().virtual_disk_size());
@@ -232,7 +238,7 @@ Result<void> Disk::Chain::EnableWriting(FileSystem& files, const WriteLimits& li
   return {};
 }
 
-Disk::Chain::Sectors Disk::Chain::Split(DiskRange range) const {
+LayerStack::Sectors LayerStack::Split(DiskRange range) const {
   const uint64_t sector = layers_[0]->geometry().logical_sector_size();
   const uint64_t first = AlignUp(range.disk_offset, sector);
   const uint64_t end = AlignDown(range.end(), sector);
@@ -243,43 +249,42 @@ Disk::Chain::Sectors Disk::Chain::Split(DiskRange range) const {
           .tail = {end, range.end() - end}};
 }
 
-Result<void> Disk::Chain::WriteEdge(uint64_t disk_offset, std::span<const ByteSpan> buffers) {
+Result<void> LayerStack::WriteEdge(uint64_t disk_offset, std::span<const ByteSpan> buffers) {
   const DiskRange range{disk_offset, TotalBytes(buffers)};
   if (range.length_bytes == 0) return {};
-  return layers_[0]->writer()->WriteWithin(
-      range, buffers, [this](uint64_t sector_offset, MutableByteSpan sector) {
-        return ReadUnlocked({sector_offset, sector.size()}, {&sector, 1});
-      });
+  return writer_->WriteWithin(range, buffers,
+                              [this](uint64_t sector_offset, MutableByteSpan sector) {
+                                return ReadUnlocked({sector_offset, sector.size()}, {&sector, 1});
+                              });
 }
 
-Result<void> Disk::Chain::WriteUnaligned(DiskRange range, std::span<const ByteSpan> buffers) {
+Result<void> LayerStack::WriteUnaligned(DiskRange range, std::span<const ByteSpan> buffers) {
   const Sectors sectors = Split(range);
   BufferCursor<ByteSpan> cursor(buffers);
   auto done = WriteEdge(sectors.head.disk_offset, cursor.Take(sectors.head.length_bytes));
   if (done && sectors.whole.length_bytes > 0) {
-    done = layers_[0]->writer()->Write(sectors.whole, cursor.Take(sectors.whole.length_bytes));
+    done = writer_->Write(sectors.whole, cursor.Take(sectors.whole.length_bytes));
   }
   if (!done) return done;
   return WriteEdge(sectors.tail.disk_offset, cursor.Take(sectors.tail.length_bytes));
 }
 
-Result<void> Disk::Chain::Zero(DiskRange range, ZeroHow how) {
+Result<void> LayerStack::Zero(DiskRange range, ZeroHow how) {
   const Sectors sectors = Split(range);
   const std::vector<std::byte> zeros(
       std::max(sectors.head.length_bytes, sectors.tail.length_bytes));
   const ByteSpan head = ByteSpan(zeros).first(sectors.head.length_bytes);
   if (auto done = WriteEdge(sectors.head.disk_offset, {&head, 1}); !done) return done;
   if (sectors.whole.length_bytes > 0) {
-    ImageWriter& writer = *layers_[0]->writer();
     auto done =
-        how == ZeroHow::kTrim ? writer.Trim(sectors.whole) : writer.WriteZeroes(sectors.whole);
+        how == ZeroHow::kTrim ? writer_->Trim(sectors.whole) : writer_->WriteZeroes(sectors.whole);
     if (!done) return done;
   }
   const ByteSpan tail = ByteSpan(zeros).first(sectors.tail.length_bytes);
   return WriteEdge(sectors.tail.disk_offset, {&tail, 1});
 }
 
-Result<std::vector<Extent>> Disk::Chain::Extents(DiskRange range, size_t max_extents) {
+Result<std::vector<Extent>> LayerStack::Extents(DiskRange range, size_t max_extents) {
   std::vector<BatCursor> cursors;
   cursors.reserve(layers_.size());
   for (const auto& layer : layers_) cursors.emplace_back(layer->block_map());
