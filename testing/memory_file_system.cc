@@ -166,7 +166,9 @@ Result<std::unique_ptr<File>> MemoryFileSystem::Open(const std::string& path,
   const MutexLock lock(mutex_);
   Result<std::shared_ptr<MemoryContents>> contents = OpenContents(path, options.creation);
   if (!contents) return std::unexpected(contents.error());
-  MemoryFileOptions opened = {.name = path, .capabilities = capabilities_};
+  MemoryFileOptions opened = {
+      .name = options.known_as.empty() ? path : std::string(options.known_as),
+      .capabilities = capabilities_};
   opened.capabilities.writable = options.access == FileAccess::kReadWrite;
   if (!opened.capabilities.writable) opened.capabilities.punch_hole = false;
   return std::make_unique<MemoryFile>(std::move(*contents), std::move(opened));

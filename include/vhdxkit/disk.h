@@ -35,6 +35,7 @@
 namespace vhdx {
 
 struct WriteLimits;  // internal
+class FrozenDisk;    // internal
 
 /// Access to the image that is opened. Its parents are always opened read-only.
 enum class DiskAccess : uint8_t { kReadOnly, kReadWrite };
@@ -156,6 +157,7 @@ class VHDXKIT_EXPORT Disk final : public BlockDevice {
 
  private:
   class VHDXKIT_HIDDEN State;
+  friend class FrozenDisk;
   friend Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& path,
                                                 const OpenOptions& options,
                                                 const WriteLimits& limits);

@@ -195,6 +195,9 @@ struct OpenFileOptions {
   /// kNew: the path of a file that this one is meant to replace. If it exists, the new file gets
   /// its permissions and, if the host allows it, its owner.
   std::string_view replaces = {};
+  /// What File::name is to say instead of the path: the name that people know the file by, where it
+  /// is opened under a temporary one.
+  std::string_view known_as = {};
 };
 
 enum class RenameMode : uint8_t { kRefuseExisting, kReplace };

@@ -44,11 +44,16 @@ Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& pat
   auto stack = LayerStack::Open(files, path, options);
   if (!stack) return std::unexpected(std::move(stack.error()));
   if (options.access == DiskAccess::kReadWrite) {
-    if (auto enabled = (*stack)->EnableWriting(files, limits, options.page_cache); !enabled) {
-      return std::unexpected(std::move(enabled.error()));
-    }
+    auto enabled = (*stack)->SyncParents();
+    if (enabled) enabled = (*stack)->EnableWriting(files, limits, options.page_cache);
+    if (!enabled) return std::unexpected(std::move(enabled.error()));
   }
-  return std::unique_ptr<Disk>(new Disk(std::make_unique<Disk::State>(*std::move(stack))));
+  const Disk::State::Writing writing{.files = &files,
+                                     .limits = limits,
+                                     .page_cache = options.page_cache,
+                                     .direct = options.direct,
+                                     .lock = options.lock};
+  return std::unique_ptr<Disk>(new Disk(std::make_unique<Disk::State>(*std::move(stack), writing)));
 } catch (...) {
   return CaughtException();
 }
@@ -148,7 +153,11 @@ Result<void> Disk::RefuseSharedSpace() {
 
 EngineCounters Disk::counters() const {
   EngineCounters counters;
-  if (writable()) state_->stack().writer()->CountInto(counters);
+  // Those that have become parents count no more, but what they have counted.
+  LayerStack& stack = state_->stack();
+  for (size_t depth = 0; depth < stack.size(); ++depth) {
+    if (const ImageWriter* writer = stack.layer(depth).writer()) writer->CountInto(counters);
+  }
   return counters;
 }
 

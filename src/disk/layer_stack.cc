@@ -1,6 +1,7 @@
 #include "disk/layer_stack.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "bytes/arithmetic.h"
@@ -18,7 +19,7 @@ Result<std::unique_ptr<LayerStack>> LayerStack::Open(FileSystem& files, const st
     return Fail(ErrorCode::kInvalidArgument,
                 "a disk whose parents or log were overridden can only be read", path);
   }
-  std::vector<std::unique_ptr<Image>> layers;
+  std::vector<std::shared_ptr<Image>> layers;
   std::vector<FileIdentity> identities;
   Findings findings;
   OpenOptions parent_options = options;
@@ -44,6 +45,14 @@ Result<std::unique_ptr<LayerStack>> LayerStack::Open(FileSystem& files, const st
   if (auto used = RefuseUnusedParents(*layers.back(), layers.size(), options); !used) {
     return std::unexpected(std::move(used.error()));
   }
+  return std::unique_ptr<LayerStack>(new LayerStack(std::move(layers)));
+}
+
+std::unique_ptr<LayerStack> LayerStack::WithChild(std::unique_ptr<Image> child) const {
+  std::vector<std::shared_ptr<Image>> layers;
+  layers.reserve(layers_.size() + 1);
+  layers.push_back(std::move(child));
+  std::ranges::copy(layers_, std::back_inserter(layers));
   return std::unique_ptr<LayerStack>(new LayerStack(std::move(layers)));
 }
 
@@ -223,12 +232,15 @@ Result<void> LayerStack::CloneTo(DiskRange range, File& target, uint64_t file_of
 
 // -- Writing --
 
-Result<void> LayerStack::EnableWriting(FileSystem& files, const WriteLimits& limits,
-                                       PageCache page_cache) {
-  // What is built on must not be lost: whoever wrote a parent may never have synced it.
+Result<void> LayerStack::SyncParents() {
   for (size_t depth = 1; depth < layers_.size(); ++depth) {
     if (auto synced = layers_[depth]->file().Sync(); !synced) return synced;
   }
+  return {};
+}
+
+Result<void> LayerStack::EnableWriting(FileSystem& files, const WriteLimits& limits,
+                                       PageCache page_cache) {
   if (auto enabled = layers_[0]->EnableWriting(files, limits); !enabled) return enabled;
   writer_ = layers_[0]->writer();
   // One never goes without the other: a cold sequential read would be twenty times slower.

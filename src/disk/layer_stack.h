@@ -32,6 +32,9 @@ class LayerStack {
   static Result<std::unique_ptr<LayerStack>> Open(FileSystem& files, const std::string& path,
                                                   const OpenOptions& options);
 
+  /// A stack of the same images below another one.
+  std::unique_ptr<LayerStack> WithChild(std::unique_ptr<Image> child) const;
+
   Image& layer(size_t depth) { return *layers_[depth]; }
   const Image& layer(size_t depth) const { return *layers_[depth]; }
   size_t size() const { return layers_.size(); }
@@ -39,9 +42,11 @@ class LayerStack {
   ImageWriter* writer() { return writer_; }
   const ImageWriter* writer() const { return writer_; }
 
-  /// Makes what is in the parents durable, and the top image ready to be written. Before the first
-  /// request.
-  /// Errors: those of Image::EnableWriting; kIo.
+  /// Makes what is in the parents durable: what is built on must not be lost, and whoever wrote
+  /// them may never have synced them. Errors: kIo.
+  Result<void> SyncParents();
+  /// Makes the top image ready to be written, before the first request. Errors: those of
+  /// Image::EnableWriting.
   Result<void> EnableWriting(FileSystem& files, const WriteLimits& limits, PageCache page_cache);
 
   /// Most reads lie in one block that stands in the image itself. They are over in one look and one
@@ -80,7 +85,7 @@ class LayerStack {
     uint64_t file_offset = 0;  // kData
   };
 
-  explicit LayerStack(std::vector<std::unique_ptr<Image>> layers) : layers_(std::move(layers)) {}
+  explicit LayerStack(std::vector<std::shared_ptr<Image>> layers) : layers_(std::move(layers)) {}
 
   static bool Follows(const Piece& before, const Piece& after);
 
@@ -129,7 +134,7 @@ class LayerStack {
   /// Writes a part of one sector.
   Result<void> WriteEdge(uint64_t disk_offset, std::span<const ByteSpan> buffers);
 
-  std::vector<std::unique_ptr<Image>> layers_;
+  std::vector<std::shared_ptr<Image>> layers_;
   ImageWriter* writer_ = nullptr;          // of layers_[0]
   std::unique_ptr<ReadAhead> read_ahead_;  // null where the host reads ahead
 };

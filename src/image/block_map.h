@@ -84,6 +84,9 @@ class BlockMap {
 
   static Block ToBlock(format::BatEntry entry);
 
+  /// The file has another length from now on. Nobody uses the map meanwhile.
+  void SetFileSize(uint64_t file_size) { rules_ = rules_.WithFileSize(file_size); }
+
   // For the writer of the image. Setting an entry requires a reference to the block, the journal's
   // lock, and that the page of the entry has been made ready.
 
@@ -115,7 +118,7 @@ class BlockMap {
   Error Diagnose(uint64_t index, format::BatEntry entry) const;
 
   File& file_;
-  const BatRules rules_;
+  BatRules rules_;
   Page zero_page_;  // never changed
   std::vector<std::atomic<Page*>> pages_;
   std::atomic<bool> changed_ = false;  // loaded pages may be newer than the file

@@ -284,6 +284,14 @@ Result<void> Image::EnableWriting(FileSystem& files, const WriteLimits& limits) 
   return {};
 }
 
+Result<void> Image::Rest() {
+  if (auto rests = writer_->Rest(); !rests) return rests;
+  auto size = file_->Size();
+  if (!size) return std::unexpected(std::move(size.error()));
+  block_map_.SetFileSize(*size);
+  return {};
+}
+
 Result<std::vector<std::byte>> Image::ReadMetadataItem(const MetadataItemInfo& item) {
   return ReadItem(*file_, info_.metadata_region, item);
 }

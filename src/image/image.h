@@ -44,6 +44,11 @@ class Image {
   /// for writing, and locked; `files` gives the GUIDs of sessions, and outlives the image. Errors:
   /// kCorrupt with the rule that forbids writing; kUnsupported, kIo.
   Result<void> EnableWriting(FileSystem& files, const WriteLimits& limits);
+  /// Ends what was written, durably, so that the file can be a parent; the next change begins
+  /// another session. Nobody uses the image meanwhile. Errors: those of Journal::Rest; kIo.
+  Result<void> Rest();
+  /// The current header of an image at rest.
+  const HeaderInfo& header_at_rest() const { return writer_->header(); }
   /// Null if writing is not enabled.
   ImageWriter* writer() { return writer_.get(); }
   /// Bytes of the metadata region of one item. Errors: kIo.

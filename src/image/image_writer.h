@@ -63,6 +63,8 @@ class ImageWriter {
   Result<void> Clone(uint64_t disk_offset, BlockDevice& source, DiskRange source_range);
   Result<void> Flush() { return journal_.Flush(); }
   Result<void> Close() { return journal_.Close(); }
+  Result<void> Rest() { return journal_.Rest(); }
+  const HeaderInfo& header() const { return journal_.header(); }
 
   /// While it is held, the block keeps its place.
   BlockReference Share(uint64_t block) { return references_->Share(block); }

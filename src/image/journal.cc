@@ -273,6 +273,27 @@ Result<void> Journal::Close() {
   return result;
 }
 
+Result<void> Journal::Rest() {
+  {
+    const MutexLock lock(mutex_);
+    BeginLeading();
+    open_ = false;
+  }
+  Result<void> result = durability_.Check();
+  if (result && started_) {
+    result = PoisonIfThrown([this] { return EndSession(); });
+    if (result) {
+      counters_.growth_steps += space_->growth_steps();
+      started_ = false;
+    }
+  }
+  // Of an image that was not written, too: its identity may be the leavings of a killed process.
+  if (result) result = Sync();
+  const MutexLock lock(mutex_);
+  EndLeading();
+  return result;
+}
+
 Result<void> Journal::EndSession() {
   const uint64_t number = [this] {
     const MutexLock lock(mutex_);
@@ -506,6 +527,7 @@ void Journal::CountInto(EngineCounters& counters) const {
   counters.reused_blocks += counters_.reused;
   counters.freed_blocks += counters_.freed;
   counters.stalls += counters_.stalls;
+  counters.growth_steps += counters_.growth_steps;
   if (started_.load(std::memory_order_acquire)) counters.growth_steps += space_->growth_steps();
 }
 

@@ -125,6 +125,11 @@ class Journal {
   Result<void> Relieve();
   /// Errors: as Flush.
   Result<void> Close();
+  /// Ends the session as Close does, durably; the next change begins another. Nothing may be
+  /// changed meanwhile. Errors: as Flush; the session then goes on, unless it is poisoned.
+  Result<void> Rest();
+  /// What the headers say now. Nothing may be changed meanwhile.
+  const HeaderInfo& header() const { return headers_.current(); }
 
   /// Errors: kPoisoned.
   Result<void> Check() const { return durability_.Check(); }
@@ -151,6 +156,8 @@ class Journal {
   template <typename Work>
   Result<void> PoisonIfThrown(Work&& work);
 
+  /// Whether the file is older than its log says.
+  bool NeedsReplay() const { return overlay_ != nullptr && !overlay_->is_dissolved(); }
   Result<void> StartSession();
   Result<void> EndSession();
   Result<void> Recover();
@@ -243,6 +250,7 @@ class Journal {
     std::atomic<uint64_t> reused = 0;
     std::atomic<uint64_t> freed = 0;
     std::atomic<uint64_t> stalls = 0;
+    std::atomic<uint64_t> growth_steps = 0;  // of sessions that have ended
   };
   Counters counters_;
 };

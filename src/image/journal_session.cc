@@ -24,7 +24,7 @@ Result<void> Journal::StartSession() {
   auto data_write_guid = RandomGuid(files_);
   if (!data_write_guid) return std::unexpected(std::move(data_write_guid.error()));
 
-  if (overlay_ == nullptr) {
+  if (!NeedsReplay()) {
     if (auto allocated = log_.Allocate(); !allocated) return allocated;
   }
   if (auto synced = Sync(); !synced) return synced;
@@ -32,13 +32,13 @@ Result<void> Journal::StartSession() {
   header.file_write_guid = *file_write_guid;
   header.data_write_guid = *data_write_guid;
   // Without a log to replay it names none, or one that was never begun.
-  if (overlay_ == nullptr) header.log_guid = {};
+  if (!NeedsReplay()) header.log_guid = {};
   auto updated = headers_.Update(header);
   if (!updated && updated.error().code == ErrorCode::kNoSpace && GiveBackSpace()) {
     updated = headers_.Update(header);
   }
   if (!updated) return updated;
-  if (overlay_ != nullptr) {
+  if (NeedsReplay()) {
     if (auto recovered = Recover(); !recovered) return recovered;
   }
   least_length_ = std::min(least_length_, AlignUp(durability_.length(), format::kAlignment));
@@ -92,7 +92,7 @@ Result<void> Journal::Recover() {
 // to. To give it back changes no byte with a meaning. With a log to replay the length of the file
 // means something. Returns whether anything was given back.
 bool Journal::GiveBackSpace() {
-  if (overlay_ != nullptr) return false;
+  if (NeedsReplay()) return false;
   const uint64_t end = EndOfClaims();
   bool gave = durability_.length() > end && CutFile(end).has_value();
   if (info_.parameters.subformat() == Subformat::kFixed) return gave;

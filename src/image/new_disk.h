@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bytes/mutex.h"
@@ -38,6 +39,10 @@ class NewDisk final : public BlockDevice {
   Result<void> Allocate(DiskRange range);
   /// Sets the size of a disk that was begun without one. Nothing may have been written past it.
   void SetSize(uint64_t size_bytes);
+  /// Sets the locator of a child, as long as the one that it was begun with.
+  void SetLocator(std::vector<LocatorEntryInfo> entries) {
+    image_.locator_entries = std::move(entries);
+  }
   /// Writes all structures; nothing may be called afterwards. Errors: those of File.
   Result<void> Finish(WriteOrder order);
 

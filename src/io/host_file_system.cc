@@ -194,7 +194,7 @@ Result<OpenedFile> Describe(FileDescriptor descriptor, const std::string& path,
                                     : FileIdentity{.device = status.st_dev, .inode = status.st_ino};
   const bool is_ext4 = !block_device && FileSystemType(fd) == EXT4_SUPER_MAGIC;
   return OpenedFile{.descriptor = std::move(descriptor),
-                    .name = path,
+                    .name = options.known_as.empty() ? path : std::string(options.known_as),
                     .identity = identity,
                     .capabilities = CapabilitiesOf(fd, block_device, options),
                     .device_bytes = device_bytes,

@@ -61,6 +61,8 @@ class OverlayFile final : public File {
   /// under way. What the overlay was made of may be overwritten afterwards.
   void Dissolve() VHDX_EXCLUDES(mutex_);
 
+  bool is_dissolved() const { return dissolved_.load(std::memory_order_acquire); }
+
   File& base() { return *base_; }
   size_t segment_count() const { return segments_.size(); }
 

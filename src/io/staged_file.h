@@ -21,17 +21,22 @@ enum class Durability : uint8_t {
 
 class StagedFile {
  public:
-  /// Creates an empty, writable file that Commit will rename to `path`. It gets the permissions of
-  /// a file that exists there. Removes temporary files for the same `path` that a killed process
-  /// has left. Errors: those of FileSystem::Open.
-  static Result<std::unique_ptr<StagedFile>> Create(FileSystem& files, const std::string& path);
+  /// Creates an empty, writable file that Commit will rename to `path`, locked for its writer where
+  /// there are locks. It gets the permissions of a file that exists there. Removes temporary files
+  /// for the same `path` that a killed process has left. Errors: those of FileSystem::Open.
+  static Result<std::unique_ptr<StagedFile>> Create(FileSystem& files, const std::string& path,
+                                                    bool direct = false);
 
   StagedFile(const StagedFile&) = delete;
   StagedFile& operator=(const StagedFile&) = delete;
   ~StagedFile();
 
-  /// The file, to be filled. Its name() is the temporary one.
+  /// The file, to be filled. Its name() is that of `path`.
   File& file() { return *file_; }
+  /// The same after Commit, with its lock, for whoever goes on with it.
+  std::unique_ptr<File> TakeFile() { return std::move(file_); }
+  /// Whether it has its final name.
+  bool is_committed() const { return renamed_; }
   const std::string& temporary_path() const { return temporary_path_; }
 
   /// Renames the file to its final name. Errors: kExists (kRefuseExisting, and the name is taken);
@@ -45,7 +50,7 @@ class StagedFile {
   FileSystem& files_;
   const std::string path_;
   const std::string temporary_path_;
-  const std::unique_ptr<File> file_;
+  std::unique_ptr<File> file_;
   bool renamed_ = false;
 };
 

@@ -40,12 +40,17 @@ Result<ConvertReport> FillNewFile(FileSystem& files, const std::string& path,
   auto staged = StageTarget(files, path);
   if (!staged) return std::unexpected(std::move(staged.error()));
   auto report = fill((*staged)->file());
-  if (!report) return std::unexpected(NamingTarget(std::move(report.error()), **staged, path));
+  if (!report) {
+    // What is wrong with the options is wrong with what they are for.
+    Error& error = report.error();
+    if (error.file.empty() && error.code == ErrorCode::kInvalidArgument) error.file = path;
+    return report;
+  }
   const auto rename = options.existing == ExistingTarget::kReplace ? RenameMode::kReplace
                                                                    : RenameMode::kRefuseExisting;
   const auto durability = options.sync ? Durability::kSync : Durability::kNone;
   if (auto committed = (*staged)->Commit(rename, durability); !committed) {
-    return std::unexpected(NamingTarget(std::move(committed.error()), **staged, path));
+    return std::unexpected(std::move(committed.error()));
   }
   return report;
 }

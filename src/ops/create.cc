@@ -139,7 +139,7 @@ Result<CreateReport> Create(FileSystem& files, const std::string& path,
     }
   }
   if (report) return report;
-  return std::unexpected(About(path, NamingTarget(std::move(report.error()), **staged, path)));
+  return std::unexpected(About(path, std::move(report.error())));
 } catch (...) {
   return CaughtException();
 }

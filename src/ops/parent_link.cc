@@ -60,11 +60,26 @@ Result<std::unique_ptr<File>> HoldParent(FileSystem& files, const std::string& p
   return file;
 }
 
-Result<std::vector<LocatorEntryInfo>> DescribeParent(FileSystem& files, const ParentLink& parent,
+Result<std::vector<format::MetadataItem>> ItemsForChildrenOf(FileSystem& files,
+                                                             const ParentLink& parent,
+                                                             const std::string& path) {
+  auto file = files.Open(path, {});
+  if (!file) return std::unexpected(std::move(file.error()));
+  if ((*file)->identity() != parent.file->identity()) return ReplacedMeanwhile(path);
+  Findings findings;
+  auto image = OpenImage(*std::move(file), {.lock = LockPolicy::kIgnore}, findings);
+  if (!image) return std::unexpected(std::move(image.error()));
+  return ItemsForChildren(**image);
+}
+
+}  // namespace
+
+Result<std::vector<LocatorEntryInfo>> LocatorOfChild(FileSystem& files, const File& parent,
+                                                     const Guid& data_write_guid,
                                                      const std::string& child_path) {
   auto folder = files.RealPath(FolderOf(child_path));
   if (!folder) return std::unexpected(std::move(folder.error()));
-  auto path = parent.file->RealPath();
+  auto path = parent.RealPath();
   if (!path) return std::unexpected(std::move(path.error()));
   if (path->find('\\') != std::string::npos) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -79,28 +94,18 @@ Result<std::vector<LocatorEntryInfo>> DescribeParent(FileSystem& files, const Pa
   // Interop: Hyper-V writes a path of Windows as the absolute one. There is none to know here; one
   // of this host finds the parent again on it, and is passed over by Windows for the relative one.
   return std::vector<LocatorEntryInfo>{
-      {std::string(format::kParentLinkageKey),
-       "{" + parent.image().header().data_write_guid.ToString() + "}"},
+      {std::string(format::kParentLinkageKey), "{" + data_write_guid.ToString() + "}"},
       {std::string(format::kAbsoluteWin32PathKey), *path},
       {std::string(format::kRelativePathKey), RelativeWindowsPath(*folder, *path)}};
 }
 
-// What the specification does not know, and what belongs to the disk and not to one file of it
-// ([MS-VHDX] 2.6.1.2).
-Result<std::vector<format::MetadataItem>> ItemsForChildren(FileSystem& files,
-                                                           const ParentLink& parent,
-                                                           const std::string& path) {
-  auto file = files.Open(path, {});
-  if (!file) return std::unexpected(std::move(file.error()));
-  if ((*file)->identity() != parent.file->identity()) return ReplacedMeanwhile(path);
-  Findings findings;
-  auto image = OpenImage(*std::move(file), {.lock = LockPolicy::kIgnore}, findings);
-  if (!image) return std::unexpected(std::move(image.error()));
+// What the specification does not know, and what belongs to the disk and not to one file of it.
+Result<std::vector<format::MetadataItem>> ItemsForChildren(Image& parent) {
   std::vector<format::MetadataItem> items;
-  for (const MetadataItemInfo& info : (*image)->info().metadata_items) {
+  for (const MetadataItemInfo& info : parent.info().metadata_items) {
     const bool known = !info.is_user && !format::MetadataItemName(info.item_id).empty();
     if (known || !info.is_virtual_disk) continue;
-    auto data = (*image)->ReadMetadataItem(info);
+    auto data = parent.ReadMetadataItem(info);
     if (!data) return std::unexpected(std::move(data.error()));
     items.push_back({.item_id = info.item_id,
                      .is_user = info.is_user,
@@ -110,8 +115,6 @@ Result<std::vector<format::MetadataItem>> ItemsForChildren(FileSystem& files,
   }
   return items;
 }
-
-}  // namespace
 
 std::string RelativeWindowsPath(const std::string& folder, const std::string& target) {
   const auto from = NamesIn(folder);
@@ -143,10 +146,11 @@ Result<ParentLink> OpenParentLink(FileSystem& files, const std::string& parent_p
   if (auto checked = CheckParent(files, parent_path, reading, control); !checked) {
     return std::unexpected(std::move(checked.error()));
   }
-  auto entries = DescribeParent(files, parent, child_path);
+  auto entries =
+      LocatorOfChild(files, *parent.file, parent.image().header().data_write_guid, child_path);
   if (!entries) return std::unexpected(std::move(entries.error()));
   parent.locator_entries = *std::move(entries);
-  auto items = ItemsForChildren(files, parent, parent_path);
+  auto items = ItemsForChildrenOf(files, parent, parent_path);
   if (!items) return std::unexpected(std::move(items.error()));
   parent.inherited_items = *std::move(items);
   return parent;

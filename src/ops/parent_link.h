@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "format/metadata.h"
+#include "image/image.h"
 
 namespace vhdx {
 
@@ -36,6 +37,16 @@ struct ParentLink {
 Result<ParentLink> OpenParentLink(FileSystem& files, const std::string& parent_path,
                                   const OpenOptions& options, const std::string& child_path,
                                   const OperationControl& control);
+
+/// The locator of a child in the folder of `child_path`, of a parent with this DataWriteGuid.
+/// Errors: kInvalidArgument for a path that no locator can carry.
+Result<std::vector<LocatorEntryInfo>> LocatorOfChild(FileSystem& files, const File& parent,
+                                                     const Guid& data_write_guid,
+                                                     const std::string& child_path);
+
+/// What of an image's metadata its children have too, besides what every image has ([MS-VHDX]
+/// 2.6.1.2). Errors: kIo.
+Result<std::vector<format::MetadataItem>> ItemsForChildren(Image& parent);
 
 /// The path of `target` as seen from `folder`, both absolute host paths without links, in the form
 /// of Hyper-V: ".\base.vhdx", "..\images\base.vhdx".

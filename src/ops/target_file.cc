@@ -26,8 +26,9 @@ Result<std::unique_ptr<File>> LockTarget(
   return file;
 }
 
-Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path) {
-  auto staged = StagedFile::Create(files, path);
+Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path,
+                                                bool direct) {
+  auto staged = StagedFile::Create(files, path, direct);
   if (staged) return staged;
   Error& error = staged.error();
   error.file = path;
@@ -36,12 +37,6 @@ Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::st
     error.sentence = "its directory does not exist; create that first";
   }
   return staged;
-}
-
-Error NamingTarget(Error error, StagedFile& staged, const std::string& path) {
-  const bool nobodys = error.file.empty() && error.code == ErrorCode::kInvalidArgument;
-  if (nobodys || error.file == staged.file().name()) error.file = path;
-  return error;
 }
 
 }  // namespace vhdx

@@ -24,11 +24,8 @@ Result<std::unique_ptr<File>> LockTarget(FileSystem& files, const std::string& p
                                          const std::function<bool(const FileIdentity&)>& is_source);
 
 /// A StagedFile whose errors name the target.
-Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path);
-
-/// The error of an operation on a staged file, for people: they know the name that was asked for,
-/// not the temporary one.
-Error NamingTarget(Error error, StagedFile& staged, const std::string& path);
+Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path,
+                                                bool direct = false);
 
 }  // namespace vhdx
 

@@ -1,0 +1,55 @@
+#include "disk/frozen_disk.h"
+
+#include <utility>
+
+#include "disk/disk_state.h"
+#include "io/device_checks.h"
+
+namespace vhdx {
+
+FrozenDisk::FrozenDisk(FrozenDisk&& other) noexcept
+    : state_(std::exchange(other.state_, nullptr)) {}
+
+FrozenDisk::~FrozenDisk() {
+  if (state_ != nullptr) state_->gate().Open();
+}
+
+Result<WrittenDisk> FrozenDisk::Look(Disk& disk) {
+  if (!disk.writable()) {
+    return Fail(ErrorCode::kReadOnly, "the disk was opened read-only", disk.name());
+  }
+  const Disk::State::Writing& writing = disk.state_->writing();
+  return WrittenDisk{*writing.files, disk.state_->stack().layer(0), writing.direct};
+}
+
+Result<FrozenDisk> FrozenDisk::Freeze(Disk& disk) {
+  Disk::State& state = *disk.state_;
+  if (!state.gate().Hold()) return IsClosed(disk);
+  FrozenDisk frozen(state);
+  if (auto rests = state.stack().layer(0).Rest(); !rests) {
+    return std::unexpected(std::move(rests.error()));
+  }
+  return frozen;
+}
+
+const Image& FrozenDisk::top() const { return state_->stack().layer(0); }
+
+const Guid& FrozenDisk::data_write_guid() const { return top().header_at_rest().data_write_guid; }
+
+Result<void> FrozenDisk::PutOnTop(std::unique_ptr<Image> child) {
+  const Disk::State::Writing& writing = state_->writing();
+  LayerStack& before = state_->stack();
+  auto stack = before.WithChild(std::move(child));
+  if (auto enabled = stack->EnableWriting(*writing.files, writing.limits, writing.page_cache);
+      !enabled) {
+    return enabled;
+  }
+  state_->Replace(std::move(stack));
+  // A writer becomes a reader. Nothing was locked where there are no locks.
+  if (writing.lock == LockPolicy::kLock) {
+    static_cast<void>(before.layer(0).file().Lock(LockMode::kShared));
+  }
+  return {};
+}
+
+}  // namespace vhdx

@@ -1,0 +1,114 @@
+#include <vhdxkit/snapshot.h>
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "bytes/border.h"
+#include "disk/frozen_disk.h"
+#include "image/image.h"
+#include "io/staged_file.h"
+#include "ops/fill_new_disk.h"
+#include "ops/new_image_options.h"
+#include "ops/parent_link.h"
+#include "ops/target_file.h"
+
+namespace vhdx {
+namespace {
+
+// A child that is all but finished, under a temporary name.
+struct PreparedChild {
+  std::unique_ptr<StagedFile> staged;
+  std::unique_ptr<NewDisk> disk;
+};
+
+CreateOptions OptionsOfChild(const SnapshotOptions& options, const DiskParameters& above) {
+  return {.subformat = Subformat::kDifferencing,
+          .block_size_bytes = options.block_size_bytes,
+          .log_size_bytes = options.log_size_bytes,
+          .disk_id = above.virtual_disk_id,
+          .creator = options.creator};
+}
+
+// What takes time is done while the disk is still being used.
+Result<PreparedChild> PrepareChild(const WrittenDisk& disk, const std::string& path,
+                                   const SnapshotOptions& options) {
+  const DiskParameters& above = disk.image.info().parameters;
+  const CreateOptions create = OptionsOfChild(options, above);
+  auto parameters = ParametersFor(create, {.size_bytes = above.virtual_disk_size_bytes,
+                                           .logical_sector_size = above.logical_sector_size,
+                                           .physical_sector_size = above.physical_sector_size});
+  if (!parameters) return std::unexpected(std::move(parameters.error()));
+  auto image = MakeNewImage(create, *parameters, disk.files);
+  if (!image) return std::unexpected(std::move(image.error()));
+  auto locator = LocatorOfChild(disk.files, disk.image.file(), Guid{}, path);
+  if (!locator) return std::unexpected(std::move(locator.error()));
+  auto items = ItemsForChildren(disk.image);
+  if (!items) return std::unexpected(std::move(items.error()));
+  image->locator_entries = *std::move(locator);
+  image->inherited_items = *std::move(items);
+  if (disk.files.Open(path, {})) {
+    return Fail(ErrorCode::kExists, "the file exists already; a snapshot makes a new one", path);
+  }
+  auto staged = StageTarget(disk.files, path, disk.direct);
+  if (!staged) return std::unexpected(std::move(staged.error()));
+  auto begun = NewDisk::Begin((*staged)->file(), *std::move(image));
+  if (!begun) return std::unexpected(std::move(begun.error()));
+  if (auto synced = (*staged)->file().Sync(); !synced) {
+    return std::unexpected(std::move(synced.error()));
+  }
+  return PreparedChild{*std::move(staged), *std::move(begun)};
+}
+
+// The child gets its name when it is whole, durably.
+Result<void> FinishChild(const WrittenDisk& disk, const FrozenDisk& frozen, PreparedChild& child,
+                         const std::string& path) {
+  auto locator = LocatorOfChild(disk.files, disk.image.file(), frozen.data_write_guid(), path);
+  if (!locator) return std::unexpected(std::move(locator.error()));
+  child.disk->SetLocator(*std::move(locator));
+  if (auto finished = child.disk->Finish(WriteOrder::kAny); !finished) return finished;
+  return child.staged->Commit(RenameMode::kRefuseExisting, Durability::kSync);
+}
+
+Result<void> GoOnWithChild(FrozenDisk& frozen, std::unique_ptr<File> file) {
+  Findings findings;
+  auto image = Image::Open(std::move(file), findings);
+  if (!image) return std::unexpected(std::move(image.error()));
+  return frozen.PutOnTop(*std::move(image));
+}
+
+Result<void> SnapshotFrozen(const WrittenDisk& disk, FrozenDisk& frozen, PreparedChild& child,
+                            const std::string& path) {
+  auto done = FinishChild(disk, frozen, child, path);
+  if (done) done = GoOnWithChild(frozen, child.staged->TakeFile());
+  // A child that is not used would be an orphan after the next write.
+  if (!done && child.staged->is_committed()) static_cast<void>(disk.files.Remove(path));
+  return done;
+}
+
+}  // namespace
+
+Result<SnapshotReport> Snapshot(Disk& disk, const std::string& child_path,
+                                const SnapshotOptions& options) try {
+  auto written = FrozenDisk::Look(disk);
+  if (!written) return std::unexpected(std::move(written.error()));
+  auto child = PrepareChild(*written, child_path, options);
+  if (!child) return std::unexpected(std::move(child.error()));
+  SnapshotReport report{.parent = disk.name(), .child = child_path};
+  const auto start = std::chrono::steady_clock::now();
+  {
+    auto frozen = FrozenDisk::Freeze(disk);
+    if (!frozen) return std::unexpected(std::move(frozen.error()));
+    if (&frozen->top() != &written->image) {
+      return Fail(ErrorCode::kBusy, "another snapshot of the disk was taken meanwhile", child_path);
+    }
+    auto done = SnapshotFrozen(*written, *frozen, *child, child_path);
+    if (!done) return std::unexpected(std::move(done.error()));
+  }
+  report.pause = std::chrono::steady_clock::now() - start;
+  return report;
+} catch (...) {
+  return CaughtException();
+}
+
+}  // namespace vhdx
