@@ -8,9 +8,12 @@
 #include <fstream>
 #include <iterator>
 #include <regex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "format/transitions.h"
 
 namespace vhdx {
 namespace {
@@ -45,23 +48,87 @@ std::string TableOfRules() {
   return table;
 }
 
+// The words of those whose bits are set, in order.
+std::string WordsOf(uint8_t set, std::span<const std::string_view> words) {
+  std::string text;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if ((set >> i & 1) == 0) continue;
+    if (!text.empty()) text += ", ";
+    text += words[i];
+  }
+  return text;
+}
+
+std::string_view StepWords(const format::Transition& transition) {
+  switch (transition.step) {
+    case format::Transition::Step::kNothing:
+      return "nothing";
+    case format::Transition::Step::kInPlace:
+      return transition.sets_bits ? "in place; bits are set" : "in place";
+    case format::Transition::Step::kGetSpace:
+      return transition.sets_bits ? "gets space; bits are set" : "gets space";
+    case format::Transition::Step::kLoseSpace:
+      return "offset 0; its space becomes free";
+    case format::Transition::Step::kForgetSpace:
+      return "offset 0, if it has another";
+  }
+  return "";
+}
+
+std::string_view OrderWords(format::Transition::Order order) {
+  switch (order) {
+    case format::Transition::Order::kAny:
+      return "";
+    case format::Transition::Order::kIfStale:
+      return "if the space is stale";
+    case format::Transition::Order::kPayloadFirst:
+      return "yes";
+  }
+  return "";
+}
+
+std::string TableOfTransitions() {
+  constexpr std::string_view kStates[] = {"0", "1", "2", "3", "4", "5", "6", "7"};
+  constexpr std::string_view kDisks[] = {"fixed", "dynamic", "child"};
+  constexpr std::string_view kRequests[] = {"write", "zeroes", "trim"};
+  constexpr std::string_view kParts[] = {"whole", "part"};
+  std::string table =
+      "| from | disk | request | of the block | what is done | to | payload first | the rest of "
+      "the "
+      "block |\n|---|---|---|---|---|---|---|---|\n";
+  for (const format::TransitionRow& row : format::TransitionTable()) {
+    const bool changes = row.transition.step != format::Transition::Step::kNothing;
+    table += "| " + WordsOf(row.from, kStates) + " | " + WordsOf(row.disks, kDisks) + " | " +
+             WordsOf(row.requests, kRequests) + " | " + WordsOf(row.parts, kParts) + " | " +
+             std::string(StepWords(row.transition)) + " | " +
+             (changes ? std::to_string(static_cast<int>(row.transition.to)) : "") + " | " +
+             std::string(OrderWords(row.transition.order)) + " | " + std::string(row.rest) + " |\n";
+  }
+  return table;
+}
+
 // With VHDXKIT_UPDATE_DOCUMENTS=1 the table is written instead.
-TEST(Documents, TableOfRulesIsThatOfTheCode) {
+void ExpectTableInFormat(const std::string& name, const std::string& table) {
   const std::string path = kRoot + "/docs/format.md";
   std::string text = ReadText(path);
-  constexpr std::string_view kBegin = "<!-- rules: begin -->\n";
-  constexpr std::string_view kEnd = "<!-- rules: end -->";
-  const size_t begin = text.find(kBegin);
-  const size_t end = text.find(kEnd);
+  const std::string first = "<!-- " + name + ": begin -->\n";
+  const size_t begin = text.find(first);
+  const size_t end = text.find("<!-- " + name + ": end -->");
   ASSERT_NE(begin, std::string::npos);
   ASSERT_NE(end, std::string::npos);
-  const size_t start = begin + kBegin.size();
+  const size_t start = begin + first.size();
   if (std::getenv("VHDXKIT_UPDATE_DOCUMENTS") != nullptr) {
-    std::ofstream(path) << text.replace(start, end - start, TableOfRules());
+    std::ofstream(path) << text.replace(start, end - start, table);
     return;
   }
-  EXPECT_EQ(text.substr(start, end - start), TableOfRules())
-      << "write it anew with VHDXKIT_UPDATE_DOCUMENTS=1 " << "tests/documents_test";
+  EXPECT_EQ(text.substr(start, end - start), table)
+      << "write it anew with VHDXKIT_UPDATE_DOCUMENTS=1 tests/documents_test";
+}
+
+TEST(Documents, TableOfRulesIsThatOfTheCode) { ExpectTableInFormat("rules", TableOfRules()); }
+
+TEST(Documents, TableOfTransitionsIsThatOfTheCode) {
+  ExpectTableInFormat("transitions", TableOfTransitions());
 }
 
 // Code in the README: the comment before it names its file in examples/, and may name a function.

@@ -15,11 +15,11 @@ namespace {
 
 using format::BatEntry;
 using format::PayloadState;
+using format::Transition;
+using Step = Transition::Step;
 
 // Blocks whose space is punched together, at most: 1 MiB of memory.
 constexpr uint64_t kMostFreed = 65536;
-
-bool HasData(BatEntry entry) { return format::OwnsSpace(entry.state()); }
 
 }  // namespace
 
@@ -29,8 +29,7 @@ ImageWriter::ImageWriter(const Journal::Parts& parts, const WriteLimits& limits,
       block_map_(parts.block_map),
       sector_bitmaps_(parts.sector_bitmaps),
       geometry_(parts.block_map.geometry()),
-      has_parent_(parts.info.parameters.has_parent),
-      keeps_blocks_(parts.info.parameters.subformat() == Subformat::kFixed),
+      subformat_(parts.info.parameters.subformat()),
       journal_(parts, limits, file_length),
       references_(std::make_unique<BlockReferences>()) {}
 
@@ -50,9 +49,8 @@ Result<void> ImageWriter::WriteWithin(
   auto entry = block_map_.Entry(geometry_.PayloadIndex(part.block));
   if (!entry) return std::unexpected(std::move(entry.error()));
   const ByteSpan whole(sector);
-  const Contents contents{.buffers = {&whole, 1}};
-  return HasData(*entry) ? ChangeInPlace(part, contents, *entry)
-                         : GivePlace(part, contents, *entry);
+  FreedSpace freed;  // a write frees none
+  return Apply(part, {.buffers = {&whole, 1}}, *entry, freed);
 }
 
 Result<void> ImageWriter::WriteZeroes(DiskRange range) {
@@ -90,7 +88,7 @@ Result<void> ImageWriter::Change(DiskRange range, const Contents& contents) {
   if (range.length_bytes == 0) return journal_.Check();
   if (auto started = journal_.Start(); !started) return started;
   FreedSpace freed;
-  if (contents.zeros() && !keeps_blocks_) {
+  if (contents.zeros() && !keeps_blocks()) {
     freed.reserve(std::min(range.length_bytes / geometry_.block_size() + 1, kMostFreed));
   }
   auto changed = ChangeParts(range, contents, freed);
@@ -118,41 +116,58 @@ Result<void> ImageWriter::ChangeParts(DiskRange range, const Contents& contents,
   return {};
 }
 
+// What needs no more than the space that the block has goes on beside other requests to it.
 Result<void> ImageWriter::ChangePart(const Part& part, const Contents& contents,
                                      FreedSpace& freed) {
   const uint64_t index = geometry_.PayloadIndex(part.block);
-  const bool takes_place = contents.zeros() && IsWhole(part) && !keeps_blocks_;
-  for (;;) {
-    if (!takes_place) {
-      const BlockReference shared = references_->Share(part.block);
-      auto entry = block_map_.Entry(index);
-      if (!entry) return std::unexpected(std::move(entry.error()));
-      if (HasData(*entry)) return ChangeInPlace(part, contents, *entry);
-      if (contents.zeros() && ReadsAsZeros(*entry)) return {};
-    }
-    const BlockReference only = references_->Exclude(part.block);
+  {
+    const BlockReference shared = references_->Share(part.block);
     auto entry = block_map_.Entry(index);
     if (!entry) return std::unexpected(std::move(entry.error()));
-    if (takes_place) return TakePlace(part, contents, *entry, freed);
-    // Somebody may have been faster.
-    if (!HasData(*entry)) return GivePlace(part, contents, *entry);
+    const Step step = TransitionFor(part, contents, *entry).step;
+    if (step == Step::kNothing || step == Step::kInPlace) {
+      return Apply(part, contents, *entry, freed);
+    }
   }
+  const BlockReference only = references_->Exclude(part.block);
+  // Somebody may have been faster.
+  auto entry = block_map_.Entry(index);
+  if (!entry) return std::unexpected(std::move(entry.error()));
+  return Apply(part, contents, *entry, freed);
 }
 
-// A block without data, whose parent is not asked.
-bool ImageWriter::ReadsAsZeros(BatEntry entry) const {
-  return !HasData(entry) && (!has_parent_ || format::MeaningOf(entry.state()).reads !=
-                                                 format::StateMeaning::Reads::kParent);
+const Transition& ImageWriter::TransitionFor(const Part& part, const Contents& contents,
+                                             BatEntry entry) const {
+  return format::TransitionOf(subformat_, entry.state(), contents.request(),
+                              IsWhole(part) ? format::BlockPart::kWhole : format::BlockPart::kPart);
+}
+
+Result<void> ImageWriter::Apply(const Part& part, const Contents& contents, BatEntry entry,
+                                FreedSpace& freed) {
+  const Transition& transition = TransitionFor(part, contents, entry);
+  switch (transition.step) {
+    case Step::kNothing:
+      break;
+    case Step::kInPlace:
+      return ChangeInPlace(part, contents, entry, transition);
+    case Step::kGetSpace:
+      return GetSpace(part, contents, entry, transition);
+    case Step::kForgetSpace:
+      if (entry.file_offset() == 0) break;
+      [[fallthrough]];
+    case Step::kLoseSpace:
+      return LoseSpace(part, entry, transition, freed);
+  }
+  return {};
 }
 
 // -- Blocks that have a place --
 
-Result<void> ImageWriter::ChangeInPlace(const Part& part, const Contents& contents,
-                                        BatEntry entry) {
+Result<void> ImageWriter::ChangeInPlace(const Part& part, const Contents& contents, BatEntry entry,
+                                        const Transition& transition) {
   auto put = Put(part, contents, entry.file_offset() + part.within);
   journal_.NoteWrite();
-  if (!put || entry.state() == PayloadState::kFullyPresent) return put;
-  return PublishBits(part, entry);
+  return put && transition.sets_bits ? PublishBits(part, entry) : put;
 }
 
 Result<void> ImageWriter::PublishBits(const Part& part, BatEntry entry) {
@@ -185,25 +200,23 @@ Result<bool> ImageWriter::IsWholeInFile(const Part& part) {
 
 // -- Blocks that get a place --
 
-Result<void> ImageWriter::GivePlace(const Part& part, const Contents& contents, BatEntry entry) {
-  const bool parent_shows = has_parent_ && entry.state() == PayloadState::kNotPresent;
-  // Only where the parent shows through do bits say what is here: elsewhere the rest is zeros.
-  const bool partial = parent_shows && !IsWhole(part);
-  if (partial) {
+Result<void> ImageWriter::GetSpace(const Part& part, const Contents& contents, BatEntry entry,
+                                   const Transition& transition) {
+  if (transition.sets_bits) {
     if (auto ensured = EnsureBitmap(geometry_.ChunkOf(part.block)); !ensured) return ensured;
   }
   auto piece = journal_.Allocate(geometry_.block_size());
   if (!piece) return std::unexpected(std::move(piece.error()));
-  auto done = FillNewPlace(part, contents, *piece, partial);
+  auto done = FillNewPlace(part, contents, *piece, transition.sets_bits);
   journal_.NoteWrite();
   if (done) {
-    const auto state = partial ? PayloadState::kPartiallyPresent : PayloadState::kFullyPresent;
     Publication publication{
         .entry = Publication::Entry{geometry_.PayloadIndex(part.block),
-                                    BatEntry(state, piece->range.file_offset)},
+                                    BatEntry(transition.to, piece->range.file_offset)},
         .placed = piece->range,
-        .payload_first = parent_shows || piece->contents == Space::Contents::kDirty};
-    if (partial) {
+        .payload_first = transition.order == Transition::Order::kPayloadFirst ||
+                         piece->contents == Space::Contents::kDirty};
+    if (transition.sets_bits) {
       publication.bits = {.range = RangeOf(part), .others = SectorBitmaps::OtherBits::kClear};
     }
     // An unmapped block may have kept its old space.
@@ -257,17 +270,10 @@ Result<void> ImageWriter::EnsureBitmap(uint64_t chunk) {
 
 // -- Blocks that lose their place --
 
-Result<void> ImageWriter::TakePlace(const Part& part, const Contents& contents, BatEntry entry,
+Result<void> ImageWriter::LoseSpace(const Part& part, BatEntry entry, const Transition& transition,
                                     FreedSpace& freed) {
-  // A child must say that it reads as zeros: the parent's bytes are not to come back. For the guest
-  // of a base disk it is all the same, and the state tells other programs what was asked for.
-  const bool trims = contents.kind == Contents::Kind::kTrim;
-  const auto state = trims && !has_parent_ ? PayloadState::kUnmapped : PayloadState::kZero;
-  const bool says_zeros =
-      entry.state() == PayloadState::kZero || (ReadsAsZeros(entry) && (trims || entry.raw() == 0));
-  if (says_zeros && entry.file_offset() == 0) return {};
   Publication publication{
-      .entry = Publication::Entry{geometry_.PayloadIndex(part.block), BatEntry(state, 0)}};
+      .entry = Publication::Entry{geometry_.PayloadIndex(part.block), BatEntry(transition.to, 0)}};
   if (entry.file_offset() != 0) {
     publication.freed = {entry.file_offset(), geometry_.block_size()};
   }
@@ -319,7 +325,7 @@ Result<void> ImageWriter::Put(const Part& part, const Contents& contents, uint64
     case Contents::Kind::kZeroes:
       break;
     case Contents::Kind::kTrim:
-      if (keeps_blocks_) break;
+      if (keeps_blocks()) break;
       punches_.fetch_add(1, std::memory_order_relaxed);
       return PunchOrZero(file_, range);
   }
@@ -330,7 +336,7 @@ Result<void> ImageWriter::Pad(FileRange range) {
   if (range.length_bytes == 0) return {};
   padding_bytes_.fetch_add(range.length_bytes, std::memory_order_relaxed);
   // Of a dynamic disk what is a hole stays one.
-  return keeps_blocks_ ? file_.ZeroRange(range) : ZeroData(file_, range);
+  return keeps_blocks() ? file_.ZeroRange(range) : ZeroData(file_, range);
 }
 
 }  // namespace vhdx

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "bytes/mutex.h"
+#include "format/transitions.h"
 #include "image/block_references.h"
 #include "image/journal.h"
 
@@ -86,6 +87,11 @@ class ImageWriter {
     BlockDevice* source = nullptr;           // kClone
     uint64_t source_offset = 0;              // kClone
     bool zeros() const { return kind == Kind::kZeroes || kind == Kind::kTrim; }
+    format::BlockRequest request() const {
+      return kind == Kind::kZeroes ? format::BlockRequest::kZeroes
+             : kind == Kind::kTrim ? format::BlockRequest::kTrim
+                                   : format::BlockRequest::kWrite;
+    }
   };
 
   // Space that blocks have lost: punched when enough has come together, in as few calls as it
@@ -95,12 +101,20 @@ class ImageWriter {
   Result<void> Change(DiskRange range, const Contents& contents);
   Result<void> ChangeParts(DiskRange range, const Contents& contents, FreedSpace& freed);
   Result<void> ChangePart(const Part& part, const Contents& contents, FreedSpace& freed);
-  Result<void> ChangeInPlace(const Part& part, const Contents& contents, format::BatEntry entry);
-  Result<void> GivePlace(const Part& part, const Contents& contents, format::BatEntry entry);
+  const format::Transition& TransitionFor(const Part& part, const Contents& contents,
+                                          format::BatEntry entry) const;
+  /// What the transition says. The caller holds a reference to the block: the only one, unless that
+  /// is to do something in place or nothing.
+  Result<void> Apply(const Part& part, const Contents& contents, format::BatEntry entry,
+                     FreedSpace& freed);
+  Result<void> ChangeInPlace(const Part& part, const Contents& contents, format::BatEntry entry,
+                             const format::Transition& transition);
+  Result<void> GetSpace(const Part& part, const Contents& contents, format::BatEntry entry,
+                        const format::Transition& transition);
   Result<void> FillNewPlace(const Part& part, const Contents& contents, const Space::Piece& piece,
                             bool partial);
-  Result<void> TakePlace(const Part& part, const Contents& contents, format::BatEntry entry,
-                         FreedSpace& freed);
+  Result<void> LoseSpace(const Part& part, format::BatEntry entry,
+                         const format::Transition& transition, FreedSpace& freed);
   Result<void> GiveBack(FreedSpace& freed);
   Result<void> PublishBits(const Part& part, format::BatEntry entry);
   Result<void> EnsureBitmap(uint64_t chunk);
@@ -109,15 +123,14 @@ class ImageWriter {
   Result<bool> IsWholeInFile(const Part& part);
 
   bool IsWhole(const Part& part) const;
-  bool ReadsAsZeros(format::BatEntry entry) const;
+  bool keeps_blocks() const { return subformat_ == Subformat::kFixed; }
   DiskRange RangeOf(const Part& part) const;
 
   File& file_;
   BlockMap& block_map_;
   SectorBitmaps& sector_bitmaps_;
   const format::BatGeometry& geometry_;
-  const bool has_parent_;
-  const bool keeps_blocks_;  // a fixed disk
+  const Subformat subformat_;
   Journal journal_;
   std::unique_ptr<BlockReferences> references_;
   Mutex bitmap_mutex_;  // held by whoever gives a sector bitmap its place
