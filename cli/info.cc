@@ -25,6 +25,13 @@ struct InfoArguments {
   bool chain = false;
 };
 
+Result<DiskMinimum> MinimumSizeOf(const Invocation& invocation, const std::string& path,
+                                  const OpenOptions& open) {
+  auto disk = Disk::Open(invocation.files, path, open);
+  if (!disk) return std::unexpected(std::move(disk.error()));
+  return MinimumSize(**disk);
+}
+
 // What needs the whole BAT, and what needs to read the disk, which is not possible without parents.
 Result<void> AddBlockFigures(const Invocation& invocation, const OpenOptions& open,
                              ImageReport& report) {
@@ -39,16 +46,13 @@ Result<void> AddBlockFigures(const Invocation& invocation, const OpenOptions& op
         Format("{} past the end of the file, which is probably cut off; `vhdx check` says more",
                Counted(blocks->beyond_end, "block ends", "blocks end")));
   }
-  auto disk = Disk::Open(invocation.files, path, open);
-  if (!disk) {
+  auto minimum = MinimumSizeOf(invocation, path, open);
+  if (!minimum) {
     invocation.messages.Warn(
-        path, "cannot determine the minimum size: " + std::string(Sentence(disk.error())));
-    report.disk_cannot_be_read = true;
-    return {};
+        path, "cannot determine the minimum size: " + std::string(Sentence(minimum.error())));
+    minimum = DiskMinimum{.unknown_because = "the disk cannot be read"};
   }
-  auto minimum = MinimumSize(**disk);
-  if (!minimum) return std::unexpected(std::move(minimum.error()));
-  report.minimum_size_bytes = *minimum;
+  report.minimum_size = *std::move(minimum);
   return {};
 }
 

@@ -49,7 +49,7 @@ Json FormatSpecific(const ImageReport& report) {
                {"log", LogToJson(image)},
                {"file-size", image.file_size_bytes},
                {"host-sparse", image.host_sparse}};
-  if (report.minimum_size_bytes) data["minimum-size"] = *report.minimum_size_bytes;
+  if (report.minimum_size.size_bytes) data["minimum-size"] = *report.minimum_size.size_bytes;
   if (report.blocks) {
     data["blocks"] = BlocksToJson(*report.blocks);
     data["fragmentation"] = RoundedPercent(report.blocks->fragmentation());
@@ -148,10 +148,9 @@ void AddBlocks(FieldList& fields, const ImageReport& report) {
   if (!report.blocks) return;
   fields.Add("blocks", BlocksText(*report.blocks));
   fields.Add("fragmentation", Format("{:.1f} %", report.blocks->fragmentation()));
-  fields.Add("minimum size",
-             report.minimum_size_bytes    ? FormatSizeExactly(*report.minimum_size_bytes)
-             : report.disk_cannot_be_read ? "unknown: the disk cannot be read"
-                                          : "unknown: no partition table says where the data ends");
+  fields.Add("minimum size", report.minimum_size.size_bytes
+                                 ? FormatSizeExactly(*report.minimum_size.size_bytes)
+                                 : "unknown: " + report.minimum_size.unknown_because);
 }
 
 // What is worse than a note.

@@ -16,9 +16,8 @@ namespace vhdx::cli {
 
 struct ImageReport {
   Inspection inspection;
-  std::optional<BlockStatistics> blocks = {};       ///< with `--blocks`
-  std::optional<uint64_t> minimum_size_bytes = {};  ///< with `--blocks`, and a partition table
-  bool disk_cannot_be_read = false;                 ///< with `--blocks`
+  std::optional<BlockStatistics> blocks = {};  ///< with `--blocks`
+  DiskMinimum minimum_size = {};               ///< with `--blocks`
 };
 
 /// The keys of `qemu-img info --output=json`; what is VHDX's own is under "format-specific".

@@ -1,6 +1,7 @@
 // The commands that only look: what they print.
 
 #include <gtest/gtest.h>
+#include <vhdxkit/disk.h>
 #include <vhdxkit/inspect.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 
 #include "cli/commands_fixture.h"
 #include "testing/fault_file.h"
+#include "testing/guest_volumes.h"
 
 namespace vhdx::cli {
 namespace {
@@ -54,7 +56,28 @@ TEST_F(Commands, InfoCountsBlocks) {
   EXPECT_EQ(data["blocks"]["present"], 2);
   EXPECT_EQ(data["blocks"]["zero"], 1);
   EXPECT_TRUE(data.contains("fragmentation"));
-  EXPECT_FALSE(data.contains("minimum-size"));  // no partition table
+  EXPECT_FALSE(data.contains("minimum-size"));  // nothing is recognized
+}
+
+TEST_F(Commands, InfoSaysWhyTheMinimumSizeIsUnknown) {
+  const std::string path = "/vm/guest.vhdx";
+  const auto image = testing::DynamicImage({.disk_size = 16 * kMiB, .block_size = kMiB});
+  ASSERT_TRUE(testing::BuildAt(image, files_, path));
+  const auto text = [&] { return Run({"info", "--blocks", path}).out; };
+  EXPECT_NE(text().find("unknown: nothing is recognized on the disk\n"), std::string::npos)
+      << text();
+  {
+    auto disk = Disk::Open(files_, path, {.access = DiskAccess::kReadWrite});
+    ASSERT_TRUE(disk) << ToString(disk.error());
+    ASSERT_TRUE((*disk)->Write(0, testing::GuestVolumeNamed("luks2").bytes));
+    ASSERT_TRUE((*disk)->Close());
+  }
+  EXPECT_NE(text().find("unknown: LUKS2 on the whole disk extends to the end of the disk\n"),
+            std::string::npos)
+      << text();
+  ASSERT_TRUE(files_.Remove("/vm/base.vhdx"));
+  const std::string child = Run({"info", "--blocks", "/vm/child.avhdx"}).out;
+  EXPECT_NE(child.find("unknown: the disk cannot be read\n"), std::string::npos) << child;
 }
 
 TEST_F(Commands, InfoDoesNotCountBlocksPastTheEnd) {

@@ -135,7 +135,7 @@ class DiskTrial {
     }
     const auto minimum = MinimumSize(disk_);
     if (!minimum) return ExpectHonest(minimum.error());
-    Expect(!*minimum || **minimum <= size, "a disk is no smaller than its smallest size");
+    Expect(minimum->size_bytes.value_or(0) <= size, "a disk is no smaller than its smallest size");
   }
 
  private:

@@ -31,6 +31,8 @@
 #include "fuzz/seed_images.h"
 #include "fuzz/sparse_input.h"
 #include "testing/broken_cases.h"
+#include "testing/guest_disk.h"
+#include "testing/guest_volumes.h"
 #include "testing/hex.h"
 #include "testing/image_builder.h"
 #include "testing/memory_file.h"
@@ -272,10 +274,35 @@ void WriteTextSeeds(SeedWriter& writer) {
   }
 }
 
+void WriteGuestSeed(const std::string& name, const testing::GuestDisk& disk, SeedWriter& writer) {
+  writer.Write("guest", name, EncodeFiles({Compact(*disk.contents())}));
+}
+
+// Each kind of volume on the whole disk, and disks with tables.
+void WriteGuestSeeds(SeedWriter& writer) {
+  constexpr uint64_t kDiskBytes = 32 * kMiB;
+  for (const testing::GuestVolume& volume : testing::GuestVolumes()) {
+    testing::GuestDisk disk(volume.tail.empty() ? kDiskBytes : testing::kGuestVolumeBytes);
+    testing::WriteVolume(volume, disk);
+    WriteGuestSeed("volume-" + volume.name, disk, writer);
+  }
+  for (const uint32_t sector_size : {512U, 4096U}) {
+    testing::GuestDisk disk(kDiskBytes, sector_size);
+    disk.WriteGpt({.partitions = {{256, 511, "EFI"}, {1024, 4095, "root"}}});
+    WriteGuestSeed("gpt-" + std::to_string(sector_size), disk, writer);
+  }
+  testing::GuestDisk disk(kDiskBytes);
+  disk.WriteMbr({{.first = 64, .count = 1000}, {.type = 5, .first = 2048, .count = 10000}});
+  disk.WriteMbr({{.first = 63, .count = 900}, {.type = 5, .first = 2000, .count = 1000}}, kMiB);
+  disk.WriteMbr({{.first = 63, .count = 900}}, kMiB + 2000 * uint64_t{512});
+  WriteGuestSeed("mbr-logical", disk, writer);
+}
+
 void WriteSeeds(const std::filesystem::path& folder, const std::vector<std::string>& images) {
   SeedWriter writer(folder);
   WriteIdentifierSeeds(writer);
   WriteTextSeeds(writer);
+  WriteGuestSeeds(writer);
   WriteImageSeeds(writer);
   WriteBrokenSeeds(writer);
   WriteRealSeeds(images, writer);

@@ -1,4 +1,4 @@
-// Statistics about an image that require its whole BAT or the guest's partition table.
+// Statistics about an image that require its whole BAT, or what the guest has put on its disk.
 
 #ifndef VHDXKIT_STATISTICS_H_
 #define VHDXKIT_STATISTICS_H_
@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace vhdx {
 
@@ -42,12 +43,29 @@ Result<BlockStatistics> CountBlocks(FileSystem& files, const std::string& path,
                                     const OpenOptions& options = {},
                                     const OperationControl& control = {});
 
-/// The smallest size to which the disk could be shrunk, in bytes: the end of the last partition,
-/// plus 33 sectors for the backup of a GPT. Empty if it is unknown: no partitions; a file system,
-/// an LVM volume, LUKS or BitLocker on the whole disk, even beside a table of partitions; a
-/// protective MBR without a GPT at the disk's own sector size. Errors: those of BlockDevice::Read.
+/// How far a disk could be cut.
+struct DiskMinimum {
+  std::optional<uint64_t> size_bytes = {};  ///< empty if it is unknown
+  /// If it is unknown, why: a clause for users, such as "partition 1 and partition 2 overlap".
+  std::string unknown_because = {};
+};
+
+/// The smallest size to which the disk could be cut, in bytes, so that nothing that is recognized
+/// on it is lost: the end of the last partition (logical ones included), with room for the backup
+/// of a GPT, or the end of what is on the whole disk (a file system, swap space, an LVM volume),
+/// even beside a partition table that an earlier use has left. A multiple of the logical sector
+/// size. It is unknown if
+///
+///   * no partition and nothing else is recognized;
+///   * what is on the whole disk does not say where it ends (LUKS, BitLocker, ReFS), or has
+///     something at the end of the disk (ZFS, a member of a Linux RAID 0.90 or 1.0);
+///   * the contents contradict each other: partitions that overlap or reach past the end of the
+///     disk, a damaged GPT or one for sectors of another size, a file system larger than its
+///     partition.
+///
+/// Errors: those of BlockDevice::Read.
 VHDXKIT_EXPORT
-Result<std::optional<uint64_t>> MinimumSize(BlockDevice& disk);
+Result<DiskMinimum> MinimumSize(BlockDevice& disk);
 
 }  // namespace vhdx
 
