@@ -11,17 +11,6 @@
 namespace vhdx::cli {
 namespace {
 
-Json FindingToJson(const Finding& finding) {
-  return {{"rule", finding.rule->id},
-          {"severity", SeverityName(finding.rule->severity)},
-          {"file", finding.file},
-          {"offset", NumberOrNull(finding.file_offset)},
-          {"found", TextOrNull(finding.found)},
-          {"expected", TextOrNull(finding.expected)},
-          {"sentence", finding.sentence},
-          {"repair", TextOrNull(finding.rule->repair)}};
-}
-
 uint64_t CountOf(const CheckReport& report, std::string_view severity) {
   uint64_t count = 0;
   for (const auto& [rule, times] : report.counts) {
@@ -110,6 +99,17 @@ std::string BlocksText(const CheckReport& report) {
 }
 
 }  // namespace
+
+Json FindingToJson(const Finding& finding) {
+  return {{"rule", finding.rule->id},
+          {"severity", SeverityName(finding.rule->severity)},
+          {"file", finding.file},
+          {"offset", NumberOrNull(finding.file_offset)},
+          {"found", TextOrNull(finding.found)},
+          {"expected", TextOrNull(finding.expected)},
+          {"sentence", finding.sentence},
+          {"repair", TextOrNull(finding.rule->repair)}};
+}
 
 Json CheckToJson(const CheckReport& report) {
   Json findings = Json::array();

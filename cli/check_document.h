@@ -11,6 +11,10 @@
 
 namespace vhdx::cli {
 
+/// {rule, severity, file, offset, found, expected, sentence, repair}; what there is nothing of is
+/// null.
+Json FindingToJson(const Finding& finding);
+
 /// The keys of `qemu-img check --output=json`, and "findings".
 Json CheckToJson(const CheckReport& report);
 

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "cli/disk_source.h"
 #include "cli/dump_json.h"
 #include "cli/dump_text.h"
+#include "cli/dump_values.h"
 
 namespace vhdx::cli {
 namespace {
@@ -53,23 +55,45 @@ class Gate {
   const Invocation& invocation_;
 };
 
+// The first error of what is shown: the rest are only in the document.
+class FirstError {
+ public:
+  void Add(const Error& error) {
+    if (!error_) error_ = error;
+  }
+  void Add(const std::optional<Error>& error) {
+    if (error) Add(*error);
+  }
+  std::function<void(const Error&)> Adder() {
+    return [this](const Error& error) { Add(error); };
+  }
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  std::optional<Error> error_;
+};
+
+// Whether it ends the list, and not the whole dump.
+bool IsOfTheImage(const Error& error) {
+  return error.code == ErrorCode::kIo || error.code == ErrorCode::kCorrupt;
+}
+
 // -- Text --
 
 class TextDumper {
  public:
-  TextDumper(const Invocation& invocation, ImageDump& dump)
-      : out_(invocation.out), gate_(invocation), dump_(dump) {}
+  TextDumper(const Invocation& invocation, ImageDump& dump, FirstError& first_error)
+      : out_(invocation.out),
+        gate_(invocation),
+        dump_(dump),
+        first_error_(first_error),
+        text_(dump, first_error.Adder()) {}
 
   Result<void> Print(const DumpArguments& arguments) {
-    const ImageInfo& image = dump_.info();
-    if (arguments.wants("headers")) PrintSection(HeadersToText(image));
-    if (arguments.wants("regions")) PrintSection(RegionTablesToText(image));
-    if (arguments.wants("metadata")) {
-      auto text = MetadataToText(dump_);
-      if (!text) return std::unexpected(std::move(text.error()));
-      PrintSection(*text);
-    }
-    if (arguments.wants("locator")) PrintSection(LocatorToText(image));
+    if (arguments.wants("headers")) PrintSection(text_.Headers());
+    if (arguments.wants("regions")) PrintSection(text_.RegionTables());
+    if (arguments.wants("metadata")) PrintSection(text_.Metadata());
+    if (arguments.wants("locator")) PrintSection(text_.Locator());
     Result<void> printed;
     if (arguments.wants("log")) printed = PrintLog();
     if (printed && arguments.wants("bat")) printed = PrintBat();
@@ -83,39 +107,50 @@ class TextDumper {
     out_.Write(text);
   }
 
+  // The end of a list. The verdict of the structure, which was printed, need not be said again.
+  Result<void> Finish(Result<void> visited, const StructureVerdict& printed) {
+    if (visited || !out_.ok() || !IsOfTheImage(visited.error())) return visited;
+    first_error_.Add(visited.error());
+    const bool is_printed = printed.error && Sentence(*printed.error) == Sentence(visited.error());
+    if (!is_printed) out_.Write(text_.ErrorLine(visited.error()));
+    return {};
+  }
+
   Result<void> PrintLog() {
-    const HeaderInfo& header = dump_.info().header();
-    PrintSection(Format("Log at {}, {} bytes: {}\n", AtOffset(header.log_offset),
-                        header.log_length_bytes,
-                        dump_.info().log.dirty ? "dirty, to be replayed" : "clean"));
-    return dump_.VisitLog(gate_.Guard<LogEntryDump>(
-        [this](const LogEntryDump& entry) { out_.Write(LogEntryToText(entry)); }));
+    const LogStructure& log = dump_.structures().log;
+    PrintSection(text_.Log());
+    return Finish(dump_.VisitLog(gate_.Guard<LogEntryDump>([this](const LogEntryDump& entry) {
+      out_.Write(DumpText::LogEntry(entry));
+    })),
+                  log.verdict);
   }
 
   Result<void> PrintBat() {
-    const RegionInfo& region = dump_.info().bat_region;
-    PrintSection(Format("BAT at {}, {} bytes; entries that are zero are left out\n",
-                        AtOffset(region.file_offset), region.length_bytes));
-    out_.Print("  {:>10}  {:>12}  {:<6} {:>10}  {:<31}  {:>15}  {:>13}\n", "index", "entry at",
-               "what", "number", "state", "file offset", "hex");
-    return dump_.VisitBat(gate_.Guard<BatEntryInfo>(
-        [this](const BatEntryInfo& entry) { out_.Write(BatEntryToText(entry)); }));
+    const BatStructure& bat = dump_.structures().bat;
+    PrintSection(text_.Bat());
+    return Finish(dump_.VisitBat(gate_.Guard<BatEntryInfo>([this](const BatEntryInfo& entry) {
+      out_.Write(DumpText::BatEntry(entry));
+    })),
+                  bat.verdict);
   }
 
   Result<void> PrintBitmaps() {
     PrintSection("Sector bitmaps of partially present blocks\n");
     bool any = false;
-    auto printed = dump_.VisitBitmaps(gate_.Guard<BitmapDump>([&](const BitmapDump& bitmap) {
+    auto visited = dump_.VisitBitmaps(gate_.Guard<BitmapDump>([&](const BitmapDump& bitmap) {
       any = true;
-      out_.Write(BitmapToText(bitmap));
+      first_error_.Add(bitmap.error);
+      out_.Write(text_.Bitmap(bitmap));
     }));
-    if (printed && !any) out_.Write("  none\n");
-    return printed;
+    if (visited && !any) out_.Write("  none\n");
+    return Finish(std::move(visited), {});
   }
 
   TextOutput& out_;
   Gate gate_;
   ImageDump& dump_;
+  FirstError& first_error_;
+  DumpText text_;
   bool first_ = true;
 };
 
@@ -123,19 +158,22 @@ class TextDumper {
 
 class JsonDumper {
  public:
-  JsonDumper(const Invocation& invocation, ImageDump& dump)
-      : gate_(invocation), messages_(invocation.messages), dump_(dump), json_(invocation.out) {}
+  JsonDumper(const Invocation& invocation, ImageDump& dump, FirstError& first_error)
+      : gate_(invocation),
+        messages_(invocation.messages),
+        dump_(dump),
+        first_error_(first_error),
+        json_(invocation.out) {}
 
   Result<void> Print(const DumpArguments& arguments) {
-    // The first visit only looks for errors: what cannot be finished is not begun, and no image has
-    // too many entries to be dumped.
-    auto metadata = MetadataToJson(dump_);
-    if (!metadata) return std::unexpected(std::move(metadata.error()));
-    if (auto visited = VisitQuietly(arguments); !visited) return visited;
     json_.BeginObject();
-    json_.Member("filename", dump_.info().filename);
-    PrintFixedParts(arguments, *metadata);
+    json_.Member("filename", dump_.structures().filename);
+    if (arguments.wants("log")) {
+      json_.Member("log-state", LogStateName(dump_.structures().log.state));
+    }
+    PrintFixedParts(arguments);
     auto printed = PrintLists(arguments);
+    json_.Member("verdicts", verdicts_);
     if (Json warnings = messages_.Warnings(); !warnings.empty()) {
       json_.Member("warnings", warnings);
     }
@@ -145,34 +183,18 @@ class JsonDumper {
   }
 
  private:
-  Result<void> VisitQuietly(const DumpArguments& arguments) {
-    const auto ignore = [](const auto&) {};
-    Result<void> visited;
-    if (arguments.wants("log")) visited = dump_.VisitLog(gate_.Guard<LogEntryDump>(ignore));
-    if (visited && arguments.wants("bat")) {
-      visited = dump_.VisitBat(gate_.Guard<BatEntryInfo>(ignore));
-    }
-    if (visited && arguments.wants("bitmap")) {
-      visited = dump_.VisitBitmaps(gate_.Guard<BitmapDump>(ignore));
-    }
-    return visited;
-  }
-
-  void PrintFixedParts(const DumpArguments& arguments, const Json& metadata) {
-    const ImageInfo& image = dump_.info();
+  void PrintFixedParts(const DumpArguments& arguments) {
+    const ImageStructures& image = dump_.structures();
     if (arguments.wants("headers")) {
-      json_.Member("file-identifier", {{"file-offset", 0}, {"creator", image.creator}});
+      verdicts_["file"] = PartVerdictToJson(image, "file", {});
+      json_.Member("file-identifier", IdentifierToJson(image));
       PrintArray("headers", HeadersToJson(image));
     }
     if (arguments.wants("regions")) PrintArray("regions", RegionTablesToJson(image));
-    if (arguments.wants("metadata")) PrintArray("metadata", metadata);
-    if (!arguments.wants("locator")) return;
-    const Json locator = LocatorToJson(image);
-    if (locator.is_null()) {
-      json_.Member("locator", locator);
-    } else {
-      PrintArray("locator", locator);
+    if (arguments.wants("metadata")) {
+      PrintArray("metadata", MetadataToJson(dump_, first_error_.Adder()));
     }
+    if (arguments.wants("locator")) PrintArray("locator", LocatorToJson(image));
   }
 
   Result<void> PrintLists(const DumpArguments& arguments) {
@@ -184,24 +206,33 @@ class JsonDumper {
       printed = PrintList("bat", [this] { return dump_.VisitBat(Printer(BatEntryToJson)); });
     }
     if (printed && arguments.wants("bitmap")) {
-      printed = PrintList("bitmap", [this] { return dump_.VisitBitmaps(Printer(BitmapToJson)); });
+      printed = PrintList("bitmap", [this] { return dump_.VisitBitmaps(BitmapPrinter()); });
     }
     return printed;
   }
 
-  void PrintArray(std::string_view name, const Json& elements) {
-    json_.Name(name);
+  void PrintArray(std::string_view part, const Json& elements) {
+    verdicts_[std::string(part)] = PartVerdictToJson(dump_.structures(), part, {});
+    if (elements.is_null()) return json_.Member(part, elements);
+    json_.Name(part);
     json_.BeginArray();
     for (const Json& element : elements) json_.Value(element);
     json_.EndArray();
   }
 
   template <typename Visit>
-  Result<void> PrintList(std::string_view name, Visit visit) {
-    json_.Name(name);
+  Result<void> PrintList(std::string_view part, Visit visit) {
+    json_.Name(part);
     json_.BeginArray();
     auto visited = visit();
     json_.EndArray();
+    std::optional<Error> failure;
+    if (!visited && IsOfTheImage(visited.error())) {
+      failure = std::move(visited.error());
+      first_error_.Add(failure);
+      visited = {};
+    }
+    verdicts_[std::string(part)] = PartVerdictToJson(dump_.structures(), part, failure);
     return visited;
   }
 
@@ -211,10 +242,19 @@ class JsonDumper {
         [this, to_json](const Element& element) { json_.Value(to_json(element)); });
   }
 
+  std::function<Result<void>(const BitmapDump&)> BitmapPrinter() {
+    return gate_.Guard<BitmapDump>([this](const BitmapDump& bitmap) {
+      first_error_.Add(bitmap.error);
+      json_.Value(BitmapToJson(bitmap));
+    });
+  }
+
   Gate gate_;
   const Messages& messages_;
   ImageDump& dump_;
+  FirstError& first_error_;
   JsonStream json_;
+  Json verdicts_ = Json::object();
 };
 
 Result<ExitStatus> RunDump(const Invocation& invocation, const DumpArguments& arguments) {
@@ -224,20 +264,32 @@ Result<ExitStatus> RunDump(const Invocation& invocation, const DumpArguments& ar
   if (!dump) {
     return std::unexpected(ExplainWrongFormat(invocation.files, std::move(dump.error())));
   }
-  WarnOfFindings(invocation, (*dump)->info().findings);
-  auto printed = invocation.options.json ? JsonDumper(invocation, **dump).Print(arguments)
-                                         : TextDumper(invocation, **dump).Print(arguments);
-  if (!printed && invocation.out.ok()) return std::unexpected(std::move(printed.error()));
-  return ExitStatus::kDone;
+  const ImageStructures& image = (*dump)->structures();
+  WarnOfFindings(invocation, image.findings);
+  FirstError first_error;
+  if (arguments.section.empty()) first_error.Add(image.error);
+  for (const std::string& part : Sections()) {
+    if (!arguments.wants(part)) continue;
+    for (const StructureVerdict* verdict : VerdictsOf(image, part)) first_error.Add(verdict->error);
+  }
+  auto printed = invocation.options.json
+                     ? JsonDumper(invocation, **dump, first_error).Print(arguments)
+                     : TextDumper(invocation, **dump, first_error).Print(arguments);
+  if (!invocation.out.ok()) return ExitStatus::kDone;
+  if (!printed) return std::unexpected(std::move(printed.error()));
+  if (!first_error.error()) return ExitStatus::kDone;
+  invocation.messages.Report(*first_error.error());
+  return ExitStatus::kFailed;
 }
 
 }  // namespace
 
 Command AddDump(CLI::App& root) {
   auto arguments = std::make_shared<DumpArguments>();
-  CLI::App& app = AddCommand(root, "dump",
-                             "Print the structures of an image with their file "
-                             "offsets.");
+  CLI::App& app =
+      AddCommand(root, "dump",
+                 "Print the structures of an image, however broken it is, with their file "
+                 "offsets and with what is wrong with each.");
   AddFile(app, "FILE", arguments->path, "a VHDX image");
   AddChoice(app, "PART", arguments->section, Sections(),
             "headers, regions, metadata, locator, log, bat or bitmap (default: all of them)",

@@ -2,97 +2,158 @@
 
 #include <utility>
 
+#include "cli/check_document.h"
 #include "cli/dump_values.h"
+#include "cli/messages.h"
 
 namespace vhdx::cli {
 namespace {
 
-Json RegionToJson(const RegionInfo& region) {
-  return {{"guid", region.guid.ToString()},
-          {"name", TextOrNull(ImageDump::RegionName(region.guid))},
-          {"file-offset", region.file_offset},
-          {"length", region.length_bytes},
-          {"required", region.required}};
+Json ErrorOrNull(const std::optional<Error>& error) {
+  return error ? ErrorToJson(*error)["error"] : Json(nullptr);
+}
+
+void AddVerdict(Json& json, const StructureVerdict& verdict) {
+  json["error"] = ErrorOrNull(verdict.error);
+  json["findings"] = Json::array();
+  for (const Finding& finding : verdict.findings) {
+    json["findings"].push_back(FindingToJson(finding));
+  }
+}
+
+Json RegionToJson(const RegionStructure& region) {
+  Json json = {{"guid", region.info.guid.ToString()},
+               {"name", TextOrNull(ImageDump::RegionName(region.info.guid))},
+               {"entry-offset", region.entry_offset},
+               {"file-offset", region.info.file_offset},
+               {"length", region.info.length_bytes},
+               {"required", region.info.required}};
+  AddVerdict(json, region.verdict);
+  return json;
+}
+
+void AddHeaderFields(Json& json, const HeaderInfo& header) {
+  json["checksum"] = header.checksum;
+  json["sequence-number"] = header.sequence_number;
+  json["file-write-guid"] = header.file_write_guid.ToString();
+  json["data-write-guid"] = header.data_write_guid.ToString();
+  json["log-guid"] = header.log_guid.ToString();
+  json["log-version"] = header.log_version;
+  json["version"] = header.version;
+  json["log-length"] = header.log_length_bytes;
+  json["log-offset"] = header.log_offset;
+}
+
+Json ItemToJson(ImageDump& dump, const MetadataItemStructure& item,
+                const std::function<void(const Error&)>& unread) {
+  const MetadataStructure& metadata = dump.structures().metadata;
+  const std::string_view name = ImageDump::ItemName(item.info.item_id);
+  Json json = {{"item-id", item.info.item_id.ToString()},
+               {"name", TextOrNull(name)},
+               {"entry-offset", item.entry_offset},
+               {"file-offset", metadata.region->file_offset + item.info.offset},
+               {"length", item.info.length_bytes},
+               {"user", item.info.is_user},
+               {"virtual-disk", item.info.is_virtual_disk},
+               {"required", item.info.is_required}};
+  StructureVerdict verdict = item.verdict;
+  if (const Json value = ValueOfItem(metadata, item); !value.is_null()) {
+    json["value"] = value;
+  } else if (name != "Parent Locator") {
+    auto bytes = dump.ReadItem(item);
+    json["bytes"] = bytes ? Json(BytesAsHex(*bytes)) : Json(nullptr);
+    if (!bytes && !verdict.error) {
+      unread(bytes.error());
+      verdict.error = std::move(bytes.error());
+    }
+  }
+  AddVerdict(json, verdict);
+  return json;
 }
 
 }  // namespace
 
-Json HeadersToJson(const ImageInfo& image) {
+Json IdentifierToJson(const ImageStructures& image) {
+  const auto& creator = image.identifier.creator;
+  Json json = {{"file-offset", 0}, {"creator", creator ? Json(*creator) : Json(nullptr)}};
+  AddVerdict(json, image.identifier.verdict);
+  return json;
+}
+
+Json HeadersToJson(const ImageStructures& image) {
   Json headers = Json::array();
   for (size_t i = 0; i < image.headers.size(); ++i) {
-    Json json = {{"file-offset", ImageDump::HeaderOffsets()[i]},
-                 {"valid", image.headers[i].has_value()}};
-    if (image.headers[i]) {
-      const HeaderInfo& header = *image.headers[i];
+    const HeaderStructure& header = image.headers[i];
+    Json json = {{"file-offset", header.file_offset}, {"valid", header.valid}};
+    if (header.fields) {
       json["current"] = i == image.current_header;
-      json["checksum"] = header.checksum;
-      json["sequence-number"] = header.sequence_number;
-      json["file-write-guid"] = header.file_write_guid.ToString();
-      json["data-write-guid"] = header.data_write_guid.ToString();
-      json["log-guid"] = header.log_guid.ToString();
-      json["log-version"] = header.log_version;
-      json["version"] = header.version;
-      json["log-length"] = header.log_length_bytes;
-      json["log-offset"] = header.log_offset;
+      AddHeaderFields(json, *header.fields);
     }
+    AddVerdict(json, header.verdict);
     headers.push_back(std::move(json));
   }
   return headers;
 }
 
-Json RegionTablesToJson(const ImageInfo& image) {
+Json RegionTablesToJson(const ImageStructures& image) {
   Json tables = Json::array();
   for (size_t i = 0; i < image.region_tables.size(); ++i) {
-    Json json = {{"file-offset", ImageDump::RegionTableOffsets()[i]},
-                 {"valid", image.region_tables[i].has_value()}};
-    if (image.region_tables[i]) {
+    const RegionTableStructure& table = image.region_tables[i];
+    Json json = {{"file-offset", table.file_offset}, {"valid", table.valid}};
+    if (table.checksum) {
       json["current"] = i == image.current_region_table;
-      json["checksum"] = image.region_tables[i]->checksum;
+      json["checksum"] = *table.checksum;
       json["entries"] = Json::array();
-      for (const RegionInfo& region : image.region_tables[i]->regions) {
+      for (const RegionStructure& region : table.regions) {
         json["entries"].push_back(RegionToJson(region));
       }
     }
+    AddVerdict(json, table.verdict);
     tables.push_back(std::move(json));
   }
   return tables;
 }
 
-Result<Json> MetadataToJson(ImageDump& dump) {
-  const ImageInfo& image = dump.info();
+Json MetadataToJson(ImageDump& dump, const std::function<void(const Error&)>& unread) {
   Json items = Json::array();
-  for (const MetadataItemInfo& item : image.metadata_items) {
-    const std::string_view name = ImageDump::ItemName(item.item_id);
-    Json json = {{"item-id", item.item_id.ToString()},
-                 {"name", TextOrNull(name)},
-                 {"file-offset", image.metadata_region.file_offset + item.offset},
-                 {"length", item.length_bytes},
-                 {"user", item.is_user},
-                 {"virtual-disk", item.is_virtual_disk},
-                 {"required", item.is_required}};
-    if (const Json value = ValueOfItem(image, item); !value.is_null()) {
-      json["value"] = value;
-    } else if (name != "Parent Locator") {
-      auto bytes = dump.ReadItem(item);
-      if (!bytes) return std::unexpected(std::move(bytes.error()));
-      json["bytes"] = BytesAsHex(*bytes);
-    }
-    items.push_back(std::move(json));
+  for (const MetadataItemStructure& item : dump.structures().metadata.items) {
+    items.push_back(ItemToJson(dump, item, unread));
   }
   return items;
 }
 
-Json LocatorToJson(const ImageInfo& image) {
-  if (!image.parent_locator) return nullptr;
+Json LocatorToJson(const ImageStructures& image) {
+  const LocatorStructure& locator = image.locator;
+  if (!locator.file_offset) return nullptr;
   Json entries = Json::array();
-  const uint64_t start = OffsetOfLocator(image);
-  for (const LocatorEntryInfo& entry : image.parent_locator->entries) {
-    entries.push_back({{"key", entry.key},
-                       {"value", entry.value},
-                       {"key-offset", start + entry.key_offset},
-                       {"value-offset", start + entry.value_offset}});
+  for (const LocatorEntryStructure& entry : locator.entries) {
+    Json json = {{"key", TextOrNull(entry.info.key)},
+                 {"value", TextOrNull(entry.info.value)},
+                 {"entry-offset", entry.entry_offset},
+                 {"key-offset", *locator.file_offset + entry.info.key_offset},
+                 {"value-offset", *locator.file_offset + entry.info.value_offset}};
+    AddVerdict(json, entry.verdict);
+    entries.push_back(std::move(json));
   }
   return entries;
+}
+
+std::string_view LogStateName(LogState state) {
+  switch (state) {
+    case LogState::kUnknown:
+      return "unknown";
+    case LogState::kClean:
+      return "clean";
+    case LogState::kReplayed:
+      return "replayed";
+    case LogState::kNeverBegun:
+      return "never-begun";
+    case LogState::kIgnored:
+      return "ignored";
+    case LogState::kNotReplayed:
+      return "not-replayed";
+  }
+  return "";
 }
 
 Json LogEntryToJson(const LogEntryDump& entry) {
@@ -120,15 +181,19 @@ Json BatEntryToJson(const BatEntryInfo& entry) {
   const bool payload = entry.kind == BatEntryInfo::Kind::kPayload;
   Json rules = Json::array();
   for (const Rule* rule : entry.broken_rules) rules.push_back(rule->id);
-  return {{"index", entry.index},
-          {"entry-offset", entry.entry_offset},
-          {"kind", payload ? "payload" : "sector-bitmap"},
-          {payload ? "block" : "chunk", entry.number},
-          {"state", entry.state},
-          {"state-name", entry.state_name},
-          {"file-offset", entry.file_offset},
-          {"raw", entry.raw},
-          {"broken-rules", rules}};
+  Json json = {{"index", entry.index}, {"entry-offset", entry.entry_offset}};
+  if (entry.kind == BatEntryInfo::Kind::kUnknown) {
+    json["kind"] = nullptr;
+  } else {
+    json["kind"] = payload ? "payload" : "sector-bitmap";
+    json[payload ? "block" : "chunk"] = entry.number;
+  }
+  json["state"] = entry.state;
+  json["state-name"] = TextOrNull(entry.state_name);
+  json["file-offset"] = entry.file_offset;
+  json["raw"] = entry.raw;
+  json["broken-rules"] = std::move(rules);
+  return json;
 }
 
 Json BitmapToJson(const BitmapDump& bitmap) {
@@ -139,7 +204,24 @@ Json BitmapToJson(const BitmapDump& bitmap) {
   return {{"block", bitmap.block},
           {"chunk", bitmap.chunk},
           {"file-offset", bitmap.bitmap_offset},
-          {"runs", runs}};
+          {"runs", runs},
+          {"error", ErrorOrNull(bitmap.error)}};
+}
+
+Json PartVerdictToJson(const ImageStructures& image, std::string_view part,
+                       const std::optional<Error>& failure) {
+  StructureVerdict verdict;
+  if (part == "headers") verdict = image.header_pair;
+  if (part == "regions") verdict = image.region_table_pair;
+  if (part == "metadata") verdict = image.metadata.verdict;
+  if (part == "locator") verdict = image.locator.verdict;
+  if (part == "log") verdict = image.log.verdict;
+  if (part == "bat") verdict = image.bat.verdict;
+  if (part == "file") verdict = image.file;
+  if (!verdict.error) verdict.error = failure;
+  Json json = Json::object();
+  AddVerdict(json, verdict);
+  return json;
 }
 
 }  // namespace vhdx::cli

@@ -4,10 +4,10 @@
 
 namespace vhdx::cli {
 
-Json ValueOfItem(const ImageInfo& image, const MetadataItemInfo& item) {
-  const DiskParameters& parameters = image.parameters;
-  const std::string_view name = ImageDump::ItemName(item.item_id);
-  if (item.is_user) return nullptr;
+Json ValueOfItem(const MetadataStructure& metadata, const MetadataItemStructure& item) {
+  if (!item.has_value) return nullptr;
+  const DiskParameters& parameters = metadata.parameters;
+  const std::string_view name = ImageDump::ItemName(item.info.item_id);
   if (name == "File Parameters") {
     return {{"block-size", parameters.block_size_bytes},
             {"leave-blocks-allocated", parameters.leave_blocks_allocated},
@@ -20,20 +20,41 @@ Json ValueOfItem(const ImageInfo& image, const MetadataItemInfo& item) {
   return nullptr;
 }
 
-uint64_t OffsetOfLocator(const ImageInfo& image) {
-  for (const MetadataItemInfo& item : image.metadata_items) {
-    if (ImageDump::ItemName(item.item_id) == "Parent Locator") {
-      return image.metadata_region.file_offset + item.offset;
-    }
-  }
-  return 0;
-}
-
 std::string BytesAsHex(ByteSpan bytes) {
   std::string text;
   text.reserve(2 * bytes.size());
   for (const std::byte byte : bytes) text += Format("{:02x}", std::to_integer<unsigned>(byte));
   return text;
+}
+
+std::vector<const StructureVerdict*> VerdictsOf(const ImageStructures& image,
+                                                std::string_view part) {
+  std::vector<const StructureVerdict*> verdicts;
+  const auto add_all = [&](const auto& structures) {
+    for (const auto& structure : structures) verdicts.push_back(&structure.verdict);
+  };
+  if (part == "headers") {
+    verdicts = {&image.file, &image.identifier.verdict};
+    add_all(image.headers);
+    verdicts.push_back(&image.header_pair);
+  } else if (part == "regions") {
+    for (const RegionTableStructure& table : image.region_tables) {
+      verdicts.push_back(&table.verdict);
+      add_all(table.regions);
+    }
+    verdicts.push_back(&image.region_table_pair);
+  } else if (part == "metadata") {
+    verdicts = {&image.metadata.verdict};
+    add_all(image.metadata.items);
+  } else if (part == "locator") {
+    verdicts = {&image.locator.verdict};
+    add_all(image.locator.entries);
+  } else if (part == "log") {
+    verdicts = {&image.log.verdict};
+  } else if (part == "bat") {
+    verdicts = {&image.bat.verdict};
+  }
+  return verdicts;
 }
 
 }  // namespace vhdx::cli

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/commands_fixture.h"
+#include "format/layout.h"
 #include "testing/fault_file.h"
 #include "testing/guest_volumes.h"
 
@@ -295,8 +297,8 @@ TEST_F(Commands, MapThatCannotBeFinishedIsNotBegun) {
 
 TEST_F(Commands, DumpHasEveryPart) {
   const Json json = Run({"dump", "--json", "/vm/child.avhdx"}).json();
-  EXPECT_EQ(KeysOf(json), (Keys{"filename", "file-identifier", "headers", "regions", "metadata",
-                                "locator", "log", "bat", "bitmap"}));
+  EXPECT_EQ(KeysOf(json), (Keys{"filename", "log-state", "file-identifier", "headers", "regions",
+                                "metadata", "locator", "log", "bat", "bitmap", "verdicts"}));
   EXPECT_GT(json["locator"][1]["value-offset"], json["locator"][1]["key-offset"]);
   EXPECT_EQ(json["headers"].size(), 2u);
   EXPECT_EQ(json["headers"][0]["file-offset"], 0x10000);
@@ -308,11 +310,192 @@ TEST_F(Commands, DumpHasEveryPart) {
 
 TEST_F(Commands, DumpOfOnePartHasThatPart) {
   EXPECT_EQ(KeysOf(Run({"dump", "--json", "/vm/base.vhdx", "bat"}).json()),
-            (Keys{"filename", "bat"}));
+            (Keys{"filename", "bat", "verdicts"}));
   const std::string text = Run({"dump", "/vm/base.vhdx", "headers"}).out;
   EXPECT_TRUE(text.starts_with("File identifier at 0")) << text;
   EXPECT_NE(text.find("Header 1 at 65536"), std::string::npos) << text;
   EXPECT_EQ(text.find("BAT"), std::string::npos);
+}
+
+TEST_F(Commands, DumpOfASoundImageHasVerdictsWithoutErrors) {
+  const Json json = Run({"dump", "--json", "/vm/child.avhdx"}).json();
+  EXPECT_EQ(KeysOf(json["verdicts"]),
+            (Keys{"file", "headers", "regions", "metadata", "locator", "log", "bat", "bitmap"}));
+  const Json sound = {{"error", nullptr}, {"findings", Json::array()}};
+  for (const Json& verdict : json["verdicts"]) EXPECT_EQ(verdict, sound);
+  for (const Json& item : json["metadata"]) EXPECT_EQ(item["error"], nullptr);
+  for (const Json& entry : json["locator"]) EXPECT_EQ(entry["findings"], Json::array());
+}
+
+TEST_F(Commands, DumpShowsWhatIsLeftWithoutABlockSize) {
+  const uint64_t item = testing::PlanLayout(base_).ItemOffset(format::kFileParametersGuid);
+  base_.patches = {testing::PatchFill(item, 4, std::byte{1})};
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/bad.vhdx"));
+  const Outcome text = Run({"dump", "/bad.vhdx"});
+  EXPECT_EQ(text.status, 1);
+  EXPECT_TRUE(text.out.starts_with("File identifier at 0")) << text.out;
+  for (const char* part : {"Header 2 at 131072", "Region table 1 at 196608", "Virtual Disk ID",
+                           "Log at ", "BAT at "}) {
+    EXPECT_NE(text.out.find(part), std::string::npos) << part;
+  }
+  EXPECT_NE(text.out.find("error: the block size is not a power of two"), std::string::npos);
+  EXPECT_NE(text.out.find("it is not known which block an entry is for"), std::string::npos);
+  // Once, whatever depends on it.
+  EXPECT_EQ(std::ranges::count(text.err, '\n'), 1) << text.err;
+  EXPECT_TRUE(text.err.starts_with("vhdx: /bad.vhdx: the block size")) << text.err;
+
+  const Outcome outcome = Run({"dump", "--json", "/bad.vhdx"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.error()["rule"], "metadata.block-size");
+  const Json json = outcome.json();
+  EXPECT_EQ(json["metadata"][0]["error"], outcome.error());
+  EXPECT_EQ(json["metadata"][0]["value"]["block-size"], 0x01010101);
+  EXPECT_EQ(json["metadata"][1]["error"], nullptr);
+  EXPECT_EQ(json["verdicts"]["metadata"]["error"], nullptr);
+  EXPECT_EQ(json["verdicts"]["bitmap"]["error"], outcome.error());
+  ASSERT_FALSE(json["bat"].empty());
+  EXPECT_EQ(json["bat"][0]["kind"], nullptr);
+  EXPECT_EQ(json["bat"][0]["state-name"], nullptr);
+  EXPECT_GT(json["bat"][0]["file-offset"], 0);
+  EXPECT_EQ(Run({"dump", "/bad.vhdx", "headers"}).status, 0);
+}
+
+TEST_F(Commands, DumpListsTheEntriesOfALogThatCannotBeReplayed) {
+  base_.log.log_guid = testing::TestGuid(9);
+  base_.log.entries = {{}, {.tail = 0, .checksum_xor = 1}};
+  base_.log.entries[0].tail = 8192;  // so there is no sequence
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/bad.vhdx"));
+  const Outcome text = Run({"dump", "/bad.vhdx", "log"});
+  EXPECT_EQ(text.status, 1);
+  EXPECT_NE(text.out.find("dirty, cannot be replayed"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("[log.sequence-none]"), std::string::npos) << text.out;
+  const Json json = Run({"dump", "--json", "/bad.vhdx"}).json();
+  ASSERT_EQ(json["log"].size(), 1U);
+  EXPECT_EQ(json["log"][0]["active"], false);
+  EXPECT_EQ(json["verdicts"]["log"]["error"]["rule"], "log.sequence-none");
+  EXPECT_EQ(json["bat"][0]["kind"], "payload");
+}
+
+TEST_F(Commands, DumpSaysOfEachHeaderWhatIsWrong) {
+  base_.late_patches = {testing::PatchFill(0x10000, 4, std::byte{0}),
+                        testing::PatchFill(0x20fff, 1, std::byte{1})};
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/bad.vhdx"));
+  const Outcome outcome = Run({"dump", "--json", "/bad.vhdx"});
+  EXPECT_EQ(outcome.status, 1);
+  const Json json = outcome.json();
+  EXPECT_EQ(json["headers"][0]["findings"][0]["rule"], "header.signature");
+  EXPECT_FALSE(json["headers"][0].contains("checksum"));
+  EXPECT_EQ(json["headers"][1]["valid"], false);
+  EXPECT_EQ(json["headers"][1]["findings"][0]["rule"], "header.checksum");
+  EXPECT_TRUE(json["headers"][1].contains("log-offset"));
+  EXPECT_EQ(json["verdicts"]["headers"]["error"]["rule"], "header.none");
+  EXPECT_EQ(json["bat"][0]["kind"], "payload");
+  EXPECT_EQ(json["log-state"], "unknown");
+  const std::string text = Run({"dump", "/bad.vhdx"}).out;
+  EXPECT_NE(text.find("Both headers\n  error: neither header is valid"), std::string::npos) << text;
+  // The log is not found for the same reason, which is not repeated.
+  EXPECT_NE(text.find("  error: see above [header.none]\n"), std::string::npos) << text;
+}
+
+TEST_F(Commands, DumpOfACutFileReportsItsFirstErrorOnly) {
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/bad.vhdx"));
+  files_.Contents("/bad.vhdx")->Resize(0x35000);
+  const Outcome text = Run({"dump", "/bad.vhdx"});
+  EXPECT_EQ(text.status, 1);
+  EXPECT_EQ(std::ranges::count(text.err, '\n'), 1) << text.err;
+  EXPECT_NE(text.err.find("[file.truncated]"), std::string::npos) << text.err;
+  for (const char* part :
+       {"Region table 2 at 262144 (0x40000): not valid\n  error: the file is cut",
+        "Metadata: not found\n", "Parent locator: not found\n", "BAT: not found\n",
+        "  error: see above [region.none]\n"}) {
+    EXPECT_NE(text.out.find(part), std::string::npos) << part << text.out;
+  }
+  const Outcome outcome = Run({"dump", "--json", "/bad.vhdx"});
+  EXPECT_EQ(outcome.error()["rule"], "file.truncated");
+  const Json json = outcome.json();
+  EXPECT_EQ(json["log-state"], "clean");
+  EXPECT_EQ(json["locator"], nullptr);
+  EXPECT_EQ(json["verdicts"]["locator"]["error"]["rule"], "region.none");
+}
+
+TEST_F(Commands, DumpSaysWhichInvalidRegionTableItFollows) {
+  base_.late_patches = {testing::PatchFill(0x30000, 4, std::byte{0}),
+                        testing::PatchFill(0x4ffff, 1, std::byte{1})};
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/bad.vhdx"));
+  const Outcome outcome = Run({"dump", "/bad.vhdx"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.out.find("  what follows is where region table 2 says that it is\n"),
+            std::string::npos)
+      << outcome.out;
+  EXPECT_NE(outcome.out.find("Virtual Disk ID"), std::string::npos) << outcome.out;
+}
+
+TEST_F(Commands, DumpOfOneInvalidCopySucceeds) {
+  base_.late_patches = {testing::PatchFill(0x30000, 4, std::byte{0})};
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/odd.vhdx"));
+  const Outcome outcome = Run({"dump", "/odd.vhdx"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_NE(outcome.out.find("  warning: one of the two region tables has no signature"),
+            std::string::npos)
+      << outcome.out;
+}
+
+TEST_F(Commands, DumpOfAnotherFormatIsRefused) {
+  files_.AddFile("/other", std::as_bytes(std::span("QFI\xfb\0\0\0\3", 8)));
+  const Outcome outcome = Run({"dump", "--json", "/other"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.error()["rule"], "file.signature");
+}
+
+TEST_F(Commands, DumpGoesOnAfterABatThatCannotBeRead) {
+  auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem failing(files_, plan);
+  const uint64_t bat = Inspect(files_, "/vm/base.vhdx")->image.bat_region.file_offset;
+  plan->Add({.call = testing::FileCall::kRead,
+             .range = FileRange{bat, 4096},
+             .length = testing::FaultLength::kFromThen});
+  const Outcome outcome = cli::Run(failing, {"dump", "--json", "/vm/base.vhdx"});
+  EXPECT_EQ(outcome.status, 1);
+  const Json json = outcome.json();
+  EXPECT_EQ(json["bat"], Json::array());
+  EXPECT_EQ(json["verdicts"]["bat"]["error"]["code"], "io");
+  EXPECT_EQ(json["verdicts"]["metadata"]["error"], nullptr);
+  EXPECT_EQ(outcome.error()["code"], "io");
+  const Outcome text = cli::Run(failing, {"dump", "/vm/base.vhdx"});
+  EXPECT_NE(text.out.find("Sector bitmaps of"), std::string::npos) << text.out;
+}
+
+TEST_F(Commands, CheckGoesOnAfterTheFirstError) {
+  const testing::ImageLayout layout = testing::PlanLayout(base_);
+  base_.patches = {
+      testing::PatchFill(layout.ItemOffset(format::kPhysicalSectorSizeGuid), 4, std::byte{1}),
+      testing::PatchFill(layout.ItemOffset(format::kVirtualDiskSizeGuid), 8, std::byte{0})};
+  base_.late_patches = {testing::PatchFill(0x10000, 4096, std::byte{0}),
+                        testing::PatchFill(0x20000, 4096, std::byte{0})};
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/bad.vhdx"));
+  const Outcome outcome = Run({"check", "--json", "/bad.vhdx"});
+  EXPECT_EQ(outcome.status, 2);
+  const Json json = outcome.json();
+  std::vector<std::string> rules;
+  for (const Json& finding : json["findings"]) {
+    if (finding["severity"] == "error") rules.push_back(finding["rule"]);
+  }
+  EXPECT_EQ(rules, (std::vector<std::string>{"header.none", "metadata.sector-size",
+                                             "metadata.disk-size"}));
+  EXPECT_EQ(json["corruptions"], 3);
+}
+
+TEST_F(Commands, CheckOfARefusedImageLooksAtItsBat) {
+  base_.patches = {testing::PatchFill(0x10000 + 66, 1, std::byte{2}),
+                   testing::PatchFill(0x20000 + 66, 1, std::byte{2})};  // the version
+  base_.bat_entries = {{.index = 9, .raw = 4}};
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/bad.vhdx"));
+  const Outcome outcome = Run({"check", "/bad.vhdx"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_NE(outcome.out.find("[header.version]"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("[bat.entry.state]"), std::string::npos) << outcome.out;
 }
 
 TEST_F(Commands, CompareSaysWhetherAndWhere) {

@@ -40,6 +40,15 @@ void TryEncode(const HeaderInfo& info, bool valid_in_some_file) {
   Expect(*again == expected, "it comes back as it was written");
 }
 
+Result<void> Check(const HeaderInfo& header, uint64_t file_size, size_t slot) {
+  Problems problems;
+  StructureVerdict verdict;
+  format::CheckCurrentHeader(header, file_size, PlaceOf(slot), verdict, problems);
+  Expect(verdict.error.has_value() == problems.refusal().has_value(), "a refusal is a verdict");
+  if (verdict.error) ExpectHonest(*verdict.error);
+  return problems.result();
+}
+
 void TryHeaders(const HeaderInput& input) {
   const std::array<HeaderBytes, 2> bytes = {Extended(input.headers[0]), Extended(input.headers[1])};
   Findings findings;
@@ -61,13 +70,12 @@ void TryHeaders(const HeaderInput& input) {
 
   for (size_t slot = 0; slot < 2; ++slot) {
     if (!headers[slot]) continue;
-    const auto checked =
-        format::CheckCurrentHeader(*headers[slot], input.file_size, PlaceOf(slot), findings);
-    if (!checked) ExpectHonest(checked.error());
-    Findings ignored;
-    const auto anywhere = format::CheckCurrentHeader(
-        *headers[slot], std::numeric_limits<uint64_t>::max(), PlaceOf(slot), ignored);
+    const auto checked = Check(*headers[slot], input.file_size, slot);
+    const auto anywhere = Check(*headers[slot], std::numeric_limits<uint64_t>::max(), slot);
     Expect(anywhere || !checked, "a larger file makes no header worse");
+    const auto log = format::UsableLog(*headers[slot], input.file_size);
+    Expect(!checked || log.has_value() == (headers[slot]->log_length_bytes != 0),
+           "a header that was accepted has no log, or one that can be read");
     TryEncode(*headers[slot], anywhere.has_value());
   }
 }

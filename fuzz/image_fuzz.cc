@@ -61,40 +61,90 @@ class ImageTrial {
     auto inspected = Inspect(files_, path_);
     auto dump = ImageDump::Open(files_, path_);
     const auto blocks = CountBlocks(files_, path_);
+    Expect(inspected.has_value() == blocks.has_value(),
+           "every way to open an image comes to the same result");
+    if (blocks) ExpectCounts(*blocks);
     if (dump) {
       Dump(**dump);
-      Expect(blocks.has_value(), "the blocks of an image that opens can be counted");
-      ExpectCounts(*blocks);
+      ExpectVerdicts((*dump)->structures());
+      const auto& refusal = (*dump)->structures().error;
+      Expect(refusal.has_value() == !blocks, "an image opens if none of its structures is refused");
+      Expect(!refusal || blocks.error().rule == refusal->rule, "for the same reason");
     } else {
-      Expect(!inspected && !blocks, "every way to open an image comes to the same result");
+      Expect(!blocks && dump.error().rule == "file.signature",
+             "only a file that is no image at all is not dumped");
       Expect(blocks.error().rule == dump.error().rule, "for the same reason");
-      ExpectHonest(dump.error());
     }
     if (!inspected) {
       ExpectHonest(inspected.error());
       return std::nullopt;
     }
-    Expect(dump.has_value(), "what can be inspected can be dumped");
     ExpectParentState(*inspected);
     return *std::move(inspected);
   }
 
  private:
   void Dump(ImageDump& dump) {
-    for (const MetadataItemInfo& item : dump.info().metadata_items) {
+    const ImageStructures& image = dump.structures();
+    for (const MetadataItemStructure& item : image.metadata.items) {
       const auto bytes = dump.ReadItem(item);
-      Expect(bytes && bytes->size() == item.length_bytes, "items of an image lie in the file");
+      if (bytes) {
+        Expect(bytes->size() == item.info.length_bytes, "an item is read completely");
+      } else {
+        Expect(image.error.has_value(), "items of an image that opens lie in the file");
+        ExpectHonest(bytes.error());
+      }
     }
     VisitLimit log_limit;
     log_limit.ExpectKept(dump.VisitLog([&](const LogEntryDump&) { return log_limit.Count(); }));
     VisitLimit bat_limit;
     bat_limit.ExpectKept(dump.VisitBat([&](const BatEntryInfo& entry) {
-      Expect(entry.raw != 0 && !entry.state_name.empty(), "entries that say something are dumped");
+      const bool is_known = entry.kind != BatEntryInfo::Kind::kUnknown;
+      Expect(is_known == image.bat.geometry_known,
+             "the purpose of an entry is known if the geometry is");
+      Expect(entry.raw != 0 && entry.state_name.empty() == !is_known,
+             "entries that say something are dumped");
       return bat_limit.Count();
     }));
     VisitLimit bitmap_limit;
     bitmap_limit.ExpectKept(
         dump.VisitBitmaps([&](const BitmapDump&) { return bitmap_limit.Count(); }));
+  }
+
+  static void ExpectVerdict(const StructureVerdict& verdict) {
+    if (verdict.error) ExpectHonest(*verdict.error);
+    for (const Finding& finding : verdict.findings) {
+      Expect(finding.rule != nullptr && !finding.sentence.empty(), "a finding has a sentence");
+    }
+  }
+
+  // What is refused is refused for a structure that says so; a copy that is current is valid.
+  static void ExpectVerdicts(const ImageStructures& image) {
+    std::vector<const StructureVerdict*> verdicts = {&image.file,
+                                                     &image.identifier.verdict,
+                                                     &image.header_pair,
+                                                     &image.log.verdict,
+                                                     &image.region_table_pair,
+                                                     &image.metadata.verdict,
+                                                     &image.locator.verdict,
+                                                     &image.bat.verdict};
+    const auto add_all = [&](const auto& structures) {
+      for (const auto& structure : structures) verdicts.push_back(&structure.verdict);
+    };
+    add_all(image.headers);
+    add_all(image.region_tables);
+    for (const RegionTableStructure& table : image.region_tables) add_all(table.regions);
+    add_all(image.metadata.items);
+    add_all(image.locator.entries);
+    bool is_refused = false;
+    for (const StructureVerdict* verdict : verdicts) {
+      ExpectVerdict(*verdict);
+      is_refused = is_refused || verdict->error.has_value();
+    }
+    Expect(image.error.has_value() == is_refused, "an image is refused for one of its structures");
+    Expect(!image.current_header || image.headers[*image.current_header].valid,
+           "the current header is valid");
+    Expect(!image.bat.geometry_known || image.metadata.sound, "the metadata says what blocks are");
   }
 
   static void ExpectCounts(const BlockStatistics& blocks) {
@@ -248,6 +298,10 @@ void TryImages(MemoryFileSystem& files) {
   const auto report = Check(files, kPaths[0]);
   auto disk = Disk::Open(files, kPaths[0]);
 
+  if (report && inspection == std::nullopt) {
+    Expect(report->corruption_count > 0 || report->verdict == CheckVerdict::kNotVhdx,
+           "what cannot be opened has an error");
+  }
   // A search for parents may fail in ways that a report has no rule for.
   if (!report) ExpectHonest(report.error());
   if (disk) {

@@ -182,11 +182,11 @@ void TryReplay(const std::shared_ptr<MemoryContents>& contents, const HeaderInfo
   LogReader reader(file, range, header.log_guid);
   const auto sequence = reader.FindActiveSequence();
   Expect(sequence.has_value(), "memory can be read");
-  if (!replayed) return ExpectHonest(replayed.error());
-  Expect(std::ranges::equal(replayed->sequence, *sequence, SameEntry),
+  if (replayed.error) return ExpectHonest(*replayed.error);
+  Expect(std::ranges::equal(replayed.sequence, *sequence, SameEntry),
          "what is replayed is the active sequence");
   if (sequence->empty()) {
-    Expect(replayed->overlay == nullptr, "a log without entries is not replayed");
+    Expect(replayed.overlay == nullptr, "a log without entries is not replayed");
     auto trace = reader.FindTrace();
     Expect(trace && *trace != LogReader::Trace::kOther,
            "a log that was begun has a sequence, or is refused");
@@ -198,7 +198,7 @@ void TryReplay(const std::shared_ptr<MemoryContents>& contents, const HeaderInfo
   if (!expected) return;
   const uint64_t last = AlignUp(sequence->back().last_file_offset, format::kAlignment);
   expected->contents->Resize(std::max(expected->contents->size(), last));
-  ExpectSameFile(*replayed->file, *expected);
+  ExpectSameFile(*replayed.file, *expected);
 }
 
 void TryLog(const SparseFile& input) {

@@ -88,14 +88,16 @@ void TryEncodeItems(const std::vector<MetadataItemInfo>& items, const Region& re
   }
   const auto encoded = format::EncodeMetadata(to_write, region.length());
   Expect(encoded.has_value(), "items that were accepted can be written");
-  Findings findings;
-  const auto again = format::ParseMetadataTable(
-      std::span(*encoded).first(format::kMetadataTableSize), region.length(), kPlace, findings);
-  Expect(again && again->size() == items.size(), "they come back");
+  StructureVerdict verdict;
+  Problems problems;
+  const auto again =
+      format::ParseMetadataTable(std::span(*encoded).first(format::kMetadataTableSize),
+                                 region.length(), kPlace, verdict, problems);
+  Expect(!problems.refusal() && again.size() == items.size(), "they come back");
   for (size_t i = 0; i < items.size(); ++i) {
     MetadataItemInfo expected = items[i];
-    expected.offset = (*again)[i].offset;
-    Expect((*again)[i] == expected, "each of them as it was");
+    expected.offset = again[i].info.offset;
+    Expect(again[i].info == expected, "each of them as it was");
   }
 }
 
@@ -119,31 +121,44 @@ void TryGeometry(const DiskParameters& parameters) {
          "the bits of a block start with its slice");
 }
 
-void TryRegion(const Region& region) {
-  Findings findings;
-  const auto items = format::ParseMetadataTable(region.table(), region.length(), kPlace, findings);
-  if (!items) return ExpectHonest(items.error());
-  ExpectDistinct(*items, region.length());
-  TryEncodeItems(*items, region);
+void TryParameters(const MetadataStructure& metadata, const Region& region) {
+  const DiskParameters& parameters = metadata.parameters;
+  TryGeometry(parameters);
+  std::optional<std::vector<std::byte>> locator;
+  if (parameters.has_parent) {
+    const auto* item = format::FindItem(metadata.items, format::kParentLocatorGuid);
+    const bool is_there = item != nullptr && format::ItemIsPlaced(item->info, region.length());
+    locator = is_there ? region.ItemBytes(item->info) : std::vector<std::byte>();
+    Problems problems;
+    const auto parsed = format::ParseParentLocator(*locator, kPlace, problems);
+    if (!parsed.meaning) ExpectHonest(*problems.refusal());
+  }
+  const auto basic = format::EncodeDiskParameters(parameters, std::move(locator));
+  Expect(basic.has_value(), "parameters that were accepted can be written");
+}
 
-  const auto parameters = format::ParseDiskParameters(
-      *items,
+void TryRegion(const Region& region) {
+  Problems problems;
+  MetadataStructure metadata{.region = FileRange{kPlace.file_offset, region.length()}};
+  metadata.items = format::ParseMetadataTable(region.table(), region.length(), kPlace,
+                                              metadata.verdict, problems);
+  const bool table_is_sound = !problems.refusal();
+  if (table_is_sound) {
+    std::vector<MetadataItemInfo> items;
+    for (const MetadataItemStructure& item : metadata.items) items.push_back(item.info);
+    ExpectDistinct(items, region.length());
+    TryEncodeItems(items, region);
+  }
+  format::ReadDiskParameters(
+      metadata,
       [&](const MetadataItemInfo& item) -> Result<std::vector<std::byte>> {
+        Expect(format::ItemIsPlaced(item, region.length()), "only what is in the region is read");
         return region.ItemBytes(item);
       },
-      kPlace, findings);
-  if (!parameters) return ExpectHonest(parameters.error());
-  TryGeometry(*parameters);
-
-  std::optional<std::vector<std::byte>> locator;
-  if (parameters->has_parent) {
-    const MetadataItemInfo* item = format::FindItem(*items, format::kParentLocatorGuid);
-    locator = item == nullptr ? std::vector<std::byte>() : region.ItemBytes(*item);
-    const auto parsed = format::ParseParentLocator(*locator, kPlace, findings);
-    if (!parsed) ExpectHonest(parsed.error());
-  }
-  const auto basic = format::EncodeDiskParameters(*parameters, std::move(locator));
-  Expect(basic.has_value(), "parameters that were accepted can be written");
+      kPlace.file, problems);
+  Expect(metadata.sound || problems.refusal(), "parameters are sound, or something is refused");
+  if (metadata.sound) TryParameters(metadata, region);
+  if (problems.refusal()) ExpectHonest(*problems.refusal());
 }
 
 }  // namespace

@@ -19,9 +19,11 @@ bool Same(const ParentLocatorInfo& a, const ParentLocatorInfo& b) {
 }
 
 void TryLocator(std::span<const std::byte> item) {
-  Findings findings;
-  const auto parsed = format::ParseParentLocator(item, kPlace, findings);
-  if (!parsed) return ExpectHonest(parsed.error());
+  Problems problems;
+  const LocatorStructure locator = format::ParseParentLocator(item, kPlace, problems);
+  const auto& parsed = locator.meaning;
+  Expect(parsed.has_value() == !problems.refusal(), "a locator means something, or is refused");
+  if (!parsed) return ExpectHonest(*problems.refusal());
   Expect(!parsed->relative_path.empty() || !parsed->volume_path.empty() ||
              !parsed->absolute_win32_path.empty(),
          "a locator names a parent");
@@ -30,9 +32,10 @@ void TryLocator(std::span<const std::byte> item) {
 
   const auto encoded = format::EncodeParentLocator(parsed->entries);
   Expect(encoded.has_value(), "a locator that was accepted can be written");
-  Findings clean;
-  const auto again = format::ParseParentLocator(*encoded, kPlace, clean);
-  Expect(again && clean.kept().empty() && Same(*again, *parsed), "it comes back as it was written");
+  Problems clean;
+  const auto again = format::ParseParentLocator(*encoded, kPlace, clean).meaning;
+  Expect(again && clean.findings().kept().empty() && Same(*again, *parsed),
+         "it comes back as it was written");
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ constexpr size_t kMaxBlocks = 16;
 // The parts of the file that are payload, in order.
 Result<std::vector<FileRange>> PayloadOf(ImageDump& dump) {
   std::vector<FileRange> blocks;
-  const uint64_t block_size = dump.info().parameters.block_size_bytes;
+  const uint64_t block_size = dump.structures().metadata.parameters.block_size_bytes;
   auto visited = dump.VisitBat([&](const BatEntryInfo& entry) -> Result<void> {
     if (entry.kind == BatEntryInfo::Kind::kPayload && entry.file_offset != 0) {
       blocks.push_back({entry.file_offset, block_size});
@@ -61,7 +61,7 @@ Result<SparseFile> ReadRealImage(const std::string& path) {
   if (!file) return std::unexpected(file.error());
 
   MemoryContents contents;
-  contents.Resize((*dump)->info().file_size_bytes);
+  contents.Resize((*dump)->structures().file_size_bytes);
   uint64_t position = 0;
   size_t kept_blocks = 0;
   blocks->push_back({contents.size(), 0});

@@ -58,8 +58,16 @@ void TryTable(Input input) {
                                 !FitsInside(log.file_offset, log.length_bytes, around.file_size))) {
     return;
   }
-  const auto checked = format::CheckRegions(regions, log, around.file_size, kPlace, findings);
-  if (!checked) return ExpectHonest(checked.error());
+  std::vector<RegionStructure> placed = format::PlaceRegions(regions, kPlace);
+  StructureVerdict verdict;
+  Problems problems;
+  format::CheckRegions(placed, log, around.file_size, kPlace, verdict, problems);
+  const bool is_sound =
+      !verdict.error && std::ranges::none_of(placed, [](const RegionStructure& region) {
+        return region.verdict.error.has_value();
+      });
+  Expect(is_sound == !problems.refusal(), "what is refused is refused for one of its structures");
+  if (problems.refusal()) return ExpectHonest(*problems.refusal());
   ExpectApart(regions, log);
   TryEncode(regions);
 }

@@ -24,10 +24,11 @@ BrokenCase OtherFormat(const std::string& name, std::string_view start) {
 }
 
 // The first bytes of an image and nothing else.
-BrokenCase CutTo(uint64_t length, const std::string& outcome) {
+BrokenCase CutTo(uint64_t length, const std::string& outcome,
+                 std::vector<std::string> findings = {}) {
   ImageSpec spec = TwinImage();
   spec.file_size = length;
-  return Refused("file/cut to " + std::to_string(length), spec, outcome);
+  return Refused("file/cut to " + std::to_string(length), spec, outcome, std::move(findings));
 }
 
 void AddSignatures(std::vector<BrokenCase>& cases) {
@@ -47,16 +48,25 @@ void AddSignatures(std::vector<BrokenCase>& cases) {
 }
 
 void AddCuts(std::vector<BrokenCase>& cases) {
-  for (const uint64_t length : {uint64_t{8}, uint64_t{520}, 64 * kKiB, 68 * kKiB, kMiB - 1}) {
-    cases.push_back(CutTo(length, At(rules::kFileTruncated, length)));
-  }
-  // The header section alone: the log is the first thing that is missing.
-  cases.push_back(CutTo(kMiB, At(rules::kHeaderLogRange, 0x20000 + 68)));
-  cases.push_back(CutTo(2 * kMiB - 1, At(rules::kHeaderLogRange, 0x20000 + 68)));
   const ImageLayout layout = PlanLayout(TwinImage());
-  cases.push_back(
-      CutTo(2 * kMiB, At(rules::kRegionBeyondEof, layout.RegionEntryOffset(0))));  // the BAT's
-  cases.push_back(CutTo(4 * kMiB - 1, At(rules::kRegionBeyondEof, layout.RegionEntryOffset(0))));
+  const std::string no_log = At(rules::kHeaderLogRange, 0x20000 + 68);
+  const std::string no_bat = At(rules::kRegionBeyondEof, layout.RegionEntryOffset(0));
+  const std::string no_metadata = At(rules::kRegionBeyondEof, layout.RegionEntryOffset(1));
+  const std::string no_header = At(rules::kHeaderNone, 0x10000);
+  const std::string no_region_table = At(rules::kRegionNone, 0x30000);
+  const auto truncated = [&](uint64_t length, std::vector<std::string> findings) {
+    cases.push_back(CutTo(length, At(rules::kFileTruncated, length), std::move(findings)));
+  };
+  for (const uint64_t length : {uint64_t{8}, uint64_t{520}, 64 * kKiB}) {
+    truncated(length, {no_header, no_region_table});
+  }
+  truncated(68 * kKiB, {At(rules::kHeaderLogRange, 0x10000 + 68), no_region_table});
+  truncated(kMiB - 1, {no_log, no_bat, no_metadata});
+  // The header section alone: the log is the first thing that is missing.
+  cases.push_back(CutTo(kMiB, no_log, {no_bat, no_metadata}));
+  cases.push_back(CutTo(2 * kMiB - 1, no_log, {no_bat, no_metadata}));
+  cases.push_back(CutTo(2 * kMiB, no_bat, {no_metadata}));
+  cases.push_back(CutTo(4 * kMiB - 1, no_bat));
 }
 
 void AddReservedBytes(std::vector<BrokenCase>& cases) {

@@ -161,13 +161,17 @@ void AddStrings(std::vector<BrokenCase>& cases) {
   });
   broken("NUL in a key", [](Entry& e) { e.key[4] = std::byte{0}; });
   broken("lone surrogate in a value", [](Entry& e) { e.value[1] = std::byte{0xD8}; }, 1);
+}
+
+void AddCountsOfEntries(std::vector<BrokenCase>& cases) {
   LocatorSpec many = TwoKeys();
   many.key_value_count = 0xFFFF;
   cases.push_back(RefusesChild("more entries than it holds", many, AtItem(rules::kLocatorString)));
   LocatorSpec one_more = TwoKeys();
   one_more.key_value_count = 3;  // the third is made of characters
-  cases.push_back(
-      RefusesChild("one entry more than there is", one_more, AtEntry(rules::kLocatorString, 2)));
+  cases.push_back(RefusesChild("one entry more than there is", one_more,
+                               AtEntry(rules::kLocatorString, 2),
+                               {AtEntry(rules::kLocatorString, 2)}));
   // 65,535 entries over one string of 64 KiB: gigabytes of text out of 1 MiB.
   LocatorSpec bomb;
   bomb.entries.resize(
@@ -181,7 +185,8 @@ void AddStrings(std::vector<BrokenCase>& cases) {
 void AddMeaning(std::vector<BrokenCase>& cases) {
   LocatorSpec none = TwoKeys();
   none.key_value_count = 0;
-  cases.push_back(RefusesChild("no entries", none, AtItem(rules::kLocatorLinkage)));
+  cases.push_back(RefusesChild("no entries", none, AtItem(rules::kLocatorLinkage),
+                               {AtItem(rules::kLocatorPath)}));
   cases.push_back(RefusesChild("key twice", WithKey(format::kRelativePathKey, "x"),
                                AtItem(rules::kLocatorDuplicateKey)));
   cases.push_back(RefusesChild(
@@ -219,6 +224,7 @@ std::vector<BrokenCase> Cases() {
   AddForms(cases);
   AddPresence(cases);
   AddStrings(cases);
+  AddCountsOfEntries(cases);
   AddMeaning(cases);
   return cases;
 }

@@ -69,8 +69,9 @@ void AddTable(std::vector<BrokenCase>& cases) {
                             Patched({PatchValue(Region() + 10, le16(count))}),
                             AtRegion(rules::kMetadataEntryCount, 10)));
   }
+  const std::string missing = AtRegion(rules::kMetadataMissing);
   cases.push_back(Refused("metadata/entries: 0", Patched({PatchValue(Region() + 10, le16(0))}),
-                          AtRegion(rules::kMetadataMissing)));
+                          missing, {missing, missing, missing, missing}));
   // As Windows leaves it behind the last entry.
   const std::vector<std::byte> stale =
       BytesFromHex("ab 12 ca be e6 b2 23 45 93 ef c3 09 e0 00 c7 46 18 00 01 00 10 00 00 00 06");
@@ -152,6 +153,9 @@ void AddPlaces(std::vector<BrokenCase>& cases) {
     cases.push_back(Refused(
         "metadata/item of " + std::to_string(row.length) + " at " + std::to_string(row.offset),
         placed(static_cast<uint32_t>(row.offset), static_cast<uint32_t>(row.length)), refused));
+    if (row.offset == 0xFFFF) {  // it reaches into the first item
+      cases.back().findings = {AtRegion(rules::kMetadataItemOverlap, 0x10000)};
+    }
   }
   cases.push_back(Opens("metadata/item that ends the region", placed(kMiB - 8, 8)));
   for (const uint32_t offset : {1U, 0x10000U, 0xFFFFFFFFU}) {
@@ -164,7 +168,10 @@ void AddPlaces(std::vector<BrokenCase>& cases) {
                 placed(static_cast<uint32_t>(row.offset), static_cast<uint32_t>(row.length)),
                 AtRegion(rules::kMetadataItemOverlap, row.offset)));
   }
-  // Items in any order and place.
+}
+
+// Items in any order and place, and as long as they may be.
+void AddArrangements(std::vector<BrokenCase>& cases) {
   std::vector<MetadataItemSpec> items = BasicMetadataItems(TwinImage());
   std::ranges::reverse(items);
   cases.push_back(Opens("metadata/items in reverse", WithItems(items)));
@@ -313,6 +320,7 @@ std::vector<BrokenCase> Cases() {
   AddTable(cases);
   AddBasicItems(cases);
   AddPlaces(cases);
+  AddArrangements(cases);
   AddUnknownItems(cases);
   AddValues(cases);
   AddShapes(cases);

@@ -114,11 +114,10 @@ void AddDifferences(std::vector<BrokenCase>& cases) {
 }
 
 void AddCounts(std::vector<BrokenCase>& cases) {
-  for (const uint32_t count : {0U, 1U}) {
-    cases.push_back(Refused("region/entries: " + std::to_string(count),
-                            PatchedTables(kEntryCount, le32(count)),
-                            At(rules::kRegionMissing, kFirst)));
-  }
+  const std::string missing = At(rules::kRegionMissing, kFirst);
+  cases.push_back(
+      Refused("region/entries: 0", PatchedTables(kEntryCount, le32(0)), missing, {missing}));
+  cases.push_back(Refused("region/entries: 1", PatchedTables(kEntryCount, le32(1)), missing));
   for (const uint32_t count : {2048U, 0x10002U, 0x80000000U, 0xFFFFFFFFU}) {
     cases.push_back(Refused("region/entries: " + std::to_string(count),
                             PatchedTables(kEntryCount, le32(count)),
@@ -171,17 +170,19 @@ void AddPlaces(std::vector<BrokenCase>& cases) {
 }
 
 void AddOverlaps(std::vector<BrokenCase>& cases) {
-  const auto overlap = [&](const std::string& name, std::vector<RegionSpec> more, size_t entry) {
+  const auto overlap = [&](const std::string& name, std::vector<RegionSpec> more, size_t entry,
+                           std::vector<std::string> findings = {}) {
     ImageSpec spec = WithRegions(std::move(more));
     // Metadata at 2 MiB, BAT at 3 MiB, whatever else is there.
     spec.regions[kBat].file_offset = 3 * kMiB;
     spec.regions[kMetadata].file_offset = 2 * kMiB;
     spec.first_block_offset = 16 * kMiB;
-    cases.push_back(
-        Refused("region/overlap of " + name, spec, AtEntry(rules::kRegionOverlap, entry)));
+    cases.push_back(Refused("region/overlap of " + name, spec,
+                            AtEntry(rules::kRegionOverlap, entry), std::move(findings)));
   };
   overlap("the BAT and an unknown one", {Unknown(70, 3 * kMiB)}, kUnknown);
-  overlap("an unknown one and what lies inside it", {Unknown(70, 2 * kMiB, 4 * kMiB)}, kUnknown);
+  overlap("an unknown one and what lies inside it", {Unknown(70, 2 * kMiB, 4 * kMiB)}, kUnknown,
+          {AtEntry(rules::kRegionOverlap, kBat)});
   overlap("two unknown ones", {Unknown(70, 5 * kMiB, 2 * kMiB), Unknown(71, 6 * kMiB)}, 3);
   overlap("two unknown ones at one place", {Unknown(70, 5 * kMiB), Unknown(71, 5 * kMiB)}, 3);
   ImageSpec same = TwinImage();

@@ -38,8 +38,7 @@ TEST(ImageBuilder, RecipesOfTheReferenceAreByteExact) {
 struct ParsedImage {
   HeaderInfo header;
   std::vector<RegionInfo> regions;
-  std::vector<MetadataItemInfo> items;
-  DiskParameters parameters;
+  MetadataStructure metadata;
   std::optional<ParentLocatorInfo> locator;
   Findings findings;
 };
@@ -58,36 +57,33 @@ ParsedImage Parse(MemoryFile& file) {
   const auto current = format::ChooseCurrentHeader(headers, false, {}, image.findings);
   EXPECT_EQ(OutcomeOf(current), "ok");
   image.header = headers[*current].value();
-  EXPECT_EQ(OutcomeOf(format::CheckCurrentHeader(image.header, file_size, {}, image.findings)),
-            "ok");
+  Problems problems;
+  StructureVerdict verdict;
+  format::CheckCurrentHeader(image.header, file_size, {}, verdict, problems);
   for (const uint64_t offset : format::kRegionTableOffsets) {
     const auto table =
         format::ParseRegionTable(bytes(offset, format::kRegionTableSize), {}, image.findings);
     EXPECT_TRUE(table.has_value() && table->has_value());
     image.regions = (*table)->regions;
   }
-  EXPECT_EQ(OutcomeOf(format::CheckRegions(image.regions,
-                                           {image.header.log_offset, image.header.log_length_bytes},
-                                           file_size, {}, image.findings)),
-            "ok");
+  std::vector<RegionStructure> regions = format::PlaceRegions(image.regions, {});
+  format::CheckRegions(regions, {image.header.log_offset, image.header.log_length_bytes}, file_size,
+                       {}, verdict, problems);
   const auto metadata =
       *std::ranges::find(image.regions, format::kMetadataRegionGuid, &RegionInfo::guid);
-  const auto items =
+  image.metadata.region = FileRange{metadata.file_offset, metadata.length_bytes};
+  image.metadata.items =
       format::ParseMetadataTable(bytes(metadata.file_offset, format::kMetadataTableSize),
-                                 metadata.length_bytes, {}, image.findings);
-  EXPECT_EQ(OutcomeOf(items), "ok");
-  image.items = *items;
+                                 metadata.length_bytes, {}, verdict, problems);
   const auto read = [&](const MetadataItemInfo& item) -> Result<std::vector<std::byte>> {
     return bytes(metadata.file_offset + item.offset, item.length_bytes);
   };
-  const auto parameters = format::ParseDiskParameters(image.items, read, {}, image.findings);
-  EXPECT_EQ(OutcomeOf(parameters), "ok");
-  image.parameters = *parameters;
-  if (const auto* item = format::FindItem(image.items, format::kParentLocatorGuid)) {
-    const auto locator = format::ParseParentLocator(*read(*item), {}, image.findings);
-    EXPECT_EQ(OutcomeOf(locator), "ok");
-    image.locator = *locator;
+  format::ReadDiskParameters(image.metadata, read, {}, problems);
+  if (const auto* item = format::FindItem(image.metadata.items, format::kParentLocatorGuid)) {
+    image.locator = format::ParseParentLocator(*read(item->info), {}, problems).meaning;
   }
+  EXPECT_EQ(OutcomeOf(problems.result()), "ok");
+  image.findings.Add(problems.findings());
   return image;
 }
 
@@ -114,10 +110,11 @@ TEST(ImageBuilder, LegalImagesParseWithoutAFinding) {
     EXPECT_EQ(image.header.file_write_guid, spec.file_write_guid);
     EXPECT_EQ(image.header.data_write_guid, spec.data_write_guid);
     EXPECT_EQ(image.header.sequence_number, spec.headers[1].sequence_number);
-    EXPECT_EQ(image.parameters.block_size_bytes, spec.parameters.block_size_bytes);
-    EXPECT_EQ(image.parameters.virtual_disk_size_bytes, spec.parameters.virtual_disk_size_bytes);
-    EXPECT_EQ(image.parameters.logical_sector_size, spec.parameters.logical_sector_size);
-    EXPECT_EQ(image.parameters.subformat(), spec.parameters.subformat());
+    EXPECT_EQ(image.metadata.parameters.block_size_bytes, spec.parameters.block_size_bytes);
+    EXPECT_EQ(image.metadata.parameters.virtual_disk_size_bytes,
+              spec.parameters.virtual_disk_size_bytes);
+    EXPECT_EQ(image.metadata.parameters.logical_sector_size, spec.parameters.logical_sector_size);
+    EXPECT_EQ(image.metadata.parameters.subformat(), spec.parameters.subformat());
     EXPECT_EQ(image.locator.has_value(), spec.parameters.has_parent);
     EXPECT_EQ(file.contents()->size(), layout->end);
   }
@@ -148,9 +145,9 @@ TEST(ImageBuilder, RegionsAndItemsStandWhereTheyWerePut) {
   EXPECT_EQ(layout->bat, (FileRange{kMiB, kMiB}));
   EXPECT_EQ(layout->metadata, (FileRange{2 * kMiB, kMiB}));
   EXPECT_EQ(layout->end, 11 * kMiB);
-  ASSERT_EQ(image.items.size(), 8U);
-  EXPECT_TRUE(image.items[5].is_user);
-  EXPECT_EQ(image.items[6].length_bytes, 0U);
+  ASSERT_EQ(image.metadata.items.size(), 8U);
+  EXPECT_TRUE(image.metadata.items[5].info.is_user);
+  EXPECT_EQ(image.metadata.items[6].info.length_bytes, 0U);
   EXPECT_EQ(layout->ItemOffset(TestGuid(54)), 2 * kMiB + 0x80000);
   EXPECT_EQ(HexFromBytes(file.contents()->Bytes({layout->ItemOffset(TestGuid(52)), 5})),
             HexFromBytes(BytesFromText("hello")));

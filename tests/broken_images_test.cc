@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 #include <vhdxkit/check.h>
 #include <vhdxkit/disk.h>
+#include <vhdxkit/dump.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -137,6 +139,79 @@ std::vector<std::string> ExpectedFindings(const BrokenCase& broken_case) {
   return findings;
 }
 
+// What a broken part of a file leaves intact, by the start of the rule: the longest one counts.
+struct Intact {
+  std::string_view rule;
+  bool headers, log, region_tables, metadata, bat;
+};
+constexpr Intact kIntact[] = {
+    {"", false, false, false, false, false},  // a file that was cut off
+    {"file.signature", true, true, true, true, true},
+    {"header.", false, false, true, true, true},
+    {"log.", true, true, true, true, true},
+    {"region.", true, true, false, false, false},
+    {"region.range", true, true, true, false, false},
+    {"region.unknown-required", true, true, true, true, true},
+    {"metadata.", true, true, true, false, false},
+    {"metadata.item-overlap", true, true, true, true, true},
+    {"metadata.unknown-required", true, true, true, true, true},
+    {"metadata.incomplete-file", true, true, true, true, true},
+    {"locator.", true, true, true, true, true},
+    {"bat.region-length", true, true, true, true, false},
+};
+
+Intact IntactAfter(const std::string& refused) {
+  Intact intact = {"", true, true, true, true, true};
+  if (refused.empty() || refused.starts_with("parent.")) return intact;
+  size_t longest = 0;
+  for (const Intact& row : kIntact) {
+    if (!refused.starts_with(row.rule) || row.rule.size() < longest) continue;
+    longest = row.rule.size();
+    intact = row;
+  }
+  return intact;
+}
+
+template <typename Element>
+std::function<Result<void>(const Element&)> Count(uint64_t& count) {
+  return [&count](const Element&) -> Result<void> {
+    ++count;
+    return {};
+  };
+}
+
+// Whatever is refused, the rest is shown.
+void ExpectDump(const BrokenCase& broken_case, MemoryFileSystem& files, const std::string& path) {
+  const auto dump = ImageDump::Open(files, path, broken_case.options);
+  if (!dump) {  // not an image at all
+    EXPECT_EQ(OutcomeOf(dump), "file.signature@0");
+    EXPECT_EQ(broken_case.refused, "file.signature@0");
+    return;
+  }
+  const ImageStructures& image = (*dump)->structures();
+  const bool is_alone =
+      broken_case.files.size() == 1 && !broken_case.refused.starts_with("parent.");
+  if (is_alone) {
+    EXPECT_EQ(image.error ? OutcomeOf(*image.error) : "", broken_case.refused);
+  }
+  const bool is_cut = broken_case.name.starts_with("file/cut");
+  const Intact intact =
+      is_cut ? kIntact[0] : IntactAfter(image.error ? OutcomeOf(*image.error) : "");
+  EXPECT_TRUE(!intact.headers || image.current_header);
+  const bool has_log =
+      image.current_header && image.headers[*image.current_header].fields->log_length_bytes != 0;
+  EXPECT_TRUE(!intact.log || !has_log || image.log.range);
+  EXPECT_TRUE(!intact.region_tables || image.current_region_table);
+  EXPECT_TRUE(!intact.metadata || image.metadata.sound);
+  EXPECT_TRUE(!intact.bat || image.bat.geometry_known);
+  uint64_t count = 0;
+  EXPECT_EQ((*dump)->VisitLog(Count<LogEntryDump>(count)).has_value(),
+            image.log.range.has_value() || !image.log.verdict.error);
+  EXPECT_EQ((*dump)->VisitBat(Count<BatEntryInfo>(count)).has_value(),
+            image.bat.region.has_value());
+  EXPECT_EQ((*dump)->VisitBitmaps(Count<BitmapDump>(count)).has_value(), image.bat.geometry_known);
+}
+
 void RunCase(const BrokenCase& broken_case) {
   MemoryFileSystem files;
   ASSERT_EQ(OutcomeOf(testing::StageFiles(broken_case, files)), "ok");
@@ -146,6 +221,10 @@ void RunCase(const BrokenCase& broken_case) {
     const auto disk = Disk::Open(files, path, broken_case.options);
     EXPECT_EQ(OutcomeOf(disk), broken_case.refused.empty() ? "ok" : broken_case.refused);
     if (disk) ExpectContents(broken_case, **disk);
+  }
+  {
+    const Bounds bounds;
+    ExpectDump(broken_case, files, path);
   }
   const Bounds bounds;
   const auto report = Check(files, path, broken_case.options);

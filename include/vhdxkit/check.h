@@ -1,8 +1,9 @@
 // Check an image and all its parents against every rule of the format. Nothing is modified.
 //
 // The rules are listed in docs/format.md, section 19. A check that ran returns a report, however
-// broken the image is; an Error means that it could not run (no such file, no permission, I/O
-// error).
+// broken the image is: an error in one structure does not end the check of the others. An image
+// that is refused ends the walk through its parents. An Error means that it could not run (no such
+// file, no permission, I/O error).
 
 #ifndef VHDXKIT_CHECK_H_
 #define VHDXKIT_CHECK_H_

@@ -8,17 +8,17 @@
 
 namespace vhdx {
 
-Result<std::unique_ptr<Image>> OpenImage(FileSystem& files, const std::string& path,
-                                         const OpenOptions& options, Findings& findings) {
+Result<Structures> OpenStructures(FileSystem& files, const std::string& path,
+                                  const OpenOptions& options, Findings& findings) {
   const bool writes = options.access == DiskAccess::kReadWrite;
   auto file = files.Open(path, {.access = writes ? FileAccess::kReadWrite : FileAccess::kReadOnly,
                                 .direct = options.direct});
   if (!file) return std::unexpected(std::move(file.error()));
-  return OpenImage(*std::move(file), options, findings);
+  return OpenStructures(*std::move(file), options, findings);
 }
 
-Result<std::unique_ptr<Image>> OpenImage(std::unique_ptr<File> file, const OpenOptions& options,
-                                         Findings& findings) {
+Result<Structures> OpenStructures(std::unique_ptr<File> file, const OpenOptions& options,
+                                  Findings& findings) {
   if (options.lock == LockPolicy::kLock) {
     const bool writes = options.access == DiskAccess::kReadWrite;
     auto locked = file->Lock(writes ? LockMode::kExclusive : LockMode::kShared);
@@ -29,8 +29,21 @@ Result<std::unique_ptr<Image>> OpenImage(std::unique_ptr<File> file, const OpenO
       findings.Add(rules::kHostNoLocks, {file->name(), 0});
     }
   }
-  return Image::Open(std::move(file), findings,
-                     options.ignore_log ? LogUse::kIgnore : LogUse::kReplay);
+  return ReadStructures(std::move(file), options.ignore_log ? LogUse::kIgnore : LogUse::kReplay);
+}
+
+Result<std::unique_ptr<Image>> OpenImage(FileSystem& files, const std::string& path,
+                                         const OpenOptions& options, Findings& findings) {
+  auto structures = OpenStructures(files, path, options, findings);
+  if (!structures) return std::unexpected(std::move(structures.error()));
+  return Image::FromStructures(*std::move(structures), findings);
+}
+
+Result<std::unique_ptr<Image>> OpenImage(std::unique_ptr<File> file, const OpenOptions& options,
+                                         Findings& findings) {
+  auto structures = OpenStructures(std::move(file), options, findings);
+  if (!structures) return std::unexpected(std::move(structures.error()));
+  return Image::FromStructures(*std::move(structures), findings);
 }
 
 Result<std::unique_ptr<File>> FindParent(FileSystem& files, Image& child, size_t depth,
@@ -63,14 +76,19 @@ Result<std::unique_ptr<Image>> OpenParent(FileSystem& files, Image& child, size_
   if (!file) return std::unexpected(std::move(file.error()));
   auto parent = OpenImage(*std::move(file), options, findings);
   if (!parent) return parent;
-  const uint32_t sector_size = child.geometry().logical_sector_size();
-  if ((*parent)->geometry().logical_sector_size() != sector_size) {
-    return Corrupt(rules::kParentSectorSize,
-                   {(*parent)->info().filename, (*parent)->info().metadata_region.file_offset},
-                   std::to_string((*parent)->geometry().logical_sector_size()),
-                   std::to_string(sector_size));
+  if (auto fits = CheckSectorSizes(child, **parent); !fits) {
+    return std::unexpected(std::move(fits.error()));
   }
   return parent;
+}
+
+Result<void> CheckSectorSizes(Image& child, Image& parent) {
+  const uint32_t wanted = child.geometry().logical_sector_size();
+  const uint32_t found = parent.geometry().logical_sector_size();
+  if (found == wanted) return {};
+  return Corrupt(rules::kParentSectorSize,
+                 {parent.info().filename, parent.info().metadata_region.file_offset},
+                 std::to_string(found), std::to_string(wanted));
 }
 
 Result<void> RefuseUnusedParents(const Image& bottom, size_t chain_length,

@@ -16,6 +16,15 @@
 
 namespace vhdx {
 
+/// Opens and locks the file and reads its structures, as far as they can be read. That the host has
+/// no locks goes to `findings`. Errors: those of FileSystem::Open and File::Lock.
+Result<Structures> OpenStructures(FileSystem& files, const std::string& path,
+                                  const OpenOptions& options, Findings& findings);
+
+/// The same for a file that is open already.
+Result<Structures> OpenStructures(std::unique_ptr<File> file, const OpenOptions& options,
+                                  Findings& findings);
+
 /// Opens and locks the file and reads it. Errors: those of FileSystem::Open, File::Lock and
 /// Image::Open.
 Result<std::unique_ptr<Image>> OpenImage(FileSystem& files, const std::string& path,
@@ -34,6 +43,9 @@ Result<std::unique_ptr<File>> FindParent(FileSystem& files, Image& child, size_t
 /// parent.sector-size.
 Result<std::unique_ptr<Image>> OpenParent(FileSystem& files, Image& child, size_t depth,
                                           const OpenOptions& options, Findings& findings);
+
+/// Whether the sectors of a parent fit its child. Errors: parent.sector-size.
+Result<void> CheckSectorSizes(Image& child, Image& parent);
 
 /// Whether each of OpenOptions::parents is a parent of something: `bottom` is the last of a chain
 /// of `chain_length` images. Errors: kInvalidArgument.

@@ -73,6 +73,15 @@ bool Findings::Add(const Error& error) {
   return true;
 }
 
+void Findings::Add(const Findings& other) {
+  std::map<const Rule*, uint64_t> rest = other.counts_;
+  for (const Finding& finding : other.kept_) {
+    Add(finding);
+    --rest[finding.rule];
+  }
+  for (const auto& [rule, count] : rest) CountMore(*rule, count);
+}
+
 void Findings::CountMore(const Rule& rule, uint64_t count) {
   if (count > 0) counts_[&rule] += count;
 }

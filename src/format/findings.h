@@ -43,6 +43,9 @@ class Findings {
   /// A failure as a finding, if it names a rule; says whether it did.
   bool Add(const Error& error);
 
+  /// All of another's, kept or not.
+  void Add(const Findings& other);
+
   /// So many more of that rule, of which nothing is kept.
   void CountMore(const Rule& rule, uint64_t count);
 

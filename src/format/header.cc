@@ -30,7 +30,28 @@ bool LogIsPlaced(const HeaderInfo& header, uint64_t file_size) {
          FitsInside(header.log_offset, header.log_length_bytes, file_size);
 }
 
+Error LogRangeError(const HeaderInfo& header, uint64_t file_size, const Place& place) {
+  Error error = CorruptError(rules::kHeaderLogRange, place,
+                             std::to_string(header.log_length_bytes) + " bytes at " +
+                                 std::to_string(header.log_offset) + " in a file of " +
+                                 std::to_string(file_size));
+  if (LogIsPlaced(header, std::numeric_limits<uint64_t>::max())) {
+    error.sentence = "the file is cut off: it has " + std::to_string(file_size) +
+                     " bytes, and its log ends at " +
+                     std::to_string(header.log_offset + header.log_length_bytes) +
+                     "; copy the file again, or take an older copy [" + error.rule + "]";
+  }
+  return error;
+}
+
 }  // namespace
+
+std::optional<HeaderInfo> DecodeHeader(std::span<const std::byte> bytes) {
+  if (bytes.size() < sizeof(Header)) return std::nullopt;
+  const auto header = LoadFrom<Header>(bytes);
+  if (header.signature != kHeaderSignature) return std::nullopt;
+  return Decode(header);
+}
 
 std::optional<HeaderInfo> ParseHeader(std::span<const std::byte> bytes, const Place& place,
                                       Findings& findings) {
@@ -52,41 +73,38 @@ std::optional<HeaderInfo> ParseHeader(std::span<const std::byte> bytes, const Pl
   return Decode(header);
 }
 
-Result<void> CheckCurrentHeader(const HeaderInfo& header, uint64_t file_size, const Place& place,
-                                Findings& findings) {
+void CheckCurrentHeader(const HeaderInfo& header, uint64_t file_size, const Place& place,
+                        StructureVerdict& verdict, Problems& problems) {
   if (header.version != kVersion) {
-    return Corrupt(rules::kHeaderVersion, place.Plus(offsetof(Header, version)),
-                   std::to_string(header.version), std::to_string(kVersion));
+    problems.Refuse(verdict, rules::kHeaderVersion, place.Plus(offsetof(Header, version)),
+                    std::to_string(header.version), std::to_string(kVersion));
   }
   const bool dirty = !header.log_guid.IsZero();
   if (dirty && header.log_version != kLogVersion) {
-    return Corrupt(rules::kHeaderLogVersion, place.Plus(offsetof(Header, log_version)),
-                   std::to_string(header.log_version), std::to_string(kLogVersion));
+    problems.Refuse(verdict, rules::kHeaderLogVersion, place.Plus(offsetof(Header, log_version)),
+                    std::to_string(header.log_version), std::to_string(kLogVersion));
   }
   const Place log_place = place.Plus(offsetof(Header, log_length));
   if (header.log_length_bytes == 0) {
-    if (dirty) return Corrupt(rules::kHeaderLogMissing, log_place, "0");
-    findings.Add(rules::kHeaderLogEmpty, log_place, "0");
-    return {};
-  }
-  if (!LogIsPlaced(header, file_size)) {
-    Error error = CorruptError(rules::kHeaderLogRange, log_place,
-                               std::to_string(header.log_length_bytes) + " bytes at " +
-                                   std::to_string(header.log_offset) + " in a file of " +
-                                   std::to_string(file_size));
-    if (LogIsPlaced(header, UINT64_MAX)) {
-      error.sentence = "the file is cut off: it has " + std::to_string(file_size) +
-                       " bytes, and its log ends at " +
-                       std::to_string(header.log_offset + header.log_length_bytes) +
-                       "; copy the file again, or take an older copy [" + error.rule + "]";
+    if (dirty) {
+      problems.Refuse(verdict, rules::kHeaderLogMissing, log_place, "0");
+    } else {
+      problems.Add(verdict, rules::kHeaderLogEmpty, log_place, "0");
     }
-    return std::unexpected(std::move(error));
+  } else if (!LogIsPlaced(header, file_size)) {
+    problems.Refuse(verdict, LogRangeError(header, file_size, log_place));
+  } else if (header.log_length_bytes > kMaxLogLength) {
+    problems.Refuse(verdict, rules::kHeaderLogLimit, log_place,
+                    std::to_string(header.log_length_bytes),
+                    "at most " + std::to_string(kMaxLogLength));
   }
-  if (header.log_length_bytes > kMaxLogLength) {
-    return Corrupt(rules::kHeaderLogLimit, log_place, std::to_string(header.log_length_bytes),
-                   "at most " + std::to_string(kMaxLogLength));
-  }
-  return {};
+}
+
+std::optional<FileRange> UsableLog(const HeaderInfo& header, uint64_t file_size) {
+  const bool usable = header.log_length_bytes != 0 && header.log_length_bytes <= kMaxLogLength &&
+                      LogIsPlaced(header, file_size);
+  if (!usable) return std::nullopt;
+  return FileRange{header.log_offset, header.log_length_bytes};
 }
 
 Result<size_t> ChooseCurrentHeader(const std::array<std::optional<HeaderInfo>, 2>& headers,
@@ -110,10 +128,11 @@ Result<size_t> ChooseCurrentHeader(const std::array<std::optional<HeaderInfo>, 2
 }
 
 Result<Header> EncodeHeader(const HeaderInfo& info) {
-  Findings findings;
-  if (auto checked = CheckCurrentHeader(info, std::numeric_limits<uint64_t>::max(), {}, findings);
-      !checked) {
-    return Fail(ErrorCode::kInvalidArgument, checked.error().sentence);
+  Problems problems;
+  StructureVerdict verdict;
+  CheckCurrentHeader(info, std::numeric_limits<uint64_t>::max(), {}, verdict, problems);
+  if (problems.refusal()) {
+    return Fail(ErrorCode::kInvalidArgument, problems.refusal()->sentence);
   }
   Header header{.signature = kHeaderSignature,
                 .checksum = 0,

@@ -14,6 +14,7 @@
 
 #include "bytes/endian.h"
 #include "format/findings.h"
+#include "format/problems.h"
 
 namespace vhdx::format {
 
@@ -39,16 +40,24 @@ inline constexpr std::array<char, 4> kHeaderSignature = {'h', 'e', 'a', 'd'};
 inline constexpr uint16_t kVersion = 1;
 inline constexpr uint16_t kLogVersion = 0;
 
+/// The fields of a header as they are, whatever they say. `bytes` are the 4096 bytes of the header,
+/// or fewer; nothing if they do not begin with its signature.
+std::optional<HeaderInfo> DecodeHeader(std::span<const std::byte> bytes);
+
 /// Parses one header and checks its signature and checksum. If it is not valid, or has non-zero
 /// reserved bytes, that is added to `findings`. `bytes` are the 4096 bytes of the header.
 std::optional<HeaderInfo> ParseHeader(std::span<const std::byte> bytes, const Place& place,
                                       Findings& findings);
 
-/// Checks the current header: versions, and the location of the log in a file of that size.
-/// Errors: header.version, header.log-version, header.log-range, header.log-limit,
-/// header.log-missing.
-Result<void> CheckCurrentHeader(const HeaderInfo& header, uint64_t file_size, const Place& place,
-                                Findings& findings);
+/// Checks the current header: versions, and the location of the log in a file of that size. What is
+/// wrong goes to `verdict` through `problems`. Errors there: header.version, header.log-version,
+/// header.log-range, header.log-limit, header.log-missing.
+void CheckCurrentHeader(const HeaderInfo& header, uint64_t file_size, const Place& place,
+                        StructureVerdict& verdict, Problems& problems);
+
+/// Where the log is; nothing if it has no length, or is at a place or of a length that
+/// CheckCurrentHeader refuses.
+std::optional<FileRange> UsableLog(const HeaderInfo& header, uint64_t file_size);
 
 /// Which of the two is current: 0 or 1. `place` is that of the first header.
 /// Errors: header.none, header.sequence.conflict.

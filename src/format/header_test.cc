@@ -133,9 +133,48 @@ TEST(HeaderParse, UnknownVersionIsValid) {
 }
 
 std::string Checked(const HeaderInfo& info, uint64_t file_size = kFileSize) {
-  Findings findings;
-  const auto result = CheckCurrentHeader(info, file_size, kPlace, findings);
-  return result ? OutcomeOf(findings) : OutcomeOf(result);
+  Problems problems;
+  StructureVerdict verdict;
+  CheckCurrentHeader(info, file_size, kPlace, verdict, problems);
+  EXPECT_EQ(verdict.error.has_value(), problems.refusal().has_value());
+  return problems.refusal() ? OutcomeOf(*problems.refusal()) : OutcomeOf(problems.findings());
+}
+
+TEST(CurrentHeaderCheck, EverythingThatIsWrongIsSaid) {
+  HeaderInfo info = Info(1, kLogGuid);
+  info.version = 2;
+  info.log_version = 3;
+  info.log_offset = 1;
+  Problems problems;
+  StructureVerdict verdict;
+  CheckCurrentHeader(info, kFileSize, kPlace, verdict, problems);
+  EXPECT_EQ(OutcomeOf(*verdict.error), "header.version@65602");
+  EXPECT_EQ(OutcomeOf(std::span(verdict.findings)),
+            "header.log-version@65600 header.log-range@65604");
+  EXPECT_EQ(OutcomeOf(*problems.refusal()), OutcomeOf(*verdict.error));
+  EXPECT_EQ(OutcomeOf(problems.findings()), OutcomeOf(std::span(verdict.findings)));
+}
+
+TEST(UsableLog, IsWhereTheCheckAllowsIt) {
+  HeaderInfo info = Info();
+  ASSERT_TRUE(UsableLog(info, kFileSize).has_value());
+  EXPECT_EQ(UsableLog(info, kFileSize)->file_offset, info.log_offset);
+  EXPECT_FALSE(UsableLog(info, info.log_offset).has_value());
+  info.log_length_bytes = 0;
+  EXPECT_FALSE(UsableLog(info, kFileSize).has_value());
+  info = Info();
+  info.log_length_bytes = 2 * kGiB;
+  EXPECT_FALSE(UsableLog(info, 4 * kGiB).has_value());
+}
+
+TEST(HeaderDecode, FieldsOfAHeaderWithAWrongChecksumAreShown) {
+  std::vector<std::byte> bytes = BytesOf(*EncodeHeader(Info(7)));
+  bytes[100] ^= std::byte{1};
+  ASSERT_TRUE(DecodeHeader(bytes).has_value());
+  EXPECT_EQ(DecodeHeader(bytes)->sequence_number, 7U);
+  EXPECT_FALSE(DecodeHeader(std::span(bytes).first(4095)).has_value());
+  bytes[0] ^= std::byte{1};
+  EXPECT_FALSE(DecodeHeader(bytes).has_value());
 }
 
 TEST(CurrentHeaderCheck, GoodHeaderPasses) {

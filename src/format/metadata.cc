@@ -48,87 +48,114 @@ std::string Describe(const MetadataItemInfo& item) {
          " of " + std::to_string(item.length_bytes) + " bytes at " + std::to_string(item.offset);
 }
 
-Place ItemEntryPlace(const Place& region, size_t index) {
-  return region.Plus(sizeof(MetadataTableHeader) + index * sizeof(MetadataTableEntry));
+uint64_t EntryOffset(uint64_t region_offset, size_t index) {
+  return region_offset + sizeof(MetadataTableHeader) + index * sizeof(MetadataTableEntry);
 }
 
-Result<void> CheckRange(const MetadataItemInfo& item, uint64_t region_length, const Place& place,
-                        Findings& findings) {
-  if (item.length_bytes == 0) {
-    if (item.offset != 0) findings.Add(rules::kMetadataEmptyOffset, place, Describe(item), "0");
-    return {};
-  }
-  if (item.offset < kMetadataTableSize || item.length_bytes > kMaxMetadataItemLength ||
-      !FitsInside(item.offset, item.length_bytes, region_length)) {
-    return Corrupt(rules::kMetadataItemRange, place,
-                   Describe(item) + " of a region of " + std::to_string(region_length));
-  }
-  return {};
-}
-
-Result<void> CheckMeaning(const MetadataItemInfo& item, const Place& place, Findings& findings) {
-  const KnownItem* known = FindKnown(item);
-  if (known == nullptr) {
-    if (item.is_required) return Corrupt(rules::kMetadataUnknownRequired, place, Describe(item));
-    return {};
-  }
-  if (known->item_id == kIncompleteFileGuid) return Corrupt(rules::kMetadataIncompleteFile, place);
-  if (known->length_bytes != 0 && item.length_bytes != known->length_bytes) {
-    return Corrupt(rules::kMetadataItemLength, place, Describe(item),
-                   std::to_string(known->length_bytes) + " bytes");
-  }
-  // Early files have Physical Sector Size without IsRequired.
-  const bool specified = known->in_every_file || known->item_id == kParentLocatorGuid;
-  const bool required_matters = specified && known->item_id != kPhysicalSectorSizeGuid;
-  if ((specified && item.is_virtual_disk != known->is_virtual_disk) ||
-      (required_matters && item.is_required != known->is_required)) {
-    findings.Add(rules::kMetadataItemFlags, place.Plus(offsetof(MetadataTableEntry, flags)),
-                 Describe(item));
-  }
-  return {};
-}
-
-Result<void> CheckDistinct(const std::vector<MetadataItemInfo>& items, const Place& place) {
-  std::vector<std::tuple<Guid, bool>> ids;
-  std::vector<std::tuple<uint64_t, uint64_t>> ranges;  // offset, length
-  for (const MetadataItemInfo& item : items) {
-    ids.emplace_back(item.item_id, item.is_user);
-    if (item.length_bytes != 0) ranges.emplace_back(item.offset, item.length_bytes);
-  }
-  std::ranges::sort(ids);
-  if (const auto twice = std::ranges::adjacent_find(ids); twice != ids.end()) {
-    return Corrupt(rules::kMetadataDuplicate, place, std::get<0>(*twice).ToString() + " twice");
-  }
-  std::ranges::sort(ranges);
-  for (size_t i = 1; i < ranges.size(); ++i) {
-    const auto [offset, length] = ranges[i - 1];
-    const auto [next, next_length] = ranges[i];
-    if (offset + length > next) {
-      return Corrupt(rules::kMetadataItemOverlap, place.Plus(next),
-                     std::to_string(length) + " bytes at " + std::to_string(offset) + " and " +
-                         std::to_string(next_length) + " bytes at " + std::to_string(next));
+void CheckRange(MetadataItemStructure& item, uint64_t region_length, const Place& place,
+                Problems& problems) {
+  const MetadataItemInfo& info = item.info;
+  if (info.length_bytes == 0) {
+    if (info.offset != 0) {
+      problems.Add(item.verdict, rules::kMetadataEmptyOffset, place, Describe(info), "0");
     }
+  } else if (!ItemIsPlaced(info, region_length)) {
+    problems.Refuse(item.verdict, rules::kMetadataItemRange, place,
+                    Describe(info) + " of a region of " + std::to_string(region_length));
   }
-  return {};
 }
 
-Result<void> CheckItems(const std::vector<MetadataItemInfo>& items, uint64_t region_length,
-                        const Place& place, Findings& findings) {
-  for (size_t i = 0; i < items.size(); ++i) {
-    const Place entry = ItemEntryPlace(place, i);
-    if (auto ok = CheckRange(items[i], region_length, entry, findings); !ok) return ok;
-    if (auto ok = CheckMeaning(items[i], entry, findings); !ok) return ok;
+// Early files have Physical Sector Size without IsRequired.
+bool FlagsAreRight(const MetadataItemInfo& item, const KnownItem& known) {
+  const bool specified = known.in_every_file || known.item_id == kParentLocatorGuid;
+  const bool required_matters = specified && known.item_id != kPhysicalSectorSizeGuid;
+  return (!specified || item.is_virtual_disk == known.is_virtual_disk) &&
+         (!required_matters || item.is_required == known.is_required);
+}
+
+void CheckMeaning(MetadataItemStructure& item, const Place& place, Problems& problems) {
+  const MetadataItemInfo& info = item.info;
+  const KnownItem* known = FindKnown(info);
+  if (known == nullptr) {
+    if (info.is_required) {
+      problems.Refuse(item.verdict, rules::kMetadataUnknownRequired, place, Describe(info));
+    }
+    return;
   }
-  const auto user_items = std::ranges::count(items, true, &MetadataItemInfo::is_user);
+  if (known->item_id == kIncompleteFileGuid) {
+    problems.Refuse(item.verdict, rules::kMetadataIncompleteFile, place);
+  }
+  if (known->length_bytes != 0 && info.length_bytes != known->length_bytes) {
+    problems.Refuse(item.verdict, rules::kMetadataItemLength, place, Describe(info),
+                    std::to_string(known->length_bytes) + " bytes");
+  }
+  if (!FlagsAreRight(info, *known)) {
+    problems.Add(item.verdict, rules::kMetadataItemFlags,
+                 place.Plus(offsetof(MetadataTableEntry, flags)), Describe(info));
+  }
+}
+
+void CheckIds(std::vector<MetadataItemStructure*> items, const Place& place, Problems& problems) {
+  const auto id_of = [](const MetadataItemStructure* item) {
+    return std::tuple(item->info.item_id, item->info.is_user);
+  };
+  std::ranges::stable_sort(items, {}, id_of);
+  for (size_t i = 1; i < items.size(); ++i) {
+    if (id_of(items[i]) != id_of(items[i - 1])) continue;
+    problems.RefuseBoth(items[i]->verdict, items[i - 1]->verdict,
+                        CorruptError(rules::kMetadataDuplicate, place,
+                                     items[i]->info.item_id.ToString() + " twice"));
+  }
+}
+
+std::string DescribeRange(const MetadataItemInfo& item) {
+  return std::to_string(item.length_bytes) + " bytes at " + std::to_string(item.offset);
+}
+
+void CheckOverlaps(std::vector<MetadataItemStructure*> items, const Place& place,
+                   Problems& problems) {
+  std::erase_if(items, [](const auto* item) { return item->info.length_bytes == 0; });
+  std::ranges::stable_sort(items, {}, [](const MetadataItemStructure* item) {
+    return std::tuple(item->info.offset, item->info.length_bytes);
+  });
+  const auto end_of = [](const MetadataItemStructure* item) {
+    return uint64_t{item->info.offset} + item->info.length_bytes;
+  };
+  MetadataItemStructure* farthest = nullptr;  // of those so far, the one that ends last
+  for (MetadataItemStructure* item : items) {
+    if (farthest != nullptr && end_of(farthest) > item->info.offset) {
+      problems.RefuseBoth(
+          item->verdict, farthest->verdict,
+          CorruptError(rules::kMetadataItemOverlap, place.Plus(item->info.offset),
+                       DescribeRange(farthest->info) + " and " + DescribeRange(item->info)));
+    }
+    if (farthest == nullptr || end_of(item) > end_of(farthest)) farthest = item;
+  }
+}
+
+void CheckItems(std::vector<MetadataItemStructure>& items, uint64_t region_length,
+                const Place& place, StructureVerdict& table, Problems& problems) {
+  for (MetadataItemStructure& item : items) {
+    const Place entry{place.file, item.entry_offset};
+    CheckRange(item, region_length, entry, problems);
+    CheckMeaning(item, entry, problems);
+  }
+  const auto is_user = [](const MetadataItemStructure& item) { return item.info.is_user; };
+  const auto user_items = std::ranges::count_if(items, is_user);
   if (user_items > kMaxUserMetadataEntryCount) {
-    return Corrupt(rules::kMetadataUserCount, place, std::to_string(user_items), "at most 1024");
+    problems.Refuse(table, rules::kMetadataUserCount, place, std::to_string(user_items),
+                    "at most 1024");
   }
   for (const KnownItem& known : kKnownItems) {
     if (known.in_every_file && FindItem(items, known.item_id) == nullptr) {
-      return Corrupt(rules::kMetadataMissing, place, "no " + std::string(known.name));
+      problems.Refuse(table, rules::kMetadataMissing, place, "no " + std::string(known.name));
     }
   }
-  return CheckDistinct(items, place);
+  std::vector<MetadataItemStructure*> all;
+  all.reserve(items.size());
+  for (MetadataItemStructure& item : items) all.push_back(&item);
+  CheckIds(all, place, problems);
+  CheckOverlaps(all, place, problems);
 }
 
 MetadataItemInfo Decode(const MetadataTableEntry& entry) {
@@ -140,46 +167,121 @@ MetadataItemInfo Decode(const MetadataTableEntry& entry) {
           .is_required = (entry.flags & kIsRequired) != 0};
 }
 
+MetadataTableEntry Encode(const MetadataItemInfo& item) {
+  const uint32_t flags = (item.is_user ? kIsUser : 0) |
+                         (item.is_virtual_disk ? kIsVirtualDisk : 0) |
+                         (item.is_required ? kIsRequired : 0);
+  return {.item_id = item.item_id,
+          .offset = item.offset,
+          .length = item.length_bytes,
+          .flags = flags,
+          .reserved2 = 0};
+}
+
 bool IsBlockSize(uint32_t size) {
   return std::has_single_bit(size) && size >= kMinBlockSize && size <= kMaxBlockSize;
 }
 bool IsSectorSize(uint32_t size) { return size == 512 || size == 4096; }
 
+// Whose range is wrong: the item, the rule that it breaks, and what it says.
+using Refusal = std::function<void(const Guid& item_id, const Rule& rule, uint64_t value)>;
+
 // The ranges of the parameters; the same for a file that was read and for one that is to be
-// written.
-Result<void> CheckParameters(const DiskParameters& parameters,
-                             const std::function<Place(const Guid&)>& place_of) {
-  if (!IsBlockSize(parameters.block_size_bytes)) {
-    return Corrupt(rules::kMetadataBlockSize, place_of(kFileParametersGuid),
-                   std::to_string(parameters.block_size_bytes));
+// written. A parameter that is not `known` cannot be wrong.
+void CheckParameters(const DiskParameters& parameters,
+                     const std::function<bool(const Guid&)>& known, const Refusal& refuse) {
+  if (known(kFileParametersGuid) && !IsBlockSize(parameters.block_size_bytes)) {
+    refuse(kFileParametersGuid, rules::kMetadataBlockSize, parameters.block_size_bytes);
   }
-  if (!IsSectorSize(parameters.logical_sector_size)) {
-    return Corrupt(rules::kMetadataSectorSize, place_of(kLogicalSectorSizeGuid),
-                   std::to_string(parameters.logical_sector_size));
+  const uint32_t logical = parameters.logical_sector_size;
+  if (known(kLogicalSectorSizeGuid) && !IsSectorSize(logical)) {
+    refuse(kLogicalSectorSizeGuid, rules::kMetadataSectorSize, logical);
   }
-  if (!IsSectorSize(parameters.physical_sector_size)) {
-    return Corrupt(rules::kMetadataSectorSize, place_of(kPhysicalSectorSizeGuid),
-                   std::to_string(parameters.physical_sector_size));
+  if (known(kPhysicalSectorSizeGuid) && !IsSectorSize(parameters.physical_sector_size)) {
+    refuse(kPhysicalSectorSizeGuid, rules::kMetadataSectorSize, parameters.physical_sector_size);
   }
   const uint64_t size = parameters.virtual_disk_size_bytes;
-  if (size == 0 || size > kMaxVirtualDiskSize || size % parameters.logical_sector_size != 0) {
-    return Corrupt(rules::kMetadataDiskSize, place_of(kVirtualDiskSizeGuid), std::to_string(size));
+  const bool whole_sectors = !IsSectorSize(logical) || size % logical == 0;
+  if (known(kVirtualDiskSizeGuid) && (size == 0 || size > kMaxVirtualDiskSize || !whole_sectors)) {
+    refuse(kVirtualDiskSizeGuid, rules::kMetadataDiskSize, size);
   }
-  return {};
 }
 
-template <OnDisk T>
-Result<T> ReadItem(const std::vector<MetadataItemInfo>& items, const Guid& item_id,
-                   const ItemReader& read_item, const Place& place) {
-  const MetadataItemInfo* item = FindItem(items, item_id);
-  if (item == nullptr) return Corrupt(rules::kMetadataMissing, place, item_id.ToString());
-  auto bytes = read_item(*item);
-  if (!bytes) return std::unexpected(std::move(bytes.error()));
-  if (bytes->size() != sizeof(T)) {
-    return Corrupt(rules::kMetadataItemLength, place.Plus(item->offset), Describe(*item));
+// Reads the basic items of a table.
+class ParameterReader {
+ public:
+  ParameterReader(MetadataStructure& metadata, const ItemReader& read_item, std::string file,
+                  Problems& problems)
+      : metadata_(metadata),
+        read_item_(read_item),
+        place_{std::move(file), metadata.region->file_offset},
+        problems_(problems) {}
+
+  void Run() {
+    DiskParameters& parameters = metadata_.parameters;
+    if (const auto value = Read<FileParameters>(kFileParametersGuid)) SetFileParameters(*value);
+    if (const auto value = Read<le64>(kVirtualDiskSizeGuid)) {
+      parameters.virtual_disk_size_bytes = *value;
+    }
+    if (const auto value = Read<le32>(kLogicalSectorSizeGuid)) {
+      parameters.logical_sector_size = *value;
+    }
+    if (const auto value = Read<le32>(kPhysicalSectorSizeGuid)) {
+      parameters.physical_sector_size = *value;
+    }
+    if (const auto value = Read<Guid>(kVirtualDiskIdGuid)) parameters.virtual_disk_id = *value;
+    metadata_.sound = std::ranges::all_of(kKnownItems, [&](const KnownItem& known) {
+      return !known.in_every_file || IsRead(known.item_id);
+    });
+    CheckParameters(
+        parameters, [&](const Guid& item_id) { return IsRead(item_id); },
+        [&](const Guid& item_id, const Rule& rule, uint64_t value) {
+          MetadataItemStructure* item = FindItem(metadata_.items, item_id);
+          problems_.Refuse(item->verdict, rule, place_.Plus(item->info.offset),
+                           std::to_string(value));
+          metadata_.sound = false;
+        });
   }
-  return LoadFrom<T>(*bytes);
-}
+
+ private:
+  bool IsRead(const Guid& item_id) const {
+    const MetadataItemStructure* item = FindItem(metadata_.items, item_id);
+    return item != nullptr && item->has_value;
+  }
+
+  // An item that is missing, misplaced or of another length was refused with the table.
+  template <OnDisk T>
+  std::optional<T> Read(const Guid& item_id) {
+    MetadataItemStructure* item = FindItem(metadata_.items, item_id);
+    if (item == nullptr || item->info.length_bytes != sizeof(T) ||
+        !ItemIsPlaced(item->info, metadata_.region->length_bytes)) {
+      return std::nullopt;
+    }
+    auto bytes = read_item_(item->info);
+    if (!bytes) {
+      problems_.Refuse(item->verdict, std::move(bytes.error()));
+      return std::nullopt;
+    }
+    item->has_value = true;
+    return LoadFrom<T>(*bytes);
+  }
+
+  void SetFileParameters(const FileParameters& value) {
+    const uint32_t flags = value.flags;
+    metadata_.parameters.block_size_bytes = value.block_size;
+    metadata_.parameters.leave_blocks_allocated = (flags & kLeaveBlocksAllocated) != 0;
+    metadata_.parameters.has_parent = (flags & kHasParent) != 0;
+    if ((flags & ~kFileParametersMask) == 0) return;
+    MetadataItemStructure* item = FindItem(metadata_.items, kFileParametersGuid);
+    problems_.Add(item->verdict, rules::kMetadataFileParameters,
+                  place_.Plus(item->info.offset + offsetof(FileParameters, flags)), Hex(flags));
+  }
+
+  MetadataStructure& metadata_;
+  const ItemReader& read_item_;
+  const Place place_;  // of the region
+  Problems& problems_;
+};
 
 template <OnDisk T>
 MetadataItem MakeItem(const Guid& item_id, const T& value) {
@@ -192,13 +294,29 @@ MetadataItem MakeItem(const Guid& item_id, const T& value) {
   return item;
 }
 
-}  // namespace
-
-const MetadataItemInfo* FindItem(const std::vector<MetadataItemInfo>& items, const Guid& item_id) {
-  const auto found = std::ranges::find_if(items, [&](const MetadataItemInfo& item) {
-    return item.item_id == item_id && !item.is_user;
+template <typename Items>
+auto* FindSystemItem(Items& items, const Guid& item_id) {
+  const auto found = std::ranges::find_if(items, [&](const MetadataItemStructure& item) {
+    return item.info.item_id == item_id && !item.info.is_user;
   });
   return found == items.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+const MetadataItemStructure* FindItem(const std::vector<MetadataItemStructure>& items,
+                                      const Guid& item_id) {
+  return FindSystemItem(items, item_id);
+}
+
+MetadataItemStructure* FindItem(std::vector<MetadataItemStructure>& items, const Guid& item_id) {
+  return FindSystemItem(items, item_id);
+}
+
+bool ItemIsPlaced(const MetadataItemInfo& item, uint64_t region_length) {
+  return item.length_bytes != 0 && item.offset >= kMetadataTableSize &&
+         item.length_bytes <= kMaxMetadataItemLength &&
+         FitsInside(item.offset, item.length_bytes, region_length);
 }
 
 std::string_view MetadataItemName(const Guid& item_id) {
@@ -206,81 +324,55 @@ std::string_view MetadataItemName(const Guid& item_id) {
   return found == kKnownItems.end() ? std::string_view() : found->name;
 }
 
-Result<std::vector<MetadataItemInfo>> ParseMetadataTable(std::span<const std::byte> bytes,
-                                                         uint64_t region_length, const Place& place,
-                                                         Findings& findings) {
+std::vector<MetadataItemStructure> ParseMetadataTable(std::span<const std::byte> bytes,
+                                                      uint64_t region_length, const Place& place,
+                                                      StructureVerdict& table, Problems& problems) {
   const auto header = LoadFrom<MetadataTableHeader>(bytes);
   if (header.signature != kMetadataSignature) {
-    return Corrupt(rules::kMetadataSignature, place, Hex(LoadFrom<le64>(bytes)), "\"metadata\"");
+    problems.Refuse(table, rules::kMetadataSignature, place, Hex(LoadFrom<le64>(bytes)),
+                    "\"metadata\"");
+    return {};
   }
   if (header.entry_count > kMaxMetadataEntryCount) {
-    return Corrupt(rules::kMetadataEntryCount,
-                   place.Plus(offsetof(MetadataTableHeader, entry_count)),
-                   std::to_string(header.entry_count), "at most 2047");
+    problems.Refuse(table, rules::kMetadataEntryCount,
+                    place.Plus(offsetof(MetadataTableHeader, entry_count)),
+                    std::to_string(header.entry_count), "at most 2047");
+    return {};
   }
   if (header.reserved != 0 || !IsAllZero(header.reserved2)) {
-    findings.Add(rules::kMetadataReserved, place.Plus(offsetof(MetadataTableHeader, reserved)));
+    problems.Add(table, rules::kMetadataReserved,
+                 place.Plus(offsetof(MetadataTableHeader, reserved)));
   }
-  std::vector<MetadataItemInfo> items;
+  std::vector<MetadataItemStructure> items;
   items.reserve(header.entry_count);
   for (size_t i = 0; i < header.entry_count; ++i) {
     const auto entry = LoadFrom<MetadataTableEntry>(
         bytes.subspan(sizeof(MetadataTableHeader) + i * sizeof(MetadataTableEntry)));
+    items.push_back({.info = Decode(entry), .entry_offset = EntryOffset(place.file_offset, i)});
     if ((entry.flags & ~kFlagsMask) != 0 || entry.reserved2 != 0) {
-      findings.Add(rules::kMetadataItemReserved,
-                   ItemEntryPlace(place, i).Plus(offsetof(MetadataTableEntry, flags)),
+      problems.Add(items.back().verdict, rules::kMetadataItemReserved,
+                   {place.file, items.back().entry_offset + offsetof(MetadataTableEntry, flags)},
                    Hex(entry.flags) + " and " + Hex(entry.reserved2));
     }
-    items.push_back(Decode(entry));
   }
-  if (auto ok = CheckItems(items, region_length, place, findings); !ok) {
-    return std::unexpected(std::move(ok.error()));
-  }
+  CheckItems(items, region_length, place, table, problems);
   return items;
 }
 
-Result<DiskParameters> ParseDiskParameters(const std::vector<MetadataItemInfo>& items,
-                                           const ItemReader& read_item, const Place& place,
-                                           Findings& findings) {
-  const auto place_of = [&](const Guid& item_id) {
-    const MetadataItemInfo* item = FindItem(items, item_id);
-    return place.Plus(item == nullptr ? 0 : item->offset);
-  };
-  const auto file_parameters =
-      ReadItem<FileParameters>(items, kFileParametersGuid, read_item, place);
-  if (!file_parameters) return std::unexpected(file_parameters.error());
-  const auto size = ReadItem<le64>(items, kVirtualDiskSizeGuid, read_item, place);
-  if (!size) return std::unexpected(size.error());
-  const auto logical = ReadItem<le32>(items, kLogicalSectorSizeGuid, read_item, place);
-  if (!logical) return std::unexpected(logical.error());
-  const auto physical = ReadItem<le32>(items, kPhysicalSectorSizeGuid, read_item, place);
-  if (!physical) return std::unexpected(physical.error());
-  const auto disk_id = ReadItem<Guid>(items, kVirtualDiskIdGuid, read_item, place);
-  if (!disk_id) return std::unexpected(disk_id.error());
-
-  const uint32_t flags = file_parameters->flags;
-  if ((flags & ~kFileParametersMask) != 0) {
-    findings.Add(rules::kMetadataFileParameters,
-                 place_of(kFileParametersGuid).Plus(offsetof(FileParameters, flags)), Hex(flags));
-  }
-  const DiskParameters parameters{.block_size_bytes = file_parameters->block_size,
-                                  .leave_blocks_allocated = (flags & kLeaveBlocksAllocated) != 0,
-                                  .has_parent = (flags & kHasParent) != 0,
-                                  .virtual_disk_size_bytes = *size,
-                                  .logical_sector_size = *logical,
-                                  .physical_sector_size = *physical,
-                                  .virtual_disk_id = *disk_id};
-  if (auto ok = CheckParameters(parameters, place_of); !ok) {
-    return std::unexpected(std::move(ok.error()));
-  }
-  return parameters;
+void ReadDiskParameters(MetadataStructure& metadata, const ItemReader& read_item,
+                        const std::string& file, Problems& problems) {
+  ParameterReader(metadata, read_item, file, problems).Run();
 }
 
 Result<std::vector<MetadataItem>> EncodeDiskParameters(
     const DiskParameters& parameters, std::optional<std::vector<std::byte>> locator) {
-  if (auto ok = CheckParameters(parameters, [](const Guid&) { return Place{}; }); !ok) {
-    return Fail(ErrorCode::kInvalidArgument, ok.error().sentence);
-  }
+  std::optional<Error> refused;
+  CheckParameters(
+      parameters, [](const Guid&) { return true; },
+      [&](const Guid&, const Rule& rule, uint64_t value) {
+        if (!refused) refused = CorruptError(rule, {}, std::to_string(value));
+      });
+  if (refused) return Fail(ErrorCode::kInvalidArgument, refused->sentence);
   if (parameters.has_parent != locator.has_value()) {
     return Fail(ErrorCode::kInvalidArgument, "a parent locator belongs to a file with a parent");
   }
@@ -309,7 +401,7 @@ Result<std::vector<std::byte>> EncodeMetadata(const std::vector<MetadataItem>& i
   };
   if (items.size() > kMaxMetadataEntryCount) return refuse("more than 2047");
   std::vector<std::byte> region(kMetadataTableSize);
-  std::vector<MetadataItemInfo> table;
+  std::vector<MetadataItemStructure> table;
   StoreTo(std::span(region), MetadataTableHeader{.signature = kMetadataSignature,
                                                  .reserved = 0,
                                                  .entry_count = static_cast<uint16_t>(items.size()),
@@ -319,27 +411,20 @@ Result<std::vector<std::byte>> EncodeMetadata(const std::vector<MetadataItem>& i
     if (item.data.size() > kMaxMetadataItemLength) return refuse("an item of more than 1 MiB");
     const auto length = static_cast<uint32_t>(item.data.size());
     const auto offset = length == 0 ? 0 : static_cast<uint32_t>(region.size());
-    table.push_back({.item_id = item.item_id,
-                     .offset = offset,
-                     .length_bytes = length,
-                     .is_user = item.is_user,
-                     .is_virtual_disk = item.is_virtual_disk,
-                     .is_required = item.is_required});
-    const uint32_t flags = (item.is_user ? kIsUser : 0) |
-                           (item.is_virtual_disk ? kIsVirtualDisk : 0) |
-                           (item.is_required ? kIsRequired : 0);
-    StoreTo(std::span(region).subspan(sizeof(MetadataTableHeader) + i * sizeof(MetadataTableEntry)),
-            MetadataTableEntry{.item_id = item.item_id,
-                               .offset = offset,
-                               .length = length,
-                               .flags = flags,
-                               .reserved2 = 0});
+    table.push_back({.info = {.item_id = item.item_id,
+                              .offset = offset,
+                              .length_bytes = length,
+                              .is_user = item.is_user,
+                              .is_virtual_disk = item.is_virtual_disk,
+                              .is_required = item.is_required},
+                     .entry_offset = EntryOffset(0, i)});
+    StoreTo(std::span(region).subspan(EntryOffset(0, i)), Encode(table.back().info));
     region.insert(region.end(), item.data.begin(), item.data.end());
   }
-  Findings findings;
-  if (auto ok = CheckItems(table, region_length, {}, findings); !ok) {
-    return refuse(ok.error().sentence);
-  }
+  StructureVerdict verdict;
+  Problems problems;
+  CheckItems(table, region_length, {}, verdict, problems);
+  if (problems.refusal()) return refuse(problems.refusal()->sentence);
   return region;
 }
 

@@ -18,6 +18,7 @@
 #include "bytes/arithmetic.h"
 #include "bytes/endian.h"
 #include "format/findings.h"
+#include "format/problems.h"
 
 namespace vhdx::format {
 
@@ -62,22 +63,30 @@ inline constexpr uint32_t kHasParent = 2;
 
 /// Parses the table and checks every entry: bits, counts, duplicates, location in a region of
 /// `region_length` bytes, unknown required items, flags and lengths of known items, presence of the
-/// five basic items. `bytes` are the first 64 KiB of the region. Errors: metadata.*
-Result<std::vector<MetadataItemInfo>> ParseMetadataTable(std::span<const std::byte> bytes,
-                                                         uint64_t region_length, const Place& place,
-                                                         Findings& findings);
+/// five basic items. `bytes` are the first 64 KiB of the region. What is wrong goes to the verdict
+/// of the entry, or to that of the `table`, through `problems`; a table that is none has no
+/// entries. Errors there: metadata.*
+std::vector<MetadataItemStructure> ParseMetadataTable(std::span<const std::byte> bytes,
+                                                      uint64_t region_length, const Place& place,
+                                                      StructureVerdict& table, Problems& problems);
 
-/// Reads the bytes of one item; called only for items of the table, so at most 1 MiB.
+/// Whether the item is not empty, and where an item may be in a region of `region_length` bytes.
+bool ItemIsPlaced(const MetadataItemInfo& item, uint64_t region_length);
+
+/// Reads the bytes of one item; called only for items that are placed, so at most 1 MiB.
 using ItemReader = std::function<Result<std::vector<std::byte>>(const MetadataItemInfo& item)>;
 
-/// Reads and checks the five basic items. Errors: metadata.block-size, .disk-size, .sector-size,
-/// and the reader's. `place` is that of the region.
-Result<DiskParameters> ParseDiskParameters(const std::vector<MetadataItemInfo>& items,
-                                           const ItemReader& read_item, const Place& place,
-                                           Findings& findings);
+/// Reads and checks those of the five basic items that the table has where they may be, and of the
+/// right length. `metadata.items` are those of ParseMetadataTable, and `metadata.region` is their
+/// region. Fills in `parameters` and `sound`. What is wrong goes to the verdict of the item through
+/// `problems`. Errors there: metadata.block-size, .disk-size, .sector-size, and the reader's.
+void ReadDiskParameters(MetadataStructure& metadata, const ItemReader& read_item,
+                        const std::string& file, Problems& problems);
 
 /// The system item with this id, or null.
-const MetadataItemInfo* FindItem(const std::vector<MetadataItemInfo>& items, const Guid& item_id);
+const MetadataItemStructure* FindItem(const std::vector<MetadataItemStructure>& items,
+                                      const Guid& item_id);
+MetadataItemStructure* FindItem(std::vector<MetadataItemStructure>& items, const Guid& item_id);
 
 /// The name of the item in the specification, or empty for an unknown item.
 std::string_view MetadataItemName(const Guid& item_id);
@@ -92,7 +101,7 @@ struct MetadataItem {
 };
 
 /// The basic items with their flags, in the order in which Windows writes them, followed by the
-/// parent locator if there is one. Errors: kInvalidArgument for parameters that ParseDiskParameters
+/// parent locator if there is one. Errors: kInvalidArgument for parameters that ReadDiskParameters
 /// would refuse.
 Result<std::vector<MetadataItem>> EncodeDiskParameters(
     const DiskParameters& parameters, std::optional<std::vector<std::byte>> locator);

@@ -79,9 +79,11 @@ class RawRegion {
 
   // "ok FINDINGS", or the error.
   std::string Parsed(uint64_t region_length = kRegionLength) const {
-    Findings findings;
-    const auto parsed = ParseMetadataTable(table(), region_length, kPlace, findings);
-    return parsed ? "ok " + OutcomeOf(findings) : OutcomeOf(parsed);
+    StructureVerdict verdict;
+    Problems problems;
+    ParseMetadataTable(table(), region_length, kPlace, verdict, problems);
+    return problems.refusal() ? OutcomeOf(*problems.refusal())
+                              : "ok " + OutcomeOf(problems.findings());
   }
 
  private:
@@ -150,23 +152,25 @@ TEST(MetadataParse, EncodedItemsComeBack) {
   std::vector<MetadataItem> items = Items();
   items.push_back({.item_id = UnknownGuid(1), .is_user = true, .is_virtual_disk = true});
   items.push_back({.item_id = UnknownGuid(2), .data = std::vector<std::byte>(1000)});
-  Findings findings;
-  const auto parsed = ParseMetadataTable(RawRegion(items).table(), kRegionLength, kPlace, findings);
-  ASSERT_TRUE(parsed.has_value()) << ToString(parsed.error());
-  ASSERT_EQ(parsed->size(), items.size());
+  StructureVerdict verdict;
+  Problems problems;
+  const auto parsed =
+      ParseMetadataTable(RawRegion(items).table(), kRegionLength, kPlace, verdict, problems);
+  ASSERT_FALSE(problems.refusal().has_value()) << ToString(*problems.refusal());
+  ASSERT_EQ(parsed.size(), items.size());
   uint32_t offset = 0x10000;
   for (size_t i = 0; i < items.size(); ++i) {
     const auto length = static_cast<uint32_t>(items[i].data.size());
-    EXPECT_EQ((*parsed)[i], (MetadataItemInfo{.item_id = items[i].item_id,
-                                              .offset = length == 0 ? 0 : offset,
-                                              .length_bytes = length,
-                                              .is_user = items[i].is_user,
-                                              .is_virtual_disk = items[i].is_virtual_disk,
-                                              .is_required = items[i].is_required}))
+    EXPECT_EQ(parsed[i].info, (MetadataItemInfo{.item_id = items[i].item_id,
+                                                .offset = length == 0 ? 0 : offset,
+                                                .length_bytes = length,
+                                                .is_user = items[i].is_user,
+                                                .is_virtual_disk = items[i].is_virtual_disk,
+                                                .is_required = items[i].is_required}))
         << i;
     offset += length;
   }
-  EXPECT_EQ(OutcomeOf(findings), "");
+  EXPECT_EQ(OutcomeOf(problems.findings()), "");
 }
 
 TEST(MetadataParse, WrongSignatureIsRefused) {
@@ -355,11 +359,11 @@ TEST(MetadataParse, WrongFlagsOfAParentLocatorAreNoted) {
 }
 
 TEST(FindItem, SystemItemsOnly) {
-  const std::vector<MetadataItemInfo> items = {
-      {.item_id = UnknownGuid(1), .offset = 1, .is_user = true},
-      {.item_id = UnknownGuid(1), .offset = 2}};
+  const std::vector<MetadataItemStructure> items = {
+      {.info = {.item_id = UnknownGuid(1), .offset = 1, .is_user = true}},
+      {.info = {.item_id = UnknownGuid(1), .offset = 2}}};
   ASSERT_NE(FindItem(items, UnknownGuid(1)), nullptr);
-  EXPECT_EQ(FindItem(items, UnknownGuid(1))->offset, 2U);
+  EXPECT_EQ(FindItem(items, UnknownGuid(1))->info.offset, 2U);
   EXPECT_EQ(FindItem(items, UnknownGuid(2)), nullptr);
 }
 
@@ -374,16 +378,20 @@ std::string ParsedParameters(const std::vector<MetadataItem>& items,
                              DiskParameters* parameters = nullptr) {
   const RawRegion raw(items);
   std::vector<std::byte> region = Region(items);
-  Findings findings;
-  const auto table = ParseMetadataTable(raw.table(), kRegionLength, kPlace, findings);
-  if (!table) return "table: " + OutcomeOf(table);
+  Problems problems;
+  MetadataStructure metadata{.region = FileRange{kOffset, kRegionLength}};
+  metadata.items =
+      ParseMetadataTable(raw.table(), kRegionLength, kPlace, metadata.verdict, problems);
+  if (problems.refusal()) return "table: " + OutcomeOf(*problems.refusal());
   const ItemReader reader = [&](const MetadataItemInfo& item) -> Result<std::vector<std::byte>> {
     const auto bytes = std::span(region).subspan(item.offset, item.length_bytes);
     return std::vector<std::byte>(bytes.begin(), bytes.end());
   };
-  const auto parsed = ParseDiskParameters(*table, reader, kPlace, findings);
-  if (parsed && parameters != nullptr) *parameters = *parsed;
-  return parsed ? "ok " + OutcomeOf(findings) : OutcomeOf(parsed);
+  ReadDiskParameters(metadata, reader, kPlace.file, problems);
+  EXPECT_EQ(metadata.sound, !problems.refusal().has_value());
+  if (parameters != nullptr) *parameters = metadata.parameters;
+  return problems.refusal() ? OutcomeOf(*problems.refusal())
+                            : "ok " + OutcomeOf(problems.findings());
 }
 
 // Windows's packing: where each item stands in the file.
@@ -473,20 +481,84 @@ TEST(DiskParametersParse, PhysicalSectorsMayBeSmallerThanLogicalOnes) {
   EXPECT_EQ(ParsedParameters(Items(parameters)), "ok ");
 }
 
-TEST(DiskParametersParse, ErrorOfTheReaderComesBack) {
-  Findings findings;
-  const auto table = ParseMetadataTable(RawRegion().table(), kRegionLength, kPlace, findings);
-  ASSERT_TRUE(table.has_value());
-  for (const Guid& failing : {kFileParametersGuid, kVirtualDiskSizeGuid, kLogicalSectorSizeGuid,
-                              kPhysicalSectorSizeGuid, kVirtualDiskIdGuid}) {
-    const std::vector<std::byte> region = Region(Items());
+// Whatever cannot be read, the other four are.
+TEST(DiskParametersParse, ErrorOfTheReaderIsThatOfItsItem) {
+  const std::vector<std::byte> region = Region(Items());
+  for (size_t failing = 0; failing < 5; ++failing) {
+    Problems problems;
+    MetadataStructure metadata{.region = FileRange{kOffset, kRegionLength}};
+    metadata.items =
+        ParseMetadataTable(RawRegion().table(), kRegionLength, kPlace, metadata.verdict, problems);
+    ASSERT_EQ(metadata.items.size(), 5U);
+    const Guid& failing_id = metadata.items[failing].info.item_id;
     const auto reader = [&](const MetadataItemInfo& item) -> Result<std::vector<std::byte>> {
-      if (item.item_id == failing) return Fail(ErrorCode::kIo, "it broke");
+      if (item.item_id == failing_id) return Fail(ErrorCode::kIo, "it broke");
       const auto bytes = std::span(region).subspan(item.offset, item.length_bytes);
       return std::vector<std::byte>(bytes.begin(), bytes.end());
     };
-    EXPECT_EQ(OutcomeOf(ParseDiskParameters(*table, reader, kPlace, findings)), "io");
+    ReadDiskParameters(metadata, reader, kPlace.file, problems);
+    EXPECT_FALSE(metadata.sound);
+    ASSERT_TRUE(problems.refusal().has_value());
+    EXPECT_EQ(OutcomeOf(*problems.refusal()), "io");
+    for (size_t i = 0; i < 5; ++i) {
+      EXPECT_EQ(metadata.items[i].has_value, i != failing);
+      EXPECT_EQ(metadata.items[i].verdict.error.has_value(), i == failing);
+    }
   }
+}
+
+// A disk size cannot be held against a sector size that is wrong itself.
+TEST(DiskParametersParse, EachItemHasItsOwnVerdict) {
+  std::vector<MetadataItem> items = Items();
+  StoreTo(std::span(items[kFileParametersIndex].data), le32(3));
+  StoreTo(std::span(items[kDiskSizeIndex].data), le64(4 * kMiB + 1));
+  StoreTo(std::span(items[kLogicalIndex].data), le32(7));
+  const RawRegion raw(items);
+  const std::vector<std::byte> region = Region(items);
+  Problems problems;
+  MetadataStructure metadata{.region = FileRange{kOffset, kRegionLength}};
+  metadata.items =
+      ParseMetadataTable(raw.table(), kRegionLength, kPlace, metadata.verdict, problems);
+  ReadDiskParameters(
+      metadata,
+      [&](const MetadataItemInfo& item) -> Result<std::vector<std::byte>> {
+        const auto bytes = std::span(region).subspan(item.offset, item.length_bytes);
+        return std::vector<std::byte>(bytes.begin(), bytes.end());
+      },
+      kPlace.file, problems);
+  EXPECT_EQ(OutcomeOf(*metadata.items[kFileParametersIndex].verdict.error),
+            "metadata.block-size" + AtItem(kFileParametersIndex));
+  EXPECT_EQ(OutcomeOf(*metadata.items[kLogicalIndex].verdict.error),
+            "metadata.sector-size" + AtItem(kLogicalIndex));
+  EXPECT_FALSE(metadata.items[kDiskSizeIndex].verdict.error.has_value());
+  EXPECT_EQ(metadata.parameters.virtual_disk_size_bytes, 4 * kMiB + 1);
+}
+
+TEST(MetadataParse, EachEntryHasItsOwnVerdict) {
+  RawRegion raw;
+  raw.Append(Entry(UnknownGuid(1), 0x20000, 8, 4));            // required
+  raw.Append(Entry(UnknownGuid(2), 0x10000, 4, 0));            // inside another
+  raw.Append(Entry(UnknownGuid(3), kRegionLength - 4, 8, 0));  // leaves the region
+  raw.Append(Entry(UnknownGuid(1), 0x30000, 8, 8));            // twice
+  StructureVerdict table;
+  Problems problems;
+  const auto items = ParseMetadataTable(raw.table(), kRegionLength, kPlace, table, problems);
+  ASSERT_EQ(items.size(), 9U);
+  const auto error_of = [&](size_t index) {
+    const auto& error = items[index].verdict.error;
+    return error ? OutcomeOf(*error) : "";
+  };
+  EXPECT_EQ(error_of(kDiskSizeIndex), "");
+  EXPECT_EQ(error_of(kFileParametersIndex),
+            "metadata.item-overlap@" + std::to_string(kOffset + 0x10000));
+  EXPECT_EQ(error_of(5), "metadata.unknown-required" + AtEntry(5));
+  EXPECT_EQ(error_of(6), error_of(kFileParametersIndex));
+  EXPECT_EQ(error_of(7), "metadata.item-range" + AtEntry(7));
+  EXPECT_EQ(error_of(8), "metadata.duplicate@" + std::to_string(kOffset));
+  EXPECT_EQ(OutcomeOf(std::span(items[8].verdict.findings)),
+            "metadata.item-reserved" + AtEntry(8, 24));
+  EXPECT_EQ(OutcomeOf(*problems.refusal()), error_of(5));
+  EXPECT_FALSE(table.error.has_value());
 }
 
 TEST(DiskParametersEncode, WhatParsingRefusesIsNotWritten) {

@@ -34,19 +34,29 @@ Result<std::string> ReadString(std::span<const std::byte> item, StringSpan where
   return *std::move(text);
 }
 
-Result<LocatorEntryInfo> ReadEntry(std::span<const std::byte> item, size_t index,
-                                   const Place& place) {
+// If more entries are broken, the rest of the locator is not read.
+constexpr size_t kMaxBrokenEntries = 256;
+
+// Key and value are read even if one of them is not a string of the item.
+LocatorEntryStructure ReadEntry(std::span<const std::byte> item, size_t index, const Place& place,
+                                Problems& problems) {
   const size_t offset = sizeof(ParentLocatorHeader) + index * sizeof(ParentLocatorEntry);
   const auto entry = LoadFrom<ParentLocatorEntry>(item.subspan(offset));
-  auto key = ReadString(item, {entry.key_offset, entry.key_length}, place.Plus(offset), "a key");
-  if (!key) return std::unexpected(std::move(key.error()));
-  auto value =
-      ReadString(item, {entry.value_offset, entry.value_length}, place.Plus(offset), "a value");
-  if (!value) return std::unexpected(std::move(value.error()));
-  return LocatorEntryInfo{.key = *std::move(key),
-                          .value = *std::move(value),
-                          .key_offset = entry.key_offset,
-                          .value_offset = entry.value_offset};
+  const Place entry_place = place.Plus(offset);
+  LocatorEntryStructure structure{
+      .info = {.key_offset = entry.key_offset, .value_offset = entry.value_offset},
+      .entry_offset = entry_place.file_offset};
+  const auto read = [&](StringSpan where, std::string_view what, std::string& to) {
+    auto text = ReadString(item, where, entry_place, what);
+    if (text) {
+      to = *std::move(text);
+    } else {
+      problems.Refuse(structure.verdict, std::move(text.error()));
+    }
+  };
+  read({entry.key_offset, entry.key_length}, "a key", structure.info.key);
+  read({entry.value_offset, entry.value_length}, "a value", structure.info.value);
+  return structure;
 }
 
 const std::string* ValueOf(const std::vector<LocatorEntryInfo>& entries, std::string_view key) {
@@ -54,22 +64,32 @@ const std::string* ValueOf(const std::vector<LocatorEntryInfo>& entries, std::st
   return found == entries.end() ? nullptr : &found->value;
 }
 
-// What the entries mean; the same for an item that was read and for one that is to be written.
-Result<ParentLocatorInfo> Interpret(std::vector<LocatorEntryInfo> entries, const Place& place) {
+void CheckKeys(const std::vector<LocatorEntryInfo>& entries, const Place& place,
+               StructureVerdict& verdict, Problems& problems) {
   std::vector<std::string_view> keys;
   keys.reserve(entries.size());
   for (const LocatorEntryInfo& entry : entries) keys.push_back(entry.key);
   std::ranges::sort(keys);
   if (const auto twice = std::ranges::adjacent_find(keys); twice != keys.end()) {
-    return Corrupt(rules::kLocatorDuplicateKey, place, std::string(*twice));
+    problems.Refuse(verdict, rules::kLocatorDuplicateKey, place, std::string(*twice));
   }
+}
+
+// What the entries mean; the same for an item that was read and for one that is to be written.
+// Nothing if they are refused.
+std::optional<ParentLocatorInfo> Interpret(std::vector<LocatorEntryInfo> entries,
+                                           const Place& place, StructureVerdict& verdict,
+                                           Problems& problems) {
+  CheckKeys(entries, place, verdict, problems);
   ParentLocatorInfo info;
   const std::string* linkage = ValueOf(entries, kParentLinkageKey);
   const auto guid = linkage == nullptr ? std::nullopt : Guid::Parse(*linkage);
-  if (!guid) {
-    return Corrupt(rules::kLocatorLinkage, place, linkage == nullptr ? "no such key" : *linkage);
+  if (guid) {
+    info.parent_linkage = *guid;
+  } else {
+    problems.Refuse(verdict, rules::kLocatorLinkage, place,
+                    linkage == nullptr ? "no such key" : *linkage);
   }
-  info.parent_linkage = *guid;
   if (const std::string* linkage2 = ValueOf(entries, kParentLinkage2Key)) {
     info.parent_linkage2 = Guid::Parse(*linkage2);
     if (info.parent_linkage2 && info.parent_linkage2->IsZero()) info.parent_linkage2.reset();
@@ -81,49 +101,73 @@ Result<ParentLocatorInfo> Interpret(std::vector<LocatorEntryInfo> entries, const
   copy(kVolumePathKey, info.volume_path);
   copy(kAbsoluteWin32PathKey, info.absolute_win32_path);
   if (info.relative_path.empty() && info.volume_path.empty() && info.absolute_win32_path.empty()) {
-    return Corrupt(rules::kLocatorPath, place, "none of the three path keys");
+    problems.Refuse(verdict, rules::kLocatorPath, place, "none of the three path keys");
   }
+  if (verdict.error) return std::nullopt;
   info.entries = std::move(entries);
   return info;
 }
 
-}  // namespace
+// Fills in the entries. Says whether all of them could be read.
+bool ReadEntries(std::span<const std::byte> bytes, size_t count, const Place& place,
+                 LocatorStructure& locator, Problems& problems) {
+  uint64_t text_bytes = 0;
+  size_t broken = 0;
+  for (size_t i = 0; i < count && broken < kMaxBrokenEntries; ++i) {
+    LocatorEntryStructure entry = ReadEntry(bytes, i, place, problems);
+    if (entry.verdict.error) ++broken;
+    // Entries may share their strings, so a small item could stand for a large table: more text
+    // than the item could hold at three bytes of UTF-8 a code unit was not written by anybody.
+    text_bytes += entry.info.key.size() + entry.info.value.size();
+    if (text_bytes > 2 * bytes.size()) {
+      problems.Refuse(locator.verdict, rules::kLocatorString, place, "strings that overlap");
+      return false;
+    }
+    locator.entries.push_back(std::move(entry));
+  }
+  return broken == 0;
+}
 
-Result<ParentLocatorInfo> ParseParentLocator(std::span<const std::byte> bytes, const Place& place,
-                                             Findings& findings) {
+// The locator up to its entries: how many there are; nothing if it is refused.
+std::optional<size_t> ReadHeader(std::span<const std::byte> bytes, const Place& place,
+                                 StructureVerdict& verdict, Problems& problems) {
   if (bytes.size() < sizeof(ParentLocatorHeader)) {
-    return Corrupt(rules::kMetadataItemLength, place, std::to_string(bytes.size()) + " bytes",
-                   "at least 20");
+    problems.Refuse(verdict, rules::kMetadataItemLength, place,
+                    std::to_string(bytes.size()) + " bytes", "at least 20");
+    return std::nullopt;
   }
   const auto header = LoadFrom<ParentLocatorHeader>(bytes);
   if (header.locator_type != kVhdxLocatorTypeGuid) {
-    return Corrupt(rules::kLocatorType, place, header.locator_type.ToString(),
-                   kVhdxLocatorTypeGuid.ToString());
+    problems.Refuse(verdict, rules::kLocatorType, place, header.locator_type.ToString(),
+                    kVhdxLocatorTypeGuid.ToString());
+    return std::nullopt;
   }
   if (header.reserved != 0) {
-    findings.Add(rules::kLocatorReserved, place.Plus(offsetof(ParentLocatorHeader, reserved)),
-                 Hex(header.reserved), "0");
+    problems.Add(verdict, rules::kLocatorReserved,
+                 place.Plus(offsetof(ParentLocatorHeader, reserved)), Hex(header.reserved), "0");
   }
   const size_t count = header.key_value_count;
   if (!FitsInside(sizeof(ParentLocatorHeader), count * sizeof(ParentLocatorEntry), bytes.size())) {
-    return Corrupt(rules::kLocatorString, place,
-                   std::to_string(count) + " entries in an item of " +
-                       std::to_string(bytes.size()) + " bytes");
+    problems.Refuse(verdict, rules::kLocatorString, place,
+                    std::to_string(count) + " entries in an item of " +
+                        std::to_string(bytes.size()) + " bytes");
+    return std::nullopt;
   }
+  return count;
+}
+
+}  // namespace
+
+LocatorStructure ParseParentLocator(std::span<const std::byte> bytes, const Place& place,
+                                    Problems& problems) {
+  LocatorStructure locator{.file_offset = place.file_offset};
+  const auto count = ReadHeader(bytes, place, locator.verdict, problems);
+  if (!count || !ReadEntries(bytes, *count, place, locator, problems)) return locator;
   std::vector<LocatorEntryInfo> entries;
-  uint64_t text_bytes = 0;
-  for (size_t i = 0; i < count; ++i) {
-    auto entry = ReadEntry(bytes, i, place);
-    if (!entry) return std::unexpected(std::move(entry.error()));
-    // Entries may share their strings, so a small item could stand for a large table: more text
-    // than the item could hold at three bytes of UTF-8 a code unit was not written by anybody.
-    text_bytes += entry->key.size() + entry->value.size();
-    if (text_bytes > 2 * bytes.size()) {
-      return Corrupt(rules::kLocatorString, place, "strings that overlap");
-    }
-    entries.push_back(*std::move(entry));
-  }
-  return Interpret(std::move(entries), place);
+  entries.reserve(locator.entries.size());
+  for (const LocatorEntryStructure& entry : locator.entries) entries.push_back(entry.info);
+  locator.meaning = Interpret(std::move(entries), place, locator.verdict, problems);
+  return locator;
 }
 
 Result<std::vector<std::byte>> EncodeParentLocator(const std::vector<LocatorEntryInfo>& entries) {
@@ -131,7 +175,9 @@ Result<std::vector<std::byte>> EncodeParentLocator(const std::vector<LocatorEntr
     return Fail(ErrorCode::kInvalidArgument, "cannot write this parent locator: " + std::move(why));
   };
   if (entries.size() > std::numeric_limits<uint16_t>::max()) return refuse("too many keys");
-  if (auto meaning = Interpret(entries, {}); !meaning) return refuse(meaning.error().sentence);
+  StructureVerdict verdict;
+  Problems problems;
+  if (!Interpret(entries, {}, verdict, problems)) return refuse(verdict.error->sentence);
 
   std::vector<std::byte> item(sizeof(ParentLocatorHeader) +
                               entries.size() * sizeof(ParentLocatorEntry));

@@ -14,6 +14,7 @@
 
 #include "bytes/endian.h"
 #include "format/findings.h"
+#include "format/problems.h"
 
 namespace vhdx::format {
 
@@ -41,9 +42,11 @@ inline constexpr std::string_view kRelativePathKey = "relative_path";
 inline constexpr std::string_view kVolumePathKey = "volume_path";
 inline constexpr std::string_view kAbsoluteWin32PathKey = "absolute_win32_path";
 
-/// `bytes` is the whole item. Errors: locator.type, .string, .duplicate-key, .linkage, .path.
-Result<ParentLocatorInfo> ParseParentLocator(std::span<const std::byte> bytes, const Place& place,
-                                             Findings& findings);
+/// `bytes` is the whole item, and `place` is where it is. What is wrong goes to the verdict of the
+/// entry, or to that of the locator, through `problems`. Errors there: metadata.item-length,
+/// locator.type, .string, .duplicate-key, .linkage, .path.
+LocatorStructure ParseParentLocator(std::span<const std::byte> bytes, const Place& place,
+                                    Problems& problems);
 
 /// The bytes of an item with these entries, in their order, strings packed behind them without
 /// gaps, each value behind its key, as Windows has them. Errors: kInvalidArgument for what

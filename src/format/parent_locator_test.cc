@@ -52,10 +52,21 @@ std::vector<std::byte> RawItem(const std::vector<RawEntry>& entries,
   return item;
 }
 
+// What the item means, or nothing, and no findings.
+std::optional<ParentLocatorInfo> Meaning(std::span<const std::byte> item) {
+  Problems problems;
+  LocatorStructure locator = ParseParentLocator(item, kPlace, problems);
+  EXPECT_EQ(locator.meaning.has_value(), !problems.refusal().has_value());
+  EXPECT_EQ(OutcomeOf(problems.findings()), "");
+  return std::move(locator.meaning);
+}
+
 std::string Parsed(std::span<const std::byte> item) {
-  Findings findings;
-  const auto parsed = ParseParentLocator(item, kPlace, findings);
-  return parsed ? "ok " + OutcomeOf(findings) : OutcomeOf(parsed);
+  Problems problems;
+  const LocatorStructure locator = ParseParentLocator(item, kPlace, problems);
+  EXPECT_EQ(locator.meaning.has_value(), !problems.refusal().has_value());
+  return problems.refusal() ? OutcomeOf(*problems.refusal())
+                            : "ok " + OutcomeOf(problems.findings());
 }
 std::string Parsed(const Entries& entries) {
   // Not through EncodeParentLocator, which refuses what these tests want.
@@ -106,8 +117,7 @@ TEST(ParentLocatorParse, HyperVsFiveKeysAreRead) {
   };
   const std::vector<std::byte> item = Item(entries);
   EXPECT_EQ(LoadFrom<le32>(std::span<const std::byte>(item).subspan(20)), 80U);
-  Findings findings;
-  const auto parsed = ParseParentLocator(item, kPlace, findings);
+  const auto parsed = Meaning(item);
   ASSERT_TRUE(parsed.has_value());
   EXPECT_EQ(parsed->entries, entries);
   EXPECT_EQ(parsed->parent_linkage.ToString(), "00112233-4455-6677-8899-aabbccddeeff");
@@ -115,14 +125,12 @@ TEST(ParentLocatorParse, HyperVsFiveKeysAreRead) {
   EXPECT_EQ(parsed->absolute_win32_path, entries[1].value);
   EXPECT_EQ(parsed->relative_path, entries[2].value);
   EXPECT_EQ(parsed->volume_path, entries[3].value);
-  EXPECT_EQ(OutcomeOf(findings), "");
 }
 
 TEST(ParentLocatorParse, SecondLinkageCountsUnlessItIsZero) {
   Entries entries = TwoKeys();
   entries.push_back({"parent_linkage2", "{0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0}"});
-  Findings findings;
-  const auto parsed = ParseParentLocator(Item(entries), kPlace, findings);
+  const auto parsed = Meaning(Item(entries));
   ASSERT_TRUE(parsed.has_value());
   ASSERT_TRUE(parsed->parent_linkage2.has_value());
   EXPECT_EQ(parsed->parent_linkage2->ToString(), "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0");
@@ -131,9 +139,7 @@ TEST(ParentLocatorParse, SecondLinkageCountsUnlessItIsZero) {
 TEST(ParentLocatorParse, LinkageMayBeUpperCaseOrBare) {
   for (const char* linkage :
        {"{00112233-4455-6677-8899-AABBCCDDEEFF}", "00112233-4455-6677-8899-aabbccddeeff"}) {
-    Findings findings;
-    const auto parsed = ParseParentLocator(
-        Item({{"parent_linkage", linkage}, {"volume_path", "x"}}), kPlace, findings);
+    const auto parsed = Meaning(Item({{"parent_linkage", linkage}, {"volume_path", "x"}}));
     ASSERT_TRUE(parsed.has_value()) << linkage;
     EXPECT_EQ(parsed->parent_linkage.ToString(), "00112233-4455-6677-8899-aabbccddeeff");
   }
@@ -148,8 +154,7 @@ TEST(ParentLocatorParse, AnyOnePathIsEnough) {
 TEST(ParentLocatorParse, UnknownKeysAreKept) {
   Entries entries = TwoKeys();
   entries.insert(entries.begin(), {"x_vendor", "\xC3\xA9"});
-  Findings findings;
-  const auto parsed = ParseParentLocator(Item(entries), kPlace, findings);
+  const auto parsed = Meaning(Item(entries));
   ASSERT_TRUE(parsed.has_value());
   EXPECT_EQ(parsed->entries, entries);
 }
@@ -281,11 +286,38 @@ TEST(ParentLocatorParse, SharedStringsAreRead) {
   const std::vector<std::byte> item =
       RawItem({{56, linkage, 28, 76}, {path_key, path_key, 26, 26}, {volume_key, path_key, 22, 26}},
               strings);
-  Findings findings;
-  const auto parsed = ParseParentLocator(item, kPlace, findings);
-  ASSERT_TRUE(parsed.has_value()) << ToString(parsed.error());
+  const auto parsed = Meaning(item);
+  ASSERT_TRUE(parsed.has_value());
   EXPECT_EQ(parsed->relative_path, "relative_path");
   EXPECT_EQ(parsed->volume_path, "relative_path");
+}
+
+TEST(ParentLocatorParse, EachEntryHasItsOwnVerdict) {
+  const Entries entries = {{"parent_linkage", kLinkage}, {"relative_path", "p"}, {"x", "y"}};
+  std::vector<std::byte> item = Item(entries);
+  StoreTo(std::span(item).subspan(20 + 12 + 4), le32(0xFFFF));  // where the path is
+  Problems problems;
+  const LocatorStructure locator = ParseParentLocator(item, kPlace, problems);
+  EXPECT_FALSE(locator.meaning.has_value());
+  ASSERT_EQ(locator.entries.size(), 3U);
+  EXPECT_EQ(locator.entries[0].info.value, kLinkage);
+  EXPECT_FALSE(locator.entries[0].verdict.error.has_value());
+  EXPECT_EQ(locator.entries[1].info.key, "relative_path");
+  EXPECT_EQ(locator.entries[1].info.value, "");
+  EXPECT_EQ(OutcomeOf(*locator.entries[1].verdict.error),
+            "locator.string@" + std::to_string(kPlace.file_offset + 32));
+  EXPECT_EQ(locator.entries[2].info.key, "x");
+  EXPECT_FALSE(locator.verdict.error.has_value());
+}
+
+// 65535 entries that are all broken would cost as much in errors.
+TEST(ParentLocatorParse, ManyBrokenEntriesAreNotReadToTheEnd) {
+  const std::vector<RawEntry> entries(65535, RawEntry{0, 0, 2, 2});
+  Problems problems;
+  const std::vector<std::byte> item = RawItem(entries, {});
+  const LocatorStructure locator = ParseParentLocator(item, kPlace, problems);
+  EXPECT_EQ(locator.entries.size(), 256U);
+  EXPECT_FALSE(locator.meaning.has_value());
 }
 
 // 65535 entries that all mean one long string would cost gigabytes.
@@ -321,9 +353,8 @@ TEST(ParentLocatorParse, LongestStringsComeBack) {
   std::string euros;
   for (int i = 0; i < 32767; ++i) euros += "\xE2\x82\xAC";  // three bytes of UTF-8 a code unit
   entries.push_back({"x", euros});
-  Findings findings;
-  const auto parsed = ParseParentLocator(Item(entries), kPlace, findings);
-  ASSERT_TRUE(parsed.has_value()) << ToString(parsed.error());
+  const auto parsed = Meaning(Item(entries));
+  ASSERT_TRUE(parsed.has_value());
   EXPECT_EQ(parsed->entries, entries);
 }
 

@@ -12,10 +12,6 @@ namespace {
 
 constexpr uint32_t kRequiredBit = 1;
 
-Place RegionEntryPlace(const Place& table, size_t index) {
-  return table.Plus(sizeof(RegionTableHeader) + index * sizeof(RegionTableEntry));
-}
-
 std::string Describe(const RegionInfo& region) {
   return "region " + region.guid.ToString() + " of " + std::to_string(region.length_bytes) +
          " bytes at " + std::to_string(region.file_offset);
@@ -23,81 +19,140 @@ std::string Describe(const RegionInfo& region) {
 
 bool IsKnown(const Guid& guid) { return guid == kBatRegionGuid || guid == kMetadataRegionGuid; }
 
-bool IsPlaced(const RegionInfo& region) {
+void CheckRegion(RegionStructure& region, uint64_t file_size, const Place& place,
+                 Problems& problems) {
+  const RegionInfo& info = region.info;
+  if (!RegionIsPlaced(info)) {
+    problems.Refuse(region.verdict, rules::kRegionRange, place, Describe(info));
+    return;
+  }
+  const bool inside = FitsInside(info.file_offset, info.length_bytes, file_size);
+  const std::string file_end =
+      "a file of at least " + std::to_string(info.file_offset + info.length_bytes) + " bytes";
+  if (IsKnown(info.guid)) {
+    if (!inside) {
+      problems.Refuse(region.verdict, rules::kRegionBeyondEof, place, Describe(info), file_end);
+    }
+  } else {
+    if ((info.required & kRequiredBit) != 0) {
+      problems.Refuse(region.verdict, rules::kRegionUnknownRequired, place, Describe(info));
+    }
+    if (!inside) {
+      problems.Add(region.verdict, rules::kRegionUnknownBeyondEof, place, Describe(info), file_end);
+    }
+  }
+  if ((info.required & ~kRequiredBit) != 0) {
+    problems.Add(region.verdict, rules::kRegionRequiredBits, place, Hex(info.required), "0 or 1");
+  }
+}
+
+// A region or the log, to be sorted by place.
+struct Claim {
+  FileRange range;
+  RegionStructure* region = nullptr;  // null: the log
+};
+
+void ReportOverlap(const Claim& before, const Claim& after, const Place& place,
+                   Problems& problems) {
+  if (before.region != nullptr && after.region != nullptr) {
+    problems.RefuseBoth(
+        after.region->verdict, before.region->verdict,
+        CorruptError(rules::kRegionOverlap, {place.file, after.region->entry_offset},
+                     Describe(after.region->info) + " and " + Describe(before.region->info)));
+    return;
+  }
+  RegionStructure& region = before.region != nullptr ? *before.region : *after.region;
+  const FileRange& log = before.region != nullptr ? after.range : before.range;
+  problems.Refuse(region.verdict, rules::kLogOverlap, {place.file, region.entry_offset},
+                  Describe(region.info) + " and the log of " + std::to_string(log.length_bytes) +
+                      " bytes at " + std::to_string(log.file_offset));
+}
+
+void CheckOverlaps(std::vector<RegionStructure>& regions, FileRange log, const Place& place,
+                   Problems& problems) {
+  std::vector<Claim> claims;
+  claims.reserve(regions.size() + 1);
+  if (log.length_bytes != 0) claims.push_back({log, nullptr});
+  for (RegionStructure& region : regions) {
+    if (!RegionIsPlaced(region.info)) continue;
+    claims.push_back({{region.info.file_offset, region.info.length_bytes}, &region});
+  }
+  std::ranges::stable_sort(claims, {}, &Claim::range);
+  const Claim* farthest = nullptr;  // of those so far, the one that ends last
+  for (const Claim& claim : claims) {
+    if (farthest != nullptr &&
+        claim.range.file_offset - farthest->range.file_offset < farthest->range.length_bytes) {
+      ReportOverlap(*farthest, claim, place, problems);
+    }
+    if (farthest == nullptr || claim.range.file_offset + claim.range.length_bytes >
+                                   farthest->range.file_offset + farthest->range.length_bytes) {
+      farthest = &claim;
+    }
+  }
+}
+
+void CheckGuids(std::vector<RegionStructure>& regions, const Place& place, StructureVerdict& table,
+                Problems& problems) {
+  std::vector<RegionStructure*> by_guid;
+  by_guid.reserve(regions.size());
+  for (RegionStructure& region : regions) by_guid.push_back(&region);
+  const auto guid_of = [](const RegionStructure* region) { return region->info.guid; };
+  std::ranges::stable_sort(by_guid, {}, guid_of);
+  for (size_t i = 1; i < by_guid.size(); ++i) {
+    if (guid_of(by_guid[i]) != guid_of(by_guid[i - 1])) continue;
+    problems.RefuseBoth(
+        by_guid[i]->verdict, by_guid[i - 1]->verdict,
+        CorruptError(rules::kRegionDuplicate, place, guid_of(by_guid[i]).ToString() + " twice"));
+  }
+  for (const Guid& guid : {kBatRegionGuid, kMetadataRegionGuid}) {
+    if (!std::ranges::binary_search(by_guid, guid, {}, guid_of)) {
+      problems.Refuse(table, rules::kRegionMissing, place, "no entry", guid.ToString());
+    }
+  }
+}
+
+RegionTableInfo DecodeEntries(const RegionTableHeader& header, std::span<const std::byte> bytes) {
+  RegionTableInfo info{.checksum = header.checksum, .regions = {}};
+  info.regions.reserve(header.entry_count);
+  for (uint32_t i = 0; i < header.entry_count; ++i) {
+    const auto entry = LoadFrom<RegionTableEntry>(
+        bytes.subspan(sizeof(RegionTableHeader) + i * sizeof(RegionTableEntry)));
+    info.regions.push_back({.guid = entry.guid,
+                            .file_offset = entry.file_offset,
+                            .length_bytes = entry.length,
+                            .required = entry.required});
+  }
+  return info;
+}
+
+}  // namespace
+
+bool RegionIsPlaced(const RegionInfo& region) {
   return region.length_bytes != 0 && IsAligned(region.length_bytes, kAlignment) &&
          IsAligned(region.file_offset, kAlignment) && region.file_offset >= kHeaderSectionSize &&
          CheckedAdd(region.file_offset, region.length_bytes).has_value();
 }
 
-Result<void> CheckRegion(const RegionInfo& region, uint64_t file_size, const Place& place,
-                         Findings& findings) {
-  if (!IsPlaced(region)) return Corrupt(rules::kRegionRange, place, Describe(region));
-  const bool inside = FitsInside(region.file_offset, region.length_bytes, file_size);
-  const std::string file_end =
-      "a file of at least " + std::to_string(region.file_offset + region.length_bytes) + " bytes";
-  if (IsKnown(region.guid)) {
-    if (!inside) return Corrupt(rules::kRegionBeyondEof, place, Describe(region), file_end);
-  } else {
-    if ((region.required & kRequiredBit) != 0) {
-      return Corrupt(rules::kRegionUnknownRequired, place, Describe(region));
-    }
-    if (!inside) findings.Add(rules::kRegionUnknownBeyondEof, place, Describe(region), file_end);
+std::vector<RegionStructure> PlaceRegions(const std::vector<RegionInfo>& regions,
+                                          const Place& place) {
+  std::vector<RegionStructure> placed;
+  placed.reserve(regions.size());
+  for (const RegionInfo& region : regions) {
+    placed.push_back({.info = region,
+                      .entry_offset = place.file_offset + sizeof(RegionTableHeader) +
+                                      placed.size() * sizeof(RegionTableEntry)});
   }
-  if ((region.required & ~kRequiredBit) != 0) {
-    findings.Add(rules::kRegionRequiredBits, place, Hex(region.required), "0 or 1");
-  }
-  return {};
+  return placed;
 }
 
-// A region or the log with the index of its entry, to be sorted by place.
-struct Claim {
-  FileRange range;
-  std::optional<size_t> entry;  // nothing: the log
-};
-
-Result<void> CheckOverlaps(const std::vector<RegionInfo>& regions, FileRange log,
-                           const Place& place) {
-  std::vector<Claim> claims;
-  claims.reserve(regions.size() + 1);
-  if (log.length_bytes != 0) claims.push_back({log, std::nullopt});
-  for (size_t i = 0; i < regions.size(); ++i) {
-    claims.push_back({{regions[i].file_offset, regions[i].length_bytes}, i});
+std::optional<RegionTableInfo> DecodeRegionTable(std::span<const std::byte> bytes) {
+  if (bytes.size() < kRegionTableSize) return std::nullopt;
+  const auto header = LoadFrom<RegionTableHeader>(bytes);
+  if (header.signature != kRegionTableSignature || header.entry_count > kMaxRegionCount) {
+    return std::nullopt;
   }
-  std::ranges::sort(claims, {}, &Claim::range);
-  for (size_t i = 1; i < claims.size(); ++i) {
-    const Claim& before = claims[i - 1];
-    const Claim& after = claims[i];
-    if (after.range.file_offset - before.range.file_offset >= before.range.length_bytes) continue;
-    if (!before.entry || !after.entry) {
-      const size_t entry = before.entry ? *before.entry : *after.entry;
-      return Corrupt(rules::kLogOverlap, RegionEntryPlace(place, entry),
-                     Describe(regions[entry]) + " and the log of " +
-                         std::to_string(log.length_bytes) + " bytes at " +
-                         std::to_string(log.file_offset));
-    }
-    return Corrupt(rules::kRegionOverlap, RegionEntryPlace(place, *after.entry),
-                   Describe(regions[*after.entry]) + " and " + Describe(regions[*before.entry]));
-  }
-  return {};
+  return DecodeEntries(header, bytes);
 }
-
-Result<void> CheckGuids(const std::vector<RegionInfo>& regions, const Place& place) {
-  std::vector<Guid> guids;
-  guids.reserve(regions.size());
-  for (const RegionInfo& region : regions) guids.push_back(region.guid);
-  std::ranges::sort(guids);
-  if (const auto twice = std::ranges::adjacent_find(guids); twice != guids.end()) {
-    return Corrupt(rules::kRegionDuplicate, place, twice->ToString() + " twice");
-  }
-  for (const Guid& guid : {kBatRegionGuid, kMetadataRegionGuid}) {
-    if (!std::ranges::binary_search(guids, guid)) {
-      return Corrupt(rules::kRegionMissing, place, "no entry", guid.ToString());
-    }
-  }
-  return {};
-}
-
-}  // namespace
 
 Result<std::optional<RegionTableInfo>> ParseRegionTable(std::span<const std::byte> bytes,
                                                         const Place& place, Findings& findings) {
@@ -121,38 +176,37 @@ Result<std::optional<RegionTableInfo>> ParseRegionTable(std::span<const std::byt
     findings.Add(rules::kRegionReserved, place.Plus(offsetof(RegionTableHeader, reserved)),
                  Hex(header.reserved), "0");
   }
-  RegionTableInfo info{.checksum = header.checksum, .regions = {}};
-  info.regions.reserve(header.entry_count);
-  for (uint32_t i = 0; i < header.entry_count; ++i) {
-    const auto entry = LoadFrom<RegionTableEntry>(
-        bytes.subspan(sizeof(RegionTableHeader) + i * sizeof(RegionTableEntry)));
-    info.regions.push_back({.guid = entry.guid,
-                            .file_offset = entry.file_offset,
-                            .length_bytes = entry.length,
-                            .required = entry.required});
-  }
-  return info;
+  return DecodeEntries(header, bytes);
 }
 
-Result<void> CheckRegions(const std::vector<RegionInfo>& regions, FileRange log, uint64_t file_size,
-                          const Place& place, Findings& findings) {
-  for (size_t i = 0; i < regions.size(); ++i) {
-    if (auto checked = CheckRegion(regions[i], file_size, RegionEntryPlace(place, i), findings);
-        !checked) {
-      return checked;
-    }
+void CheckRegions(std::vector<RegionStructure>& regions, FileRange log, uint64_t file_size,
+                  const Place& place, StructureVerdict& table, Problems& problems) {
+  for (RegionStructure& region : regions) {
+    CheckRegion(region, file_size, {place.file, region.entry_offset}, problems);
   }
-  if (auto checked = CheckGuids(regions, place); !checked) return checked;
-  return CheckOverlaps(regions, log, place);
+  CheckGuids(regions, place, table, problems);
+  CheckOverlaps(regions, log, place, problems);
 }
+
+namespace {
+
+// Whatever the log and the size of the file.
+Result<void> CheckRegionsToWrite(const std::vector<RegionInfo>& regions) {
+  if (regions.size() > kMaxRegionCount) {
+    return Corrupt(rules::kRegionEntryCount, {}, std::to_string(regions.size()), "at most 2047");
+  }
+  std::vector<RegionStructure> placed = PlaceRegions(regions, {});
+  StructureVerdict table;
+  Problems problems;
+  CheckRegions(placed, {}, std::numeric_limits<uint64_t>::max(), {}, table, problems);
+  return problems.result();
+}
+
+}  // namespace
 
 Result<std::vector<std::byte>> EncodeRegionTable(const std::vector<RegionInfo>& regions) {
-  Findings findings;
-  auto checked =
-      regions.size() > kMaxRegionCount
-          ? Corrupt(rules::kRegionEntryCount, {}, std::to_string(regions.size()), "at most 2047")
-          : CheckRegions(regions, {}, std::numeric_limits<uint64_t>::max(), {}, findings);
-  if (!checked) return Fail(ErrorCode::kInvalidArgument, checked.error().sentence);
+  if (auto checked = CheckRegionsToWrite(regions); !checked)
+    return Fail(ErrorCode::kInvalidArgument, checked.error().sentence);
 
   std::vector<std::byte> bytes(kRegionTableSize);
   const std::span<std::byte> table(bytes);

@@ -17,6 +17,7 @@
 #include "bytes/arithmetic.h"
 #include "bytes/endian.h"
 #include "format/findings.h"
+#include "format/problems.h"
 
 namespace vhdx::format {
 
@@ -44,17 +45,29 @@ static_assert(offsetof(RegionTableEntry, file_offset) == 16);
 
 inline constexpr std::array<char, 4> kRegionTableSignature = {'r', 'e', 'g', 'i'};
 
+/// The entries of a copy as they are, whatever they say. `bytes` are the 64 KiB of the table, or
+/// fewer; nothing if they do not begin with its signature, or the count is impossible.
+std::optional<RegionTableInfo> DecodeRegionTable(std::span<const std::byte> bytes);
+
 /// Parses one copy and checks signature, checksum and count. What makes it invalid (the result is
 /// then empty) or unusual is added to `findings`. `bytes` are the 64 KiB of the table. Errors:
 /// region.entry-count.
 Result<std::optional<RegionTableInfo>> ParseRegionTable(std::span<const std::byte> bytes,
                                                         const Place& place, Findings& findings);
 
+/// The regions with the places of their entries, not checked yet. `place` is that of the table.
+std::vector<RegionStructure> PlaceRegions(const std::vector<RegionInfo>& regions,
+                                          const Place& place);
+
 /// Checks the regions of the current table: location, overlap with each other and with the log, end
-/// of the file, unknown required regions, presence of BAT and metadata. Errors:
+/// of the file, unknown required regions, presence of BAT and metadata. What is wrong goes to the
+/// verdict of the entry, or to that of the `table`, through `problems`. Errors there:
 /// region.duplicate, .range, .overlap, .beyond-eof, .missing, .unknown-required, log.overlap.
-Result<void> CheckRegions(const std::vector<RegionInfo>& regions, FileRange log, uint64_t file_size,
-                          const Place& place, Findings& findings);
+void CheckRegions(std::vector<RegionStructure>& regions, FileRange log, uint64_t file_size,
+                  const Place& place, StructureVerdict& table, Problems& problems);
+
+/// Whether the region is where a region may be in a file of any length.
+bool RegionIsPlaced(const RegionInfo& region);
 
 /// The 64 KiB of a table. Errors: kInvalidArgument for regions that CheckRegions would refuse
 /// whatever the log and the size of the file.

@@ -140,13 +140,61 @@ TEST(RegionTableParse, ReservedFieldIsNoted) {
 
 std::string Checked(const std::vector<RegionInfo>& regions, uint64_t file_size = kFileSize,
                     FileRange log = kLog) {
-  Findings findings;
-  const auto result = CheckRegions(regions, log, file_size, kPlace, findings);
-  return result ? OutcomeOf(findings) : OutcomeOf(result);
+  std::vector<RegionStructure> placed = PlaceRegions(regions, kPlace);
+  StructureVerdict table;
+  Problems problems;
+  CheckRegions(placed, log, file_size, kPlace, table, problems);
+  return problems.refusal() ? OutcomeOf(*problems.refusal()) : OutcomeOf(problems.findings());
 }
 
 // Where entry `index` of the table stands.
 std::string AtEntry(size_t index) { return "@" + std::to_string(kOffset + 16 + 32 * index); }
+
+// "" for an entry without an error.
+std::string ErrorOf(const RegionStructure& region) {
+  return region.verdict.error ? OutcomeOf(*region.verdict.error) : "";
+}
+
+TEST(RegionsCheck, EachEntryHasItsOwnVerdict) {
+  RegionInfo misplaced = Unknown(1, 4 * kMiB + 1);
+  RegionInfo far = Unknown(2, 1000 * kMiB);
+  far.required = 3;
+  std::vector<RegionStructure> regions =
+      PlaceRegions({Metadata(), Bat(), misplaced, far, Unknown(3, Bat().file_offset)}, kPlace);
+  StructureVerdict table;
+  Problems problems;
+  CheckRegions(regions, kLog, kFileSize, kPlace, table, problems);
+  EXPECT_EQ(ErrorOf(regions[0]), "");
+  EXPECT_EQ(ErrorOf(regions[1]), "region.overlap" + AtEntry(4));
+  EXPECT_EQ(ErrorOf(regions[2]), "region.range" + AtEntry(2));
+  EXPECT_EQ(ErrorOf(regions[3]), "region.unknown-required" + AtEntry(3));
+  EXPECT_EQ(OutcomeOf(std::span(regions[3].verdict.findings)),
+            "region.unknown-beyond-eof" + AtEntry(3) + " region.required-bits" + AtEntry(3));
+  EXPECT_EQ(ErrorOf(regions[4]), "region.overlap" + AtEntry(4));
+  EXPECT_FALSE(table.error.has_value());
+  EXPECT_EQ(OutcomeOf(*problems.refusal()), "region.range" + AtEntry(2));
+}
+
+TEST(RegionsCheck, EverythingInsideALongRegionOverlapsIt) {
+  RegionInfo large = Unknown(1, 4 * kMiB);
+  large.length_bytes = 8 * kMiB;
+  std::vector<RegionStructure> regions =
+      PlaceRegions({Metadata(), Bat(), large, Unknown(2, 5 * kMiB), Unknown(3, 7 * kMiB)}, kPlace);
+  StructureVerdict table;
+  Problems problems;
+  CheckRegions(regions, kLog, 100 * kMiB, kPlace, table, problems);
+  EXPECT_EQ(OutcomeOf(*problems.refusal()), "region.overlap" + AtEntry(3));
+  EXPECT_EQ(OutcomeOf(problems.findings()), "region.overlap" + AtEntry(4));
+}
+
+TEST(RegionTableDecode, EntriesOfATableWithAWrongChecksumAreShown) {
+  std::vector<std::byte> table = Table({Metadata(), Bat()});
+  table.back() = std::byte{1};
+  ASSERT_TRUE(DecodeRegionTable(table).has_value());
+  EXPECT_EQ(DecodeRegionTable(table)->regions, (std::vector{Metadata(), Bat()}));
+  StoreTo(std::span(table).subspan(8), le32(2048));
+  EXPECT_FALSE(DecodeRegionTable(table).has_value());
+}
 
 TEST(RegionsCheck, AnyOrderAndPlacePasses) {
   EXPECT_EQ(Checked({Metadata(), Bat()}), "");

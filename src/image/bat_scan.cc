@@ -24,29 +24,61 @@ void CollectEntries(const BatRules& bat_rules, uint64_t first_index,
   }
 }
 
-}  // namespace
-
-Result<void> ScanBat(File& file, const BatRules& bat_rules,
-                     const std::function<Result<void>(std::span<const ScannedEntry>)>& visit) {
-  const uint64_t start = bat_rules.bat_offset();
-  const uint64_t end = start + bat_rules.entry_count() * format::kBatEntrySize;
+// Calls `visit` with pieces of the range that may hold data, and with how many entries come before
+// each.
+Result<void> ScanBytes(
+    File& file, FileRange range,
+    const std::function<Result<void>(uint64_t first_index, std::span<const std::byte>)>& visit) {
+  const uint64_t end = range.file_offset + range.length_bytes;
   std::vector<std::byte> bytes;
-  std::vector<ScannedEntry> entries;
-  for (uint64_t position = start; position < end;) {
+  for (uint64_t position = range.file_offset; position < end;) {
     auto data = file.NextData(position);
     if (!data) return std::unexpected(std::move(data.error()));
     position = std::max(position, AlignDown(*data, format::kLogSectorSize));
     if (position >= end) break;
     bytes.resize(std::min(kBytesAtATime, end - position));
     if (auto read = file.ReadExactAt(position, bytes); !read) return read;
-    entries.clear();
-    CollectEntries(bat_rules, (position - start) / format::kBatEntrySize, bytes, entries);
-    if (!entries.empty()) {
-      if (auto visited = visit(entries); !visited) return visited;
-    }
+    const uint64_t first_index = (position - range.file_offset) / format::kBatEntrySize;
+    if (auto visited = visit(first_index, bytes); !visited) return visited;
     position += bytes.size();
   }
   return {};
+}
+
+// The whole entries of a range that the end of the file may cut off.
+FileRange InsideFile(FileRange range, uint64_t file_size) {
+  const uint64_t rest = file_size - std::min(file_size, range.file_offset);
+  return {range.file_offset, AlignDown(std::min(range.length_bytes, rest), format::kBatEntrySize)};
+}
+
+}  // namespace
+
+Result<void> ScanBat(File& file, const BatRules& bat_rules,
+                     const std::function<Result<void>(std::span<const ScannedEntry>)>& visit) {
+  std::vector<ScannedEntry> entries;
+  const FileRange bat{bat_rules.bat_offset(), bat_rules.entry_count() * format::kBatEntrySize};
+  return ScanBytes(file, InsideFile(bat, bat_rules.file_size()),
+                   [&](uint64_t first_index, std::span<const std::byte> bytes) -> Result<void> {
+                     entries.clear();
+                     CollectEntries(bat_rules, first_index, bytes, entries);
+                     return entries.empty() ? Result<void>() : visit(entries);
+                   });
+}
+
+Result<void> ScanRawBat(File& file, FileRange region,
+                        const std::function<Result<void>(uint64_t index, uint64_t raw)>& visit) {
+  auto size = file.Size();
+  if (!size) return std::unexpected(std::move(size.error()));
+  return ScanBytes(file, InsideFile(region, *size),
+                   [&](uint64_t first_index, std::span<const std::byte> bytes) -> Result<void> {
+                     for (uint64_t i = 0; i < bytes.size() / format::kBatEntrySize; ++i) {
+                       const uint64_t raw =
+                           LoadFrom<le64>(bytes.subspan(i * format::kBatEntrySize));
+                       if (raw == 0) continue;
+                       if (auto visited = visit(first_index + i, raw); !visited) return visited;
+                     }
+                     return {};
+                   });
 }
 
 }  // namespace vhdx

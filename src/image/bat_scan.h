@@ -25,9 +25,15 @@ struct ScannedEntry {
 
 /// Calls `visit` with the entries that are not zero, in order, some thousands at a time; reads
 /// ahead, skips holes of the file, keeps nothing. Padding after the last entry is not visited.
-/// Errors: kIo, and what `visit` returns, which ends the walk.
+/// A BAT that the end of the file cuts off is visited up to there. Errors: kIo, and what `visit`
+/// returns, which ends the walk.
 Result<void> ScanBat(File& file, const BatRules& bat_rules,
                      const std::function<Result<void>(std::span<const ScannedEntry>)>& visit);
+
+/// The same for a BAT whose geometry is not known: visits all entries of its region that are not
+/// zero.
+Result<void> ScanRawBat(File& file, FileRange region,
+                        const std::function<Result<void>(uint64_t index, uint64_t raw)>& visit);
 
 }  // namespace vhdx
 

@@ -1,7 +1,7 @@
 // One open .vhdx file, without its parents: its structures, its block map, its sector bitmaps.
 //
-// Opening reads and checks everything but the BAT, in the order of docs/format.md, section 14.1,
-// replays a dirty log in memory, and changes nothing. The image owns its file. Once it is open, any
+// Opening reads everything but the BAT (image/structures.h), replays a dirty log in memory, fails
+// if any structure is refused, and changes nothing. The image owns its file. Once it is open, any
 // number of threads may use it. Writing is the task of `ImageWriter`.
 
 #ifndef VHDXKIT_IMAGE_IMAGE_H_
@@ -11,21 +11,17 @@
 #include <vhdxkit/file.h>
 #include <vhdxkit/image_info.h>
 
-#include <cstdint>
 #include <memory>
-#include <optional>
 
 #include "format/findings.h"
 #include "image/block_map.h"
 #include "image/image_writer.h"
 #include "image/sector_bitmaps.h"
+#include "image/structures.h"
 #include "image/write_limits.h"
 #include "io/overlay_file.h"
 
 namespace vhdx {
-
-/// What to do with a log that must be replayed. An image whose log is ignored may be read only.
-enum class LogUse : uint8_t { kReplay, kIgnore };
 
 class Image {
  public:
@@ -33,6 +29,8 @@ class Image {
   /// if it fails. Errors: kCorrupt with the rule; kIo.
   static Result<std::unique_ptr<Image>> Open(std::unique_ptr<File> file, Findings& findings,
                                              LogUse log_use = LogUse::kReplay);
+  /// The same for structures that were read before.
+  static Result<std::unique_ptr<Image>> FromStructures(Structures structures, Findings& findings);
 
   const ImageInfo& info() const { return info_; }
   const format::BatGeometry& geometry() const { return block_map_.geometry(); }
@@ -55,7 +53,7 @@ class Image {
   Result<std::vector<std::byte>> ReadMetadataItem(const MetadataItemInfo& item);
 
  private:
-  Image(std::unique_ptr<File> file, OverlayFile* overlay, ImageInfo info, BatRules bat_rules);
+  Image(Structures structures, ImageInfo info);
 
   std::unique_ptr<File> file_;
   OverlayFile* const overlay_;  // file_, if the log is dirty
@@ -64,14 +62,6 @@ class Image {
   SectorBitmaps sector_bitmaps_;
   std::unique_ptr<ImageWriter> writer_;
 };
-
-/// Reads the identifier and both headers, and nothing else: who is this file? For looking for a
-/// parent among many. Errors: file.signature, header.*; kIo.
-Result<HeaderInfo> ReadCurrentHeader(File& file);
-
-/// Reads the parent locator as it is in the file, whatever the log says; empty for an image without
-/// a parent. Reads at most a few hundred KiB. Errors: region.*, metadata.*, locator.*; kIo.
-Result<std::optional<ParentLocatorInfo>> ReadLocatorInPlace(File& file, const HeaderInfo& header);
 
 }  // namespace vhdx
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bytes/arithmetic.h"
+#include "bytes/formatting.h"
 #include "format/layout.h"
 #include "format/rules.h"
 #include "log/log_reader.h"
@@ -42,64 +43,88 @@ Result<uint64_t> ReplayedSize(uint64_t file_size, uint64_t updates_end, const Lo
   return std::max({file_size, updates_end, AlignUp(head.last_file_offset, format::kAlignment)});
 }
 
-}  // namespace
+// A log without an active sequence: never begun, or lost.
+Result<void> CheckNeverBegun(LogReader& reader, const HeaderInfo& header, const Place& log,
+                             Findings& findings) {
+  auto trace = reader.FindTrace();
+  if (!trace) return std::unexpected(std::move(trace.error()));
+  const std::string guid = header.log_guid.ToString();
+  if (*trace == LogReader::Trace::kOther) {
+    return Corrupt(rules::kLogSequenceNone, log, "none with LogGuid " + guid);
+  }
+  findings.Add(rules::kLogNeverBegun, log,
+               *trace == LogReader::Trace::kNone
+                   ? "no entry with LogGuid " + guid
+                   : "a single entry with LogGuid " + guid + ", without its data");
+  return {};
+}
 
-Result<ReplayedFile> ReplayInMemory(std::unique_ptr<File> file, const HeaderInfo& header,
-                                    Findings& findings) {
-  const Place log{file->name(), header.log_offset};
-  auto file_size = file->Size();
+// Adds what the sequence changes, and sets the length of the file.
+Result<void> AddUpdates(LogReader& reader, const std::vector<LogEntryInfo>& sequence,
+                        uint64_t file_size, const Place& log, OverlayFile& overlay) {
+  uint64_t updates_end = 0;
+  for (const LogEntryInfo& entry : sequence) {
+    auto applied = reader.VisitUpdates(entry, [&](const Update& update) -> Result<void> {
+      // Zeros of no length change nothing, the length of the file included.
+      if (update.target.length_bytes == 0) return {};
+      updates_end = std::max(updates_end, update.target.file_offset + update.target.length_bytes);
+      if (update.zeros) {
+        overlay.AddZeros(update.target);
+      } else {
+        overlay.AddSector(update.target.file_offset, {.stored_offset = update.stored_at,
+                                                      .leading = update.leading,
+                                                      .trailing = update.trailing});
+      }
+      return {};
+    });
+    if (!applied) return applied;
+  }
+  auto size = ReplayedSize(file_size, updates_end, sequence.back(), log);
+  if (!size) return std::unexpected(std::move(size.error()));
+  overlay.SetSize(*size);
+  return {};
+}
+
+Result<void> Replay(ReplayedFile& result, const HeaderInfo& header, Findings& findings) {
+  const Place log{result.file->name(), header.log_offset};
+  auto file_size = result.file->Size();
   if (!file_size) return std::unexpected(std::move(file_size.error()));
-
-  LogReader reader(*file, {header.log_offset, header.log_length_bytes}, header.log_guid);
+  LogReader reader(*result.file, {header.log_offset, header.log_length_bytes}, header.log_guid);
   auto sequence = reader.FindActiveSequence();
   if (!sequence) return std::unexpected(std::move(sequence.error()));
   ReportOddities(reader, *sequence, log, findings);
-  if (sequence->empty()) {
-    auto trace = reader.FindTrace();
-    if (!trace) return std::unexpected(std::move(trace.error()));
-    if (*trace != LogReader::Trace::kOther) {
-      const std::string guid = header.log_guid.ToString();
-      findings.Add(rules::kLogNeverBegun, log,
-                   *trace == LogReader::Trace::kNone
-                       ? "no entry with LogGuid " + guid
-                       : "a single entry with LogGuid " + guid + ", without its data");
-      return ReplayedFile{.file = std::move(file), .sequence = {}};
-    }
-    return Corrupt(rules::kLogSequenceNone, log, "none with LogGuid " + header.log_guid.ToString());
-  }
-  const LogEntryInfo& head = sequence->back();
+  if (sequence->empty()) return CheckNeverBegun(reader, header, log, findings);
+  result.sequence = *std::move(sequence);
+  const LogEntryInfo& head = result.sequence.back();
   if (*file_size < head.flushed_file_offset) {
     return Corrupt(rules::kLogFileTruncated, log.Plus(head.log_offset),
                    "a file of " + std::to_string(*file_size) + " bytes",
                    "at least " + std::to_string(head.flushed_file_offset));
   }
   findings.Add(rules::kLogDirty, log.Plus(head.log_offset),
-               std::to_string(sequence->size()) + (sequence->size() == 1 ? " entry" : " entries"));
+               Counted(result.sequence.size(), "entry", "entries"));
 
-  auto overlay = std::make_unique<OverlayFile>(std::move(file));
-  uint64_t updates_end = 0;
-  for (const LogEntryInfo& entry : *sequence) {
-    auto applied = reader.VisitUpdates(entry, [&](const Update& update) -> Result<void> {
-      // Zeros of no length change nothing, the length of the file included.
-      if (update.target.length_bytes == 0) return {};
-      updates_end = std::max(updates_end, update.target.file_offset + update.target.length_bytes);
-      if (update.zeros) {
-        overlay->AddZeros(update.target);
-      } else {
-        overlay->AddSector(update.target.file_offset, {.stored_offset = update.stored_at,
-                                                       .leading = update.leading,
-                                                       .trailing = update.trailing});
-      }
-      return {};
-    });
-    if (!applied) return std::unexpected(std::move(applied.error()));
-  }
-  auto size = ReplayedSize(*file_size, updates_end, head, log);
-  if (!size) return std::unexpected(std::move(size.error()));
-  overlay->SetSize(*size);
+  auto overlay = std::make_unique<OverlayFile>(std::move(result.file));
   OverlayFile* const as_overlay = overlay.get();
-  return ReplayedFile{
-      .file = std::move(overlay), .overlay = as_overlay, .sequence = *std::move(sequence)};
+  result.file = std::move(overlay);
+  auto added = AddUpdates(reader, result.sequence, *file_size, log, *as_overlay);
+  if (added) {
+    result.overlay = as_overlay;
+  } else {
+    as_overlay->Dissolve();
+  }
+  return added;
+}
+
+}  // namespace
+
+ReplayedFile ReplayInMemory(std::unique_ptr<File> file, const HeaderInfo& header,
+                            Findings& findings) {
+  ReplayedFile result{.file = std::move(file)};
+  if (auto replayed = Replay(result, header, findings); !replayed) {
+    result.error = std::move(replayed.error());
+  }
+  return result;
 }
 
 Result<void> ReportIgnoredLog(File& file, const HeaderInfo& header, Findings& findings) {

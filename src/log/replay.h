@@ -9,6 +9,7 @@
 #include <vhdxkit/image_info.h>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "format/findings.h"
@@ -16,19 +17,21 @@
 
 namespace vhdx::log {
 
-/// The file with the log of `header` replayed over it, and the sequence that was replayed, tail
-/// first. `overlay` is null if there was nothing to replay.
+/// The file with the log of `header` replayed over it, and the active sequence, tail first. If
+/// there was nothing to replay, or it could not be done, `overlay` is null and the file reads as it
+/// is.
 struct ReplayedFile {
   std::unique_ptr<File> file;
   OverlayFile* overlay = nullptr;
-  std::vector<LogEntryInfo> sequence;
+  std::vector<LogEntryInfo> sequence = {};
+  std::optional<Error> error = {};  ///< why it could not be replayed
 };
 
 /// Replays the active sequence over `file`, which the result owns. The header's LogGuid is not
 /// zero. A log that was never begun is reported and not replayed (docs/format.md, section 6.4).
-/// Errors: log.sequence-none, log.file-truncated, log.last-offset, kIo.
-Result<ReplayedFile> ReplayInMemory(std::unique_ptr<File> file, const HeaderInfo& header,
-                                    Findings& findings);
+/// Errors, in the result: log.sequence-none, log.file-truncated, log.last-offset, kIo.
+ReplayedFile ReplayInMemory(std::unique_ptr<File> file, const HeaderInfo& header,
+                            Findings& findings);
 
 /// Reports that the log of `header` is ignored, and which parts of the file it would change as far
 /// as its entries are valid. The header's LogGuid is not zero. Errors: kIo.

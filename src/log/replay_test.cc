@@ -38,7 +38,15 @@ class Replay : public ::testing::Test {
     MemoryFile file(contents_);
     EXPECT_TRUE(
         testing::WriteLog({.log_guid = header_.log_guid, .entries = std::move(entries)}, file));
-    return ReplayInMemory(std::make_unique<MemoryFile>(contents_), header_, findings_);
+    return RunAgain();
+  }
+
+  // With what is in the log.
+  Result<ReplayedFile> RunAgain() {
+    ReplayedFile replayed =
+        ReplayInMemory(std::make_unique<MemoryFile>(contents_), header_, findings_);
+    if (replayed.error) return std::unexpected(*std::move(replayed.error));
+    return replayed;
   }
 
   static std::vector<std::byte> ReadSector(File& file, uint64_t file_offset) {
@@ -166,8 +174,7 @@ TEST_F(Replay, FirstEntryWithoutTheEndOfItsData_IsRefused) {
   MemoryFile file(contents_);
   const std::vector<std::byte> zeros(2048);
   ASSERT_TRUE(file.WriteAt(kMiB + kLogSector + 2048, zeros));
-  EXPECT_EQ(OutcomeOf(ReplayInMemory(std::make_unique<MemoryFile>(contents_), header_, findings_)),
-            "log.sequence-none@1048576");
+  EXPECT_EQ(OutcomeOf(RunAgain()), "log.sequence-none@1048576");
 }
 
 TEST_F(Replay, FirstEntryWithDamagedData_IsRefused) {
@@ -176,8 +183,7 @@ TEST_F(Replay, FirstEntryWithDamagedData_IsRefused) {
   std::vector<std::byte> sector = ReadSector(file, kMiB + kLogSector);
   std::fill(sector.begin(), sector.begin() + 2048, std::byte{});  // the number is at its end
   ASSERT_TRUE(file.WriteAt(kMiB + kLogSector, sector));
-  EXPECT_EQ(OutcomeOf(ReplayInMemory(std::make_unique<MemoryFile>(contents_), header_, findings_)),
-            "log.sequence-none@1048576");
+  EXPECT_EQ(OutcomeOf(RunAgain()), "log.sequence-none@1048576");
 }
 
 // What other entries did may be in place already.
@@ -188,13 +194,26 @@ TEST_F(Replay, EntryWithoutDataBehindATornOne_IsRefused) {
   torn[100] ^= std::byte{1};
   ASSERT_TRUE(file.WriteAt(kMiB, torn));
   ASSERT_TRUE(file.WriteAt(kMiB + 2 * kLogSector, std::vector<std::byte>(kLogSector)));
-  EXPECT_EQ(OutcomeOf(ReplayInMemory(std::make_unique<MemoryFile>(contents_), header_, findings_)),
-            "log.sequence-none@1048576");
+  EXPECT_EQ(OutcomeOf(RunAgain()), "log.sequence-none@1048576");
 }
 
 // A torn entry is a trace: what it would have changed may be in place already.
 TEST_F(Replay, NoValidSequence_IsRefused) {
   EXPECT_EQ(OutcomeOf(Run({{.checksum_xor = 1}})), "log.sequence-none@1048576");
+}
+
+// Somebody may want to look at it all the same.
+TEST_F(Replay, FileThatCannotBeReplayed_ReadsAsItIs) {
+  ASSERT_FALSE(Run({{.writes = {DataWrite(3 * kMiB, SectorOf(1))},
+                     .last_file_offset = std::numeric_limits<uint64_t>::max()}}));
+  const ReplayedFile replayed =
+      ReplayInMemory(std::make_unique<MemoryFile>(contents_), header_, findings_);
+  ASSERT_TRUE(replayed.error.has_value());
+  EXPECT_EQ(OutcomeOf(*replayed.error), "log.last-offset@1048576");
+  EXPECT_EQ(replayed.overlay, nullptr);
+  EXPECT_EQ(replayed.sequence.size(), 1U);
+  EXPECT_EQ(ReadSector(*replayed.file, 3 * kMiB), SectorOf(0));
+  EXPECT_EQ(*replayed.file->Size(), kTargetSize);
 }
 
 TEST_F(Replay, EntryWithAForbiddenTarget_IsToldAndDoesNotCount) {
@@ -209,9 +228,9 @@ TEST_F(Replay, RecipeB_GivesThePublishedHash) {
   ASSERT_TRUE(testing::Build(testing::RecipeB(), file));
   header_.log_guid = *Guid::Parse("11223344-5566-7788-99aa-bbccddeeff00");
   auto replayed = ReplayInMemory(std::make_unique<MemoryFile>(contents), header_, findings_);
-  ASSERT_TRUE(replayed) << replayed.error().sentence;
-  std::vector<std::byte> bytes(*replayed->file->Size() - format::kFirstLoggableOffset);
-  ASSERT_TRUE(replayed->file->ReadExactAt(format::kFirstLoggableOffset, bytes));
+  ASSERT_FALSE(replayed.error) << replayed.error->sentence;
+  std::vector<std::byte> bytes(*replayed.file->Size() - format::kFirstLoggableOffset);
+  ASSERT_TRUE(replayed.file->ReadExactAt(format::kFirstLoggableOffset, bytes));
   EXPECT_EQ(testing::Sha256Of(bytes),
             "7c7af6bf6410c1e8f5b9e699b64e1d161276c1466bdaf8f34c56047ac207ce43");
 }

@@ -38,6 +38,17 @@ Result<void> LookForStaleEntries(Image& image, Findings& findings) {
   return visited;
 }
 
+// A part of the BAT that the host cannot read is a finding.
+Result<BlockCheck> CheckBat(File& file, BlockMap& block_map, FreeSpace free_space,
+                            Findings& findings, const OperationControl& control) {
+  auto blocks = CheckBlocks(file, block_map, free_space, findings, control);
+  if (blocks || blocks.error().code != ErrorCode::kIo) return blocks;
+  findings.Add(rules::kBatUnreadable,
+               {file.name(), blocks.error().file_offset.value_or(block_map.rules().bat_offset())},
+               blocks.error().sentence);
+  return BlockCheck{};
+}
+
 Result<BlockCheck> CheckOpenImage(Image& image, Findings& findings,
                                   const OperationControl& control) {
   if (auto looked = LookForStaleEntries(image, findings); !looked) {
@@ -46,15 +57,23 @@ Result<BlockCheck> CheckOpenImage(Image& image, Findings& findings,
                  looked.error().sentence);
   }
   if (image.info().host_sparse) findings.Add(rules::kHostSparse, {image.info().filename, 0});
-  auto blocks = CheckBlocks(image, findings, control);
-  if (!blocks && blocks.error().code == ErrorCode::kIo) {
-    findings.Add(rules::kBatUnreadable,
-                 {image.info().filename,
-                  blocks.error().file_offset.value_or(image.info().bat_region.file_offset)},
-                 blocks.error().sentence);
-    return BlockCheck{};
+  return CheckBat(image.file(), image.block_map(), FreeSpace::kReport, findings, control);
+}
+
+// What can be checked in an image that is refused: all its structures, and its BAT if there is no
+// doubt where that is.
+Result<void> CheckRefusedImage(Structures& structures, Findings& findings,
+                               const OperationControl& control) {
+  findings.Add(structures.problems.findings());
+  const ImageStructures& found = structures.found;
+  if (!structures.bat_rules || found.bat.verdict.error || found.region_table_pair.error ||
+      found.file.error) {
+    return {};
   }
-  return blocks;
+  BlockMap block_map(*structures.file, *structures.bat_rules);
+  auto blocks = CheckBat(*structures.file, block_map, FreeSpace::kUnknown, findings, control);
+  if (!blocks && !findings.Add(blocks.error())) return std::unexpected(std::move(blocks.error()));
+  return {};
 }
 
 // What keeps a check from looking at everything.
@@ -138,61 +157,114 @@ class Reporter {
   const Rule* wrong_parent_ = nullptr;
 };
 
+// A walk from an image down to its last parent.
+class ChainCheck {
+ public:
+  ChainCheck(FileSystem& files, const std::string& path, const OpenOptions& options,
+             const OperationControl& control)
+      : files_(files), path_(path), options_(options), control_(control), reporter_(path) {}
+
+  Result<CheckReport> Run() {
+    for (;;) {
+      Findings findings;
+      auto has_parent = CheckNext(findings);
+      if (!has_parent) {
+        // What keeps the next image from being opened is what was found.
+        if (!findings.Add(has_parent.error()))
+          return std::unexpected(std::move(has_parent.error()));
+        Report(findings, has_parent.error().rule);
+        return reporter_.Finish();
+      }
+      Report(findings, refusal_);
+      if (!*has_parent) return reporter_.Finish();
+    }
+  }
+
+ private:
+  // Opens and checks the next image of the chain. Whether it has a parent that comes after it.
+  Result<bool> CheckNext(Findings& findings) {
+    auto structures = OpenNext(findings);
+    if (!structures) return std::unexpected(std::move(structures.error()));
+    if (const auto& refusal = structures->problems.refusal()) {
+      if (!findings.Add(*refusal)) return std::unexpected(*refusal);
+      refusal_ = refusal->rule;
+      auto checked = CheckRefusedImage(*structures, findings, control_);
+      if (!checked) return std::unexpected(std::move(checked.error()));
+      return false;
+    }
+    auto image = Image::FromStructures(*std::move(structures), findings);
+    if (!image) return std::unexpected(std::move(image.error()));
+    if (child_ != nullptr) {
+      if (auto fits = CheckSectorSizes(*child_, **image); !fits) {
+        return std::unexpected(std::move(fits.error()));
+      }
+    }
+    child_ = *std::move(image);
+    return CheckChild(findings);
+  }
+
+  Result<Structures> OpenNext(Findings& findings) {
+    if (child_ == nullptr) return OpenStructures(files_, path_, options_, findings);
+    auto file = FindParent(files_, *child_, identities_.size() - 1, options_, findings);
+    if (!file) return std::unexpected(std::move(file.error()));
+    return OpenStructures(*std::move(file), options_, findings);
+  }
+
+  Result<bool> CheckChild(Findings& findings) {
+    const Place place{child_->info().filename, 0};
+    const FileIdentity identity = child_->file().identity();
+    if (std::ranges::find(identities_, identity) != identities_.end()) {
+      findings.Add(rules::kParentLoop, place);
+      return false;
+    }
+    identities_.push_back(identity);
+    auto blocks = CheckOpenImage(*child_, findings, control_);
+    if (!blocks) return std::unexpected(std::move(blocks.error()));
+    if (identities_.size() == 1) Describe(*blocks);
+    if (!child_->info().parameters.has_parent) {
+      auto used = RefuseUnusedParents(*child_, identities_.size(), options_);
+      if (!used) return std::unexpected(std::move(used.error()));
+      return false;
+    }
+    if (identities_.size() < options_.max_chain_depth) return true;
+    findings.Add(rules::kParentDepth, place, std::to_string(identities_.size()) + " and more");
+    return false;
+  }
+
+  // Of the image itself.
+  void Describe(const BlockCheck& blocks) {
+    CheckReport& report = reporter_.report();
+    report.free_bytes = blocks.free_bytes;
+    report.image_end_offset = blocks.image_end_offset;
+    report.total_blocks = child_->geometry().payload_block_count();
+    report.present_blocks = blocks.present_blocks;
+    report.fragmented_blocks = blocks.fragmented_blocks;
+  }
+
+  void Report(const Findings& findings, const std::string& rule) {
+    const bool is_named = child_ != nullptr && identities_.size() <= options_.parents.size();
+    if (is_named && (rule == rules::kParentLinkage.id || rule == rules::kFileSignature.id)) {
+      reporter_.AddWrongParent(findings, rule);
+    } else {
+      reporter_.Add(findings);
+    }
+  }
+
+  FileSystem& files_;
+  const std::string& path_;
+  const OpenOptions& options_;
+  const OperationControl& control_;
+  Reporter reporter_;
+  std::vector<FileIdentity> identities_;  // of the images so far
+  std::unique_ptr<Image> child_;          // the last of them
+  std::string refusal_;                   // the rule with which the next one is refused, or empty
+};
+
 }  // namespace
 
 Result<CheckReport> Check(FileSystem& files, const std::string& path, const OpenOptions& options,
                           const OperationControl& control) try {
-  Reporter reporter(path);
-  std::vector<FileIdentity> identities;
-  std::unique_ptr<Image> child;
-  for (;;) {
-    Findings findings;
-    auto image = child == nullptr
-                     ? OpenImage(files, path, options, findings)
-                     : OpenParent(files, *child, identities.size() - 1, options, findings);
-    if (!image) {
-      if (!findings.Add(image.error())) return std::unexpected(std::move(image.error()));
-      const std::string& rule = image.error().rule;
-      const bool is_named = child != nullptr && identities.size() <= options.parents.size();
-      if (is_named && (rule == rules::kParentLinkage.id || rule == rules::kFileSignature.id)) {
-        reporter.AddWrongParent(findings, rule);
-      } else {
-        reporter.Add(findings);
-      }
-      return reporter.Finish();
-    }
-    const bool is_top = child == nullptr;
-    child = *std::move(image);
-    const Place place{child->info().filename, 0};
-    const FileIdentity identity = child->file().identity();
-    if (std::ranges::find(identities, identity) != identities.end()) {
-      findings.Add(rules::kParentLoop, place);
-      reporter.Add(findings);
-      return reporter.Finish();
-    }
-    identities.push_back(identity);
-    auto blocks = CheckOpenImage(*child, findings, control);
-    if (!blocks) return std::unexpected(std::move(blocks.error()));
-    if (is_top) {
-      CheckReport& report = reporter.report();
-      report.free_bytes = blocks->free_bytes;
-      report.image_end_offset = blocks->image_end_offset;
-      report.total_blocks = child->geometry().payload_block_count();
-      report.present_blocks = blocks->present_blocks;
-      report.fragmented_blocks = blocks->fragmented_blocks;
-    }
-    const bool has_parent = child->info().parameters.has_parent;
-    if (!has_parent) {
-      if (auto used = RefuseUnusedParents(*child, identities.size(), options); !used) {
-        return std::unexpected(std::move(used.error()));
-      }
-    }
-    if (has_parent && identities.size() >= options.max_chain_depth) {
-      findings.Add(rules::kParentDepth, place, std::to_string(identities.size()) + " and more");
-    }
-    reporter.Add(findings);
-    if (!has_parent || identities.size() >= options.max_chain_depth) return reporter.Finish();
-  }
+  return ChainCheck(files, path, options, control).Run();
 } catch (...) {
   return CaughtException();
 }

@@ -28,9 +28,12 @@ struct Conflict {
 
 class BlockChecker {
  public:
-  BlockChecker(Image& image, Findings& findings, const OperationControl& control)
-      : image_(image),
-        bat_rules_(image.block_map().rules()),
+  BlockChecker(File& file, BlockMap& block_map, FreeSpace free_space, Findings& findings,
+               const OperationControl& control)
+      : file_(file),
+        block_map_(block_map),
+        bat_rules_(block_map.rules()),
+        free_space_(free_space),
         findings_(findings),
         control_(control),
         space_(bat_rules_.file_size()) {}
@@ -50,7 +53,7 @@ class BlockChecker {
       if (auto done = Scan(&BlockChecker::FindClaimants); !done) return Failure(done);
       ReportConflicts();
     }
-    ReportSpace(summary);
+    if (free_space_ == FreeSpace::kReport) ReportSpace(summary);
     return result_;
   }
 
@@ -62,16 +65,15 @@ class BlockChecker {
   }
 
   Result<void> Scan(Step step) {
-    return ScanBat(image_.file(), bat_rules_,
-                   [&](std::span<const ScannedEntry> entries) -> Result<void> {
-                     if (control_.cancelled()) {
-                       return Fail(ErrorCode::kCancelled, "the check was cancelled");
-                     }
-                     for (const ScannedEntry& scanned : entries) {
-                       if (auto done = (this->*step)(scanned); !done) return done;
-                     }
-                     return {};
-                   });
+    return ScanBat(file_, bat_rules_, [&](std::span<const ScannedEntry> entries) -> Result<void> {
+      if (control_.cancelled()) {
+        return Fail(ErrorCode::kCancelled, "the check was cancelled");
+      }
+      for (const ScannedEntry& scanned : entries) {
+        if (auto done = (this->*step)(scanned); !done) return done;
+      }
+      return {};
+    });
   }
 
   void Report(const Rule& rule, const ScannedEntry& scanned) {
@@ -90,7 +92,7 @@ class BlockChecker {
   }
 
   Place PlaceOf(const ScannedEntry& scanned) const {
-    return {image_.info().filename, bat_rules_.EntryOffset(scanned.index)};
+    return {file_.name(), bat_rules_.EntryOffset(scanned.index)};
   }
 
   Result<void> CheckEntry(const ScannedEntry& scanned) {
@@ -123,7 +125,7 @@ class BlockChecker {
   Result<void> CheckHasBitmap(const ScannedEntry& scanned) {
     const uint64_t chunk = bat_rules_.geometry().ChunkOf(scanned.slot.number);
     if (chunk != bitmap_chunk_) {
-      auto offset = image_.block_map().BitmapBlockOffset(chunk);
+      auto offset = block_map_.BitmapBlockOffset(chunk);
       // An entry that is there and broken has a finding of its own.
       if (!offset && offset.error().code != ErrorCode::kCorrupt) {
         return std::unexpected(std::move(offset.error()));
@@ -196,7 +198,7 @@ class BlockChecker {
   }
 
   void ReportSpace(const SpaceMap::Summary& summary) {
-    const std::string& name = image_.info().filename;
+    const std::string& name = file_.name();
     for (const FileRange& range : summary.unclaimed) {
       findings_.Add(rules::kSpaceFree, {name, range.file_offset},
                     std::to_string(range.length_bytes) + " bytes");
@@ -211,8 +213,10 @@ class BlockChecker {
     result_.image_end_offset = std::min(end, bat_rules_.file_size());
   }
 
-  Image& image_;
+  File& file_;
+  BlockMap& block_map_;
   const BatRules& bat_rules_;
+  const FreeSpace free_space_;
   Findings& findings_;
   const OperationControl& control_;
   SpaceMap space_;
@@ -230,8 +234,9 @@ class BlockChecker {
 
 }  // namespace
 
-Result<BlockCheck> CheckBlocks(Image& image, Findings& findings, const OperationControl& control) {
-  return BlockChecker(image, findings, control).Run();
+Result<BlockCheck> CheckBlocks(File& file, BlockMap& block_map, FreeSpace free_space,
+                               Findings& findings, const OperationControl& control) {
+  return BlockChecker(file, block_map, free_space, findings, control).Run();
 }
 
 }  // namespace vhdx

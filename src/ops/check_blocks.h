@@ -4,12 +4,13 @@
 #define VHDXKIT_OPS_CHECK_BLOCKS_H_
 
 #include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
 #include <vhdxkit/operation.h>
 
 #include <cstdint>
 
 #include "format/findings.h"
-#include "image/image.h"
+#include "image/block_map.h"
 
 namespace vhdx {
 
@@ -20,8 +21,13 @@ struct BlockCheck {
   uint64_t image_end_offset = 0;
 };
 
-/// Memory: one bit for each MiB of the file. Errors: kIo, kCancelled.
-Result<BlockCheck> CheckBlocks(Image& image, Findings& findings, const OperationControl& control);
+/// Whether space that nothing uses is a finding. It is not known for an image that is refused.
+enum class FreeSpace : uint8_t { kReport, kUnknown };
+
+/// Checks the BAT of `file`, the replayed one, of which `block_map` is a view. Memory: one bit for
+/// each MiB of the file. Errors: kIo, kCancelled.
+Result<BlockCheck> CheckBlocks(File& file, BlockMap& block_map, FreeSpace free_space,
+                               Findings& findings, const OperationControl& control);
 
 }  // namespace vhdx
 

@@ -204,10 +204,10 @@ TEST_F(CreateIn, Child_HasTheItemsThatBelongToTheDisk) {
   EXPECT_TRUE(child.parameters.virtual_disk_id.IsZero());  // as the parent says
   std::map<Guid, std::vector<std::byte>> users;
   auto dump = *ImageDump::Open(files_, kPath);
-  for (const MetadataItemInfo& item : child.metadata_items) {
-    if (!item.is_user) continue;
-    EXPECT_TRUE(item.is_virtual_disk);
-    users[item.item_id] = *dump->ReadItem(item);
+  for (const MetadataItemStructure& item : dump->structures().metadata.items) {
+    if (!item.info.is_user) continue;
+    EXPECT_TRUE(item.info.is_virtual_disk);
+    users[item.info.item_id] = *dump->ReadItem(item);
   }
   EXPECT_EQ(users, (std::map<Guid, std::vector<std::byte>>{
                        {testing::TestGuid(22), {std::byte{5}, std::byte{6}}},

@@ -8,24 +8,38 @@
 #include "disk/open_image.h"
 #include "format/layout.h"
 #include "format/metadata.h"
+#include "format/rules.h"
 #include "image/bat_scan.h"
+#include "image/block_map.h"
+#include "image/sector_bitmaps.h"
 #include "log/log_reader.h"
 
 namespace vhdx {
 
 class ImageDump::State {
  public:
-  explicit State(std::unique_ptr<Image> image) : image_(std::move(image)) {}
+  explicit State(Structures structures) : structures_(std::move(structures)) {
+    if (!structures_.bat_rules) return;
+    block_map_.emplace(*structures_.file, *structures_.bat_rules);
+    bitmaps_.emplace(*structures_.file, *block_map_);
+  }
 
-  Image& image() { return *image_; }
-  const ImageInfo& info() const { return image_->info(); }
-  const BatRules& bat_rules() { return image_->block_map().rules(); }
+  const ImageStructures& found() const { return structures_.found; }
+  File& file() { return *structures_.file; }
+  const std::optional<BatRules>& bat_rules() const { return structures_.bat_rules; }
 
   Result<LogEntryDump> DumpEntry(log::LogReader& reader, const LogEntryInfo& entry);
+  Result<void> VisitRawBat(const std::function<Result<void>(const BatEntryInfo&)>& visit);
   Result<BitmapDump> DumpBitmap(uint64_t block);
+  /// Why it is not known which entry of the BAT is for which block.
+  Error WhyNoGeometry() const;
 
  private:
-  std::unique_ptr<Image> image_;
+  Result<void> CollectRuns(uint64_t block, BitmapDump& dump);
+
+  Structures structures_;
+  std::optional<BlockMap> block_map_;  // if the geometry is known, like the bitmaps
+  std::optional<SectorBitmaps> bitmaps_;
 };
 
 namespace {
@@ -46,12 +60,12 @@ std::string_view StateName(BatSlot slot, format::BatEntry entry) {
 
 Result<LogEntryDump> ImageDump::State::DumpEntry(log::LogReader& reader,
                                                  const LogEntryInfo& entry) {
-  const std::vector<LogEntryInfo>& active = info().log.entries;
+  const LogStructure& log = found().log;
   LogEntryDump dump{
       .entry = entry,
-      .file_offset = info().header().log_offset + entry.log_offset,
-      .in_active_sequence =
-          std::ranges::find(active, entry.log_offset, &LogEntryInfo::log_offset) != active.end(),
+      .file_offset = log.range->file_offset + entry.log_offset,
+      .in_active_sequence = std::ranges::find(log.sequence, entry.log_offset,
+                                              &LogEntryInfo::log_offset) != log.sequence.end(),
       .updates = {}};
   auto visited = reader.VisitUpdates(entry, [&](const log::Update& update) -> Result<void> {
     dump.updates.push_back({.target = update.target, .zeros = update.zeros});
@@ -61,19 +75,53 @@ Result<LogEntryDump> ImageDump::State::DumpEntry(log::LogReader& reader,
   return dump;
 }
 
+Result<void> ImageDump::State::VisitRawBat(
+    const std::function<Result<void>(const BatEntryInfo&)>& visit) {
+  const BatStructure& bat = found().bat;
+  if (!bat.region) return std::unexpected(*bat.verdict.error);
+  return ScanRawBat(file(), *bat.region, [&](uint64_t index, uint64_t raw) {
+    const format::BatEntry entry(raw);
+    return visit({.kind = BatEntryInfo::Kind::kUnknown,
+                  .index = index,
+                  .entry_offset = bat.region->file_offset + index * format::kBatEntrySize,
+                  .raw = raw,
+                  .state = static_cast<uint8_t>(entry.state()),
+                  .file_offset = entry.file_offset()});
+  });
+}
+
+Error ImageDump::State::WhyNoGeometry() const {
+  if (found().bat.verdict.error) return *found().bat.verdict.error;
+  const MetadataStructure& metadata = found().metadata;
+  if (metadata.verdict.error) return *metadata.verdict.error;
+  const auto item = std::ranges::find_if(
+      metadata.items, [](const auto& each) { return each.verdict.error.has_value(); });
+  return item != metadata.items.end() ? *item->verdict.error : Error{};
+}
+
 Result<BitmapDump> ImageDump::State::DumpBitmap(uint64_t block) {
-  const format::BatGeometry& geometry = image_->geometry();
-  const uint64_t chunk = geometry.ChunkOf(block);
-  auto bitmap = image_->block_map().BitmapBlockOffset(chunk);
+  const format::BatGeometry& geometry = block_map_->geometry();
+  BitmapDump dump{.block = block, .chunk = geometry.ChunkOf(block)};
+  auto collected = CollectRuns(block, dump);
+  if (collected) return dump;
+  // The bits of other blocks may be where they belong.
+  const ErrorCode code = collected.error().code;
+  if (code != ErrorCode::kIo && code != ErrorCode::kCorrupt) {
+    return std::unexpected(std::move(collected.error()));
+  }
+  dump.error = std::move(collected.error());
+  return dump;
+}
+
+Result<void> ImageDump::State::CollectRuns(uint64_t block, BitmapDump& dump) {
+  const format::BatGeometry& geometry = block_map_->geometry();
+  auto bitmap = block_map_->BitmapBlockOffset(dump.chunk);
   if (!bitmap) return std::unexpected(std::move(bitmap.error()));
-  BitmapDump dump{.block = block,
-                  .chunk = chunk,
-                  .bitmap_offset = *bitmap + geometry.BitmapSliceOffset(block),
-                  .runs = {}};
+  dump.bitmap_offset = *bitmap + geometry.BitmapSliceOffset(block);
   const uint64_t start = geometry.BlockStart(block);
   const uint64_t end = start + geometry.BytesOnDisk(block);
   for (uint64_t position = start; position < end;) {
-    auto run = image_->sector_bitmaps().RunAt(position, end - position);
+    auto run = bitmaps_->RunAt(position, end - position);
     if (!run) return std::unexpected(std::move(run.error()));
     if (run->in_this_file) {
       const bool follows = !dump.runs.empty() &&
@@ -86,7 +134,7 @@ Result<BitmapDump> ImageDump::State::DumpBitmap(uint64_t block) {
     }
     position += run->length_bytes;
   }
-  return dump;
+  return {};
 }
 
 ImageDump::ImageDump(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -95,20 +143,19 @@ ImageDump::~ImageDump() = default;
 Result<std::unique_ptr<ImageDump>> ImageDump::Open(FileSystem& files, const std::string& path,
                                                    const OpenOptions& options) try {
   Findings findings;
-  auto image = OpenImage(files, path, options, findings);
-  if (!image) return std::unexpected(std::move(image.error()));
-  return std::unique_ptr<ImageDump>(new ImageDump(std::make_unique<State>(*std::move(image))));
+  auto structures = OpenStructures(files, path, options, findings);
+  if (!structures) return std::unexpected(std::move(structures.error()));
+  ImageStructures& found = structures->found;
+  if (structures->is_foreign) return std::unexpected(*std::move(found.error));
+  for (auto* list : {&found.findings, &found.file.findings}) {
+    list->insert(list->begin(), findings.kept().begin(), findings.kept().end());
+  }
+  return std::unique_ptr<ImageDump>(new ImageDump(std::make_unique<State>(*std::move(structures))));
 } catch (...) {
   return CaughtException();
 }
 
-const ImageInfo& ImageDump::info() const { return state_->info(); }
-
-const std::array<uint64_t, 2>& ImageDump::HeaderOffsets() { return format::kHeaderOffsets; }
-
-const std::array<uint64_t, 2>& ImageDump::RegionTableOffsets() {
-  return format::kRegionTableOffsets;
-}
+const ImageStructures& ImageDump::structures() const { return state_->found(); }
 
 std::string_view ImageDump::RegionName(const Guid& region) {
   if (region == format::kBatRegionGuid) return "BAT";
@@ -118,17 +165,28 @@ std::string_view ImageDump::RegionName(const Guid& region) {
 
 std::string_view ImageDump::ItemName(const Guid& item) { return format::MetadataItemName(item); }
 
-Result<std::vector<std::byte>> ImageDump::ReadItem(const MetadataItemInfo& item) try {
-  return state_->image().ReadMetadataItem(item);
+Result<std::vector<std::byte>> ImageDump::ReadItem(const MetadataItemStructure& item) try {
+  const FileRange region = structures().metadata.region.value_or(FileRange{});
+  std::vector<std::byte> bytes;
+  if (item.info.length_bytes == 0) return bytes;
+  if (!format::ItemIsPlaced(item.info, region.length_bytes)) {
+    return Corrupt(rules::kMetadataItemRange, {structures().filename, item.entry_offset});
+  }
+  bytes.resize(item.info.length_bytes);
+  auto read = state_->file().ReadExactAt(region.file_offset + item.info.offset, bytes);
+  if (!read) return std::unexpected(std::move(read.error()));
+  return bytes;
 } catch (...) {
   return CaughtException();
 }
 
 Result<void> ImageDump::VisitLog(
     const std::function<Result<void>(const LogEntryDump&)>& visit) try {
-  const HeaderInfo& header = info().header();
-  log::LogReader reader(state_->image().file(), {header.log_offset, header.log_length_bytes},
-                        std::nullopt);
+  const LogStructure& log = structures().log;
+  if (!log.range) {
+    return log.verdict.error ? std::unexpected(*log.verdict.error) : Result<void>();
+  }
+  log::LogReader reader(state_->file(), *log.range, std::nullopt);
   return reader.VisitEntries([&](const LogEntryInfo& entry) -> Result<void> {
     auto dump = state_->DumpEntry(reader, entry);
     if (!dump) return std::unexpected(std::move(dump.error()));
@@ -140,7 +198,8 @@ Result<void> ImageDump::VisitLog(
 
 Result<void> ImageDump::VisitBat(
     const std::function<Result<void>(const BatEntryInfo&)>& visit) try {
-  const BatRules& bat_rules = state_->bat_rules();
+  if (!state_->bat_rules()) return state_->VisitRawBat(visit);
+  const BatRules& bat_rules = *state_->bat_rules();
   const auto visit_one = [&](const ScannedEntry& scanned) {
     return visit({.kind = scanned.slot.kind == BatSlot::Kind::kPayload
                               ? BatEntryInfo::Kind::kPayload
@@ -154,7 +213,7 @@ Result<void> ImageDump::VisitBat(
                   .file_offset = scanned.entry.file_offset(),
                   .broken_rules = bat_rules.BrokenRules(scanned.slot, scanned.entry)});
   };
-  return ScanBat(state_->image().file(), bat_rules,
+  return ScanBat(state_->file(), bat_rules,
                  [&](std::span<const ScannedEntry> entries) -> Result<void> {
                    for (const ScannedEntry& scanned : entries) {
                      if (auto visited = visit_one(scanned); !visited) return visited;
@@ -167,9 +226,10 @@ Result<void> ImageDump::VisitBat(
 
 Result<void> ImageDump::VisitBitmaps(
     const std::function<Result<void>(const BitmapDump&)>& visit) try {
+  if (!state_->bat_rules()) return std::unexpected(state_->WhyNoGeometry());
   return VisitBat([&](const BatEntryInfo& entry) -> Result<void> {
     const bool partial =
-        entry.kind == BatEntryInfo::Kind::kPayload && info().parameters.has_parent &&
+        entry.kind == BatEntryInfo::Kind::kPayload && state_->bat_rules()->has_parent() &&
         entry.state == static_cast<uint8_t>(format::PayloadState::kPartiallyPresent);
     if (!partial) return {};
     auto dump = state_->DumpBitmap(entry.number);
