@@ -37,7 +37,7 @@ static_assert(sizeof(LvmHeader) == 40);
 std::string LvmUuid(const LvmHeader& header) {
   std::string text = FieldText(header.uuid);
   if (text.size() != header.uuid.size()) return "";
-  for (const size_t at : {26, 22, 18, 14, 10, 6}) text.insert(at, "-");
+  for (const size_t at : {26U, 22U, 18U, 14U, 10U, 6U}) text.insert(at, "-");
   return text;
 }
 
