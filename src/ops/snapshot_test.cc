@@ -1,10 +1,13 @@
 #include <gtest/gtest.h>
 #include <vhdxkit/check.h>
 #include <vhdxkit/disk.h>
+#include <vhdxkit/forwarding_file.h>
 #include <vhdxkit/inspect.h>
 #include <vhdxkit/snapshot.h>
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -198,6 +201,37 @@ TEST_F(SnapshotTest, RequestsGoOnMeanwhile_AndEachIsInOneImage) {
     }
   }
   ExpectClean("/vm/4.avhdx");
+}
+
+// Calls back while the child gets its name.
+class WatchedFileSystem final : public ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+  Result<void> SyncFolder(const std::string& folder) override {
+    if (on_sync_folder) on_sync_folder();
+    return ForwardingFileSystem::SyncFolder(folder);
+  }
+  std::function<void()> on_sync_folder;
+};
+
+TEST_F(SnapshotTest, WriteThatComesMeanwhile_WaitsAndIsTheChilds) {
+  WatchedFileSystem watched(files_);
+  const auto disk = *Disk::Open(watched, kDisk, {.access = DiskAccess::kReadWrite});
+  Put(*disk, 0, 1);
+  std::atomic<bool> written = false;
+  std::thread writer;
+  watched.on_sync_folder = [&] {
+    writer = std::thread([&] {
+      Put(*disk, 0, 2);
+      written = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    EXPECT_FALSE(written);
+  };
+  ASSERT_EQ(OutcomeOf(Snapshot(*disk, kChild)), "ok");
+  writer.join();
+  EXPECT_EQ(At(*disk, 0), 2);
+  EXPECT_EQ(At(*OpenAt(kDisk), 0), 1);
 }
 
 TEST_F(SnapshotTest, NameThatIsTaken_IsRefused_AndTheDiskGoesOn) {

@@ -1,0 +1,33 @@
+// VHDX_TRY: the value of a Result, or the end of the function that asked for it.
+
+#ifndef VHDXKIT_BYTES_TRY_H_
+#define VHDXKIT_BYTES_TRY_H_
+
+#include <vhdxkit/error.h>
+
+#include <type_traits>
+#include <utility>
+
+namespace vhdx {
+
+/// The value of a Result that has one.
+template <typename T>
+T TakeValue(Result<T>&& result) {
+  if constexpr (!std::is_void_v<T>) return *std::move(result);
+}
+
+}  // namespace vhdx
+
+/// The value of an expression that is a Result. If it has an error, the function that this stands
+/// in returns that error.
+///
+///   const uint64_t size = VHDX_TRY(file.Size());
+///   VHDX_TRY(file.Sync());
+#define VHDX_TRY(...)                                                                         \
+  (__extension__({                                                                            \
+    auto vhdx_tried = (__VA_ARGS__);                                                          \
+    if (!vhdx_tried) [[unlikely]] return std::unexpected(std::move(vhdx_tried.error())); \
+    ::vhdx::TakeValue(std::move(vhdx_tried));                                                 \
+  }))
+
+#endif  // VHDXKIT_BYTES_TRY_H_
