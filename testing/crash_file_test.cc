@@ -22,43 +22,47 @@ class CrashFileTest : public ::testing::Test {
  protected:
   // A file of `size` bytes, all 1.
   void Start(uint64_t size, CrashFileKind kind = CrashFileKind::kFile) {
-    PageImage base;
-    base.Write(0, Filled(size, 1));
-    base.SetSize(size);
-    Use(std::make_shared<CrashStore>(base, CrashStore::Options{.kind = kind}));
+    PageImage image;
+    image.Write(0, Filled(size, 1));
+    image.SetSize(size);
+    CrashState base(kind);
+    base.AddFile("/disk", image);
+    Use(std::make_shared<CrashStore>(base, CrashStore::Options{}));
   }
   void Use(std::shared_ptr<CrashStore> store) {
     store_ = std::move(store);
-    file_ = std::make_unique<CrashFile>(store_, "/disk", FileAccess::kReadWrite);
+    file_ = std::make_unique<CrashFile>(store_, kFile, "/disk", FileAccess::kReadWrite);
   }
   void Write(uint64_t offset, size_t length, int value) {
     ASSERT_TRUE(file_->WriteAt(offset, ByteSpan(Filled(length, value))));
   }
-  int At(const PageImage& image, uint64_t offset) {
-    const auto bytes = image.Bytes({offset, 1});
+  int At(const CrashState& state, uint64_t offset) {
+    const auto bytes = state.file(kFile).Bytes({offset, 1});
     return bytes.empty() ? -1 : static_cast<int>(bytes[0]);
   }
   /// What power cuts leave when `index` operations have happened.
-  std::vector<PageImage> StatesAt(size_t index) {
+  std::vector<CrashState> StatesAt(size_t index) {
     record_ = store_->Record();
-    CrashCursor cursor(store_->base(), record_, store_->options().kind);
+    CrashCursor cursor(store_->base(), record_);
     cursor.AdvanceTo(index);
-    std::vector<PageImage> states;
+    std::vector<CrashState> states;
     for (uint64_t seed = 0; seed < kSeeds; ++seed) states.push_back(cursor.Cut(seed));
     return states;
   }
-  std::vector<PageImage> StatesNow() { return StatesAt(store_->RecordLength()); }
+  std::vector<CrashState> StatesNow() { return StatesAt(store_->RecordLength()); }
   /// The values of the bytes at `offset` in all of them.
-  std::set<int> ValuesAt(const std::vector<PageImage>& states, uint64_t offset) {
+  std::set<int> ValuesAt(const std::vector<CrashState>& states, uint64_t offset) {
     std::set<int> values;
-    for (const PageImage& state : states) values.insert(At(state, offset));
+    for (const CrashState& state : states) values.insert(At(state, offset));
     return values;
   }
-  std::set<uint64_t> SizesOf(const std::vector<PageImage>& states) {
+  std::set<uint64_t> SizesOf(const std::vector<CrashState>& states) {
     std::set<uint64_t> sizes;
-    for (const PageImage& state : states) sizes.insert(state.size());
+    for (const CrashState& state : states) sizes.insert(state.file(kFile).size());
     return sizes;
   }
+
+  static constexpr size_t kFile = 0;
 
   std::shared_ptr<CrashStore> store_;
   std::unique_ptr<CrashFile> file_;
@@ -94,7 +98,7 @@ TEST_F(CrashFileTest, LargeWrite_IsTornAtSectorsAndAtPages) {
   Write(0, 64 * kKiB, 2);
   bool torn_in_page = false;
   bool torn_at_pages_only = false;
-  for (const PageImage& state : StatesNow()) {
+  for (const CrashState& state : StatesNow()) {
     size_t torn = 0;
     size_t torn_inside = 0;
     for (uint64_t sector = 1; sector < 128; ++sector) {
@@ -116,7 +120,7 @@ TEST_F(CrashFileTest, WritesOfOneMoment_SurviveInAnyOrder) {
   Write(0, 512, 2);
   Write(4096, 512, 2);
   std::set<std::pair<int, int>> pairs;
-  for (const PageImage& state : StatesNow()) pairs.emplace(At(state, 0), At(state, 4096));
+  for (const CrashState& state : StatesNow()) pairs.emplace(At(state, 0), At(state, 4096));
   EXPECT_EQ(pairs.size(), 4U);
 }
 
@@ -139,15 +143,17 @@ TEST_F(CrashFileTest, WriteBehindTheEnd_CountsForNothingWhereTheGrowthIsLost) {
   const auto states = StatesNow();
   EXPECT_EQ(SizesOf(states), (Sizes{4096, 8704}));
   EXPECT_EQ(ValuesAt(states, 8192), (Values{-1, 0, 2}));
-  for (const PageImage& state : states) EXPECT_LE(state.allocated_bytes(), state.size());
+  for (const CrashState& state : states) {
+    EXPECT_LE(state.file(kFile).allocated_bytes(), state.file(kFile).size());
+  }
 }
 
 TEST_F(CrashFileTest, Hole_IsPunchedInWholeInPartOrNot) {
   Start(64 * kKiB);
   ASSERT_TRUE(file_->PunchHole({0, 64 * kKiB}));
   std::set<ptrdiff_t> zero_sectors;
-  for (const PageImage& state : StatesNow()) {
-    const auto bytes = state.Bytes({0, 64 * kKiB});
+  for (const CrashState& state : StatesNow()) {
+    const auto bytes = state.file(kFile).Bytes({0, 64 * kKiB});
     zero_sectors.insert(std::ranges::count(bytes, std::byte{0}) / 512);
   }
   EXPECT_TRUE(zero_sectors.contains(0));
@@ -162,7 +168,7 @@ TEST_F(CrashFileTest, SyncThatBeganBeforeAWrite_DoesNotCoverIt) {
   record[0] = {.kind = CrashOperation::Kind::kSyncBegin};
   record[1] = {.kind = CrashOperation::Kind::kWrite, .range = {0, 512}, .data = data};
   record[2] = {.kind = CrashOperation::Kind::kSyncEnd, .sync_begin = 0};
-  CrashCursor cursor(store_->base(), record, CrashFileKind::kFile);
+  CrashCursor cursor(store_->base(), record);
   cursor.AdvanceTo(3);
   EXPECT_EQ(At(cursor.durable(), 0), 1);
   EXPECT_EQ(At(cursor.cached(), 0), 2);
@@ -222,7 +228,9 @@ TEST_F(CrashFileTest, BlockDevice_KeepsItsLength) {
 }
 
 TEST_F(CrashFileTest, HostWithoutHoles_PunchesNone) {
-  Use(std::make_shared<CrashStore>(PageImage(), CrashStore::Options{.punch_hole = false}));
+  CrashState base;
+  base.AddFile("/disk");
+  Use(std::make_shared<CrashStore>(base, CrashStore::Options{.punch_hole = false}));
   Write(0, 512, 2);
   EXPECT_FALSE(file_->capabilities().punch_hole);
   EXPECT_EQ(file_->PunchHole({0, 512}).error().code, ErrorCode::kUnsupported);
@@ -231,7 +239,7 @@ TEST_F(CrashFileTest, HostWithoutHoles_PunchesNone) {
 
 TEST_F(CrashFileTest, ReadOnlyFile_RefusesToChangeAnything) {
   Start(8192);
-  CrashFile reader(store_, "/disk", FileAccess::kReadOnly);
+  CrashFile reader(store_, kFile, "/disk", FileAccess::kReadOnly);
   EXPECT_EQ(reader.WriteAt(0, ByteSpan(Filled(1, 2))).error().code, ErrorCode::kReadOnly);
   EXPECT_EQ(reader.Resize(0).error().code, ErrorCode::kReadOnly);
   EXPECT_EQ(reader.ZeroRange({0, 1}).error().code, ErrorCode::kReadOnly);
@@ -270,29 +278,9 @@ TEST_F(CrashFileTest, ThreadsThatWriteAtOnce_AreAllRecorded) {
   }
   record_ = store_->Record();
   EXPECT_EQ(record_.size(), 400U + 4 * 10 * 2);
-  CrashCursor cursor(store_->base(), record_, CrashFileKind::kFile);
+  CrashCursor cursor(store_->base(), record_);
   cursor.AdvanceTo(record_.size());
   EXPECT_EQ(cursor.cached().Hash(), store_->Cached().Hash());
-}
-
-TEST(CrashFileSystem, OnePathLeadsToTheStoreAndOthersToTheFilesBelow) {
-  MemoryFileSystem memory;
-  memory.AddFile("/vm/parent", Filled(3, 3));
-  PageImage base;
-  base.SetSize(5);
-  CrashFileSystem files(memory, "/vm/child",
-                        std::make_shared<CrashStore>(base, CrashStore::Options{}));
-  EXPECT_EQ(files.RealPath("/vm/child").value(), "/vm/child");
-  EXPECT_EQ(files.List("/vm", 9).value(), (std::vector<std::string>{"child", "parent"}));
-  auto child = files.Open("/vm/child", {.access = FileAccess::kReadWrite});
-  ASSERT_TRUE(child);
-  EXPECT_EQ((*child)->Size().value(), 5U);
-  EXPECT_EQ((*child)->RealPath().value(), "/vm/child");
-  auto parent = files.Open("/vm/parent", {});
-  EXPECT_EQ((*parent)->Size().value(), 3U);
-  EXPECT_NE((*parent)->identity(), (*child)->identity());
-  ASSERT_TRUE((*child)->Sync());
-  EXPECT_EQ(files.store().RecordLength(), 2U);
 }
 
 }  // namespace

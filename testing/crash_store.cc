@@ -12,9 +12,9 @@ namespace {
 
 using Kind = CrashOperation::Kind;
 
-FileIdentity NextIdentity() {
-  static std::atomic<uint64_t> last = 0;
-  return {.device = 2, .inode = ++last};
+uint64_t NextDevice() {
+  static std::atomic<uint64_t> last = 1;
+  return ++last;
 }
 
 std::shared_ptr<const std::vector<std::byte>> Joined(std::span<const ByteSpan> buffers) {
@@ -25,31 +25,54 @@ std::shared_ptr<const std::vector<std::byte>> Joined(std::span<const ByteSpan> b
   return joined;
 }
 
+std::unexpected<Error> NoSuchFile(const std::string& path) {
+  return std::unexpected(Error{.code = ErrorCode::kNotFound,
+                               .sys_errno = ENOENT,
+                               .file = path,
+                               .file_offset = {},
+                               .sentence = "there is no such file"});
+}
+
+void ApplyResize(const CrashOperation& operation, CrashState& state) {
+  PageImage& image = state.FileForWriting(operation.file);
+  const uint64_t length = operation.range.length_bytes;
+  if (state.kind() == CrashFileKind::kStaleGrowth && length > image.size()) {
+    image.FillWithJunk({image.size(), length - image.size()});
+  }
+  image.SetSize(length);
+}
+
 }  // namespace
 
-void Apply(const CrashOperation& operation, CrashFileKind kind, PageImage& image) {
-  const FileRange& range = operation.range;
+void Apply(const CrashOperation& operation, CrashState& state) {
   switch (operation.kind) {
     case Kind::kWrite:
-      return image.Write(range.file_offset, *operation.data);
+      return state.FileForWriting(operation.file)
+          .Write(operation.range.file_offset, *operation.data);
     case Kind::kZero:
-      return image.Zero(range);
+      return state.FileForWriting(operation.file).Zero(operation.range);
     case Kind::kResize:
-      if (kind == CrashFileKind::kStaleGrowth && range.length_bytes > image.size()) {
-        image.FillWithJunk({image.size(), range.length_bytes - image.size()});
-      }
-      return image.SetSize(range.length_bytes);
+      return ApplyResize(operation, state);
+    case Kind::kCreate:
+      // Its bytes may be there already: they were synced, and its name was not.
+      state.FileForWriting(operation.file);
+      [[fallthrough]];
+    case Kind::kRename:
+      return state.SetName(operation.file, operation.path);
+    case Kind::kRemove:
+      return state.EraseName(operation.file);
     case Kind::kMark:
     case Kind::kSyncBegin:
     case Kind::kSyncEnd:
     case Kind::kFailedSyncEnd:
+    case Kind::kFolderSyncEnd:
       return;
   }
 }
 
-CrashStore::CrashStore(PageImage durable, Options options)
+CrashStore::CrashStore(CrashState durable, Options options)
     : options_(options),
-      identity_(NextIdentity()),
+      device_(NextDevice()),
       base_(std::move(durable)),
       cached_(base_),
       random_(static_cast<uint32_t>(options.seed + 1)) {}
@@ -59,7 +82,7 @@ std::unique_ptr<CrashStore> CrashStore::AfterKill(size_t length) const {
   std::vector<CrashOperation> record = Record();
   record.resize(length);
   const MutexLock lock(next->mutex_);
-  for (const CrashOperation& operation : record) Apply(operation, options_.kind, next->cached_);
+  for (const CrashOperation& operation : record) Apply(operation, next->cached_);
   next->record_ = std::move(record);
   return next;
 }
@@ -67,7 +90,7 @@ std::unique_ptr<CrashStore> CrashStore::AfterKill(size_t length) const {
 // -- The record --
 
 void CrashStore::Add(CrashOperation operation) {
-  Apply(operation, options_.kind, cached_);
+  Apply(operation, cached_);
   record_.push_back(std::move(operation));
 }
 
@@ -92,45 +115,10 @@ void CrashStore::FailSync(uint64_t nth) {
   syncs_to_failure_ = nth;
 }
 
-PageImage CrashStore::Cached() const {
+CrashState CrashStore::Cached() const {
   const MutexLock lock(mutex_);
   return cached_;
 }
-
-// -- Reading --
-
-uint64_t CrashStore::size() const {
-  const MutexLock lock(mutex_);
-  return cached_.size();
-}
-
-uint64_t CrashStore::allocated_bytes() const {
-  const MutexLock lock(mutex_);
-  return cached_.allocated_bytes();
-}
-
-size_t CrashStore::Read(uint64_t file_offset, std::span<const MutableByteSpan> buffers) const {
-  const MutexLock lock(mutex_);
-  size_t done = 0;
-  for (const MutableByteSpan buffer : buffers) {
-    const size_t read = cached_.Read(file_offset + done, buffer);
-    done += read;
-    if (read < buffer.size()) break;
-  }
-  return done;
-}
-
-uint64_t CrashStore::NextData(uint64_t file_offset) const {
-  const MutexLock lock(mutex_);
-  return cached_.NextData(file_offset);
-}
-
-uint64_t CrashStore::NextHole(uint64_t file_offset) const {
-  const MutexLock lock(mutex_);
-  return cached_.NextHole(file_offset);
-}
-
-// -- Writing --
 
 void CrashStore::PauseNowAndThen() {
   if (!options_.shuffle_threads) return;
@@ -143,69 +131,168 @@ void CrashStore::PauseNowAndThen() {
   if (drawn == 4) std::this_thread::sleep_for(std::chrono::microseconds(20));
 }
 
-Result<void> CrashStore::GrowTo(uint64_t end) {
-  if (end <= cached_.size()) return {};
-  if (options_.kind == CrashFileKind::kBlockDevice) {
-    return std::unexpected(Error{.code = ErrorCode::kNoSpace,
-                                 .sys_errno = ENOSPC,
-                                 .file_offset = cached_.size(),
-                                 .sentence = "the device ends here"});
+size_t CrashStore::BeginSync() {
+  const MutexLock lock(mutex_);
+  Add({.kind = Kind::kSyncBegin});
+  return record_.size() - 1;
+}
+
+// -- Names --
+
+std::optional<size_t> CrashStore::NumberAt(const std::string& path) const {
+  const MutexLock lock(mutex_);
+  return cached_.NumberAt(path);
+}
+
+std::optional<std::string> CrashStore::PathOf(size_t file) const {
+  const MutexLock lock(mutex_);
+  return cached_.PathOf(file);
+}
+
+Result<void> CrashStore::CheckFolder(const std::string& folder) const {
+  if (cached_.folders().contains(folder)) return {};
+  return NoSuchFile(folder);
+}
+
+Result<size_t> CrashStore::Create(const std::string& path) {
+  const MutexLock lock(mutex_);
+  if (auto found = CheckFolder(FolderOf(path)); !found) return std::unexpected(found.error());
+  if (cached_.NumberAt(path) || cached_.folders().contains(path)) {
+    return Fail(ErrorCode::kExists, "there is a file of this name already", path);
   }
-  Add({.kind = Kind::kResize, .range = {0, end}});
+  const size_t file = cached_.next_number();
+  Add({.kind = Kind::kCreate, .file = file, .path = path});
+  return file;
+}
+
+Result<void> CrashStore::Rename(const std::string& from, const std::string& to, RenameMode mode) {
+  PauseNowAndThen();
+  const MutexLock lock(mutex_);
+  const std::optional<size_t> file = cached_.NumberAt(from);
+  if (!file) return NoSuchFile(from);
+  if (auto found = CheckFolder(FolderOf(to)); !found) return found;
+  if (mode == RenameMode::kRefuseExisting && cached_.NumberAt(to)) {
+    return Fail(ErrorCode::kExists, "there is a file of this name already", to);
+  }
+  Add({.kind = Kind::kRename, .file = *file, .path = to});
   return {};
 }
 
-Result<void> CrashStore::Write(uint64_t file_offset, std::span<const ByteSpan> buffers) {
+Result<void> CrashStore::Remove(const std::string& path) {
+  PauseNowAndThen();
+  const MutexLock lock(mutex_);
+  const std::optional<size_t> file = cached_.NumberAt(path);
+  if (!file) return NoSuchFile(path);
+  Add({.kind = Kind::kRemove, .file = *file, .path = path});
+  return {};
+}
+
+Result<void> CrashStore::SyncFolder(const std::string& folder) {
+  const size_t begin = BeginSync();
+  PauseNowAndThen();
+  const MutexLock lock(mutex_);
+  if (auto found = CheckFolder(folder); !found) return found;
+  Add({.kind = Kind::kFolderSyncEnd, .path = folder, .sync_begin = begin});
+  return {};
+}
+
+// -- Reading --
+
+uint64_t CrashStore::size(size_t file) const {
+  const MutexLock lock(mutex_);
+  return cached_.file(file).size();
+}
+
+uint64_t CrashStore::allocated_bytes(size_t file) const {
+  const MutexLock lock(mutex_);
+  return cached_.file(file).allocated_bytes();
+}
+
+size_t CrashStore::Read(size_t file, uint64_t file_offset,
+                        std::span<const MutableByteSpan> buffers) const {
+  const MutexLock lock(mutex_);
+  size_t done = 0;
+  for (const MutableByteSpan buffer : buffers) {
+    const size_t read = cached_.file(file).Read(file_offset + done, buffer);
+    done += read;
+    if (read < buffer.size()) break;
+  }
+  return done;
+}
+
+uint64_t CrashStore::NextData(size_t file, uint64_t file_offset) const {
+  const MutexLock lock(mutex_);
+  return cached_.file(file).NextData(file_offset);
+}
+
+uint64_t CrashStore::NextHole(size_t file, uint64_t file_offset) const {
+  const MutexLock lock(mutex_);
+  return cached_.file(file).NextHole(file_offset);
+}
+
+// -- Writing --
+
+Result<void> CrashStore::GrowTo(size_t file, uint64_t end) {
+  const uint64_t size = cached_.file(file).size();
+  if (end <= size) return {};
+  if (kind() == CrashFileKind::kBlockDevice) {
+    return std::unexpected(Error{.code = ErrorCode::kNoSpace,
+                                 .sys_errno = ENOSPC,
+                                 .file_offset = size,
+                                 .sentence = "the device ends here"});
+  }
+  Add({.kind = Kind::kResize, .file = file, .range = {0, end}});
+  return {};
+}
+
+Result<void> CrashStore::Write(size_t file, uint64_t file_offset,
+                               std::span<const ByteSpan> buffers) {
   PauseNowAndThen();
   auto data = Joined(buffers);
   if (data->empty()) return {};
   const MutexLock lock(mutex_);
   const FileRange range = {file_offset, data->size()};
-  if (auto grown = GrowTo(file_offset + data->size()); !grown) return grown;
-  Add({.kind = Kind::kWrite, .range = range, .data = std::move(data)});
+  if (auto grown = GrowTo(file, file_offset + data->size()); !grown) return grown;
+  Add({.kind = Kind::kWrite, .file = file, .range = range, .data = std::move(data)});
   return {};
 }
 
-Result<void> CrashStore::Zero(FileRange range) {
+Result<void> CrashStore::Zero(size_t file, FileRange range) {
   PauseNowAndThen();
   if (range.length_bytes == 0) return {};
   const MutexLock lock(mutex_);
-  if (auto grown = GrowTo(range.file_offset + range.length_bytes); !grown) return grown;
-  Add({.kind = Kind::kZero, .range = range});
+  if (auto grown = GrowTo(file, range.file_offset + range.length_bytes); !grown) return grown;
+  Add({.kind = Kind::kZero, .file = file, .range = range});
   return {};
 }
 
-void CrashStore::Punch(FileRange range) {
+void CrashStore::Punch(size_t file, FileRange range) {
   PauseNowAndThen();
   const MutexLock lock(mutex_);
-  if (range.file_offset >= cached_.size()) return;
-  range.length_bytes = std::min(range.length_bytes, cached_.size() - range.file_offset);
-  Add({.kind = Kind::kZero, .range = range});
+  const uint64_t size = cached_.file(file).size();
+  if (range.file_offset >= size) return;
+  range.length_bytes = std::min(range.length_bytes, size - range.file_offset);
+  Add({.kind = Kind::kZero, .file = file, .range = range});
 }
 
-Result<void> CrashStore::Resize(uint64_t length_bytes) {
+Result<void> CrashStore::Resize(size_t file, uint64_t length_bytes) {
   PauseNowAndThen();
   const MutexLock lock(mutex_);
-  if (length_bytes == cached_.size()) return {};
-  if (options_.kind == CrashFileKind::kBlockDevice) {
+  if (length_bytes == cached_.file(file).size()) return {};
+  if (kind() == CrashFileKind::kBlockDevice) {
     return Fail(ErrorCode::kUnsupported, "the length of a block device cannot change");
   }
-  Add({.kind = Kind::kResize, .range = {0, length_bytes}});
+  Add({.kind = Kind::kResize, .file = file, .range = {0, length_bytes}});
   return {};
 }
 
-Result<void> CrashStore::Sync() {
-  size_t begin = 0;
-  {
-    const MutexLock lock(mutex_);
-    begin = record_.size();
-    Add({.kind = Kind::kSyncBegin});
-  }
+Result<void> CrashStore::Sync(size_t file) {
+  const size_t begin = BeginSync();
   PauseNowAndThen();
   const MutexLock lock(mutex_);
   const bool fails = syncs_to_failure_ == 1;
   if (syncs_to_failure_ != 0) --syncs_to_failure_;
-  Add({.kind = fails ? Kind::kFailedSyncEnd : Kind::kSyncEnd, .sync_begin = begin});
+  Add({.kind = fails ? Kind::kFailedSyncEnd : Kind::kSyncEnd, .file = file, .sync_begin = begin});
   if (!fails) return {};
   return std::unexpected(
       Error{.code = ErrorCode::kIo, .sys_errno = EIO, .sentence = "the disk lost what was cached"});

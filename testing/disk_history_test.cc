@@ -177,7 +177,7 @@ enum class Flaw : uint8_t {
 /// 16 blocks of 4 KiB; page 0 of the file says where each one stands.
 class NaiveDisk {
  public:
-  NaiveDisk(CrashStore& store, Flaw flaw) : store_(store), flaw_(flaw) {}
+  NaiveDisk(File& file, Flaw flaw) : file_(file), flaw_(flaw) {}
 
   void Write(uint64_t block, uint64_t number) {
     DoLateWrite();
@@ -212,10 +212,8 @@ class NaiveDisk {
   }
 
  private:
-  void WriteAt(uint64_t offset, ByteSpan bytes) {
-    EXPECT_TRUE(store_.Write(offset, std::span(&bytes, 1)));
-  }
-  void Sync() { EXPECT_TRUE(store_.Sync()); }
+  void WriteAt(uint64_t offset, ByteSpan bytes) { EXPECT_TRUE(file_.WriteAt(offset, bytes)); }
+  void Sync() { EXPECT_TRUE(file_.Sync()); }
   void SetPlace(uint64_t block, uint64_t place) {
     const le64 entry = place;
     WriteAt(block * 8, std::as_bytes(std::span(&entry, 1)));
@@ -241,7 +239,7 @@ class NaiveDisk {
     late_.reset();
   }
 
-  CrashStore& store_;
+  File& file_;
   const Flaw flaw_;
   std::map<uint64_t, uint64_t> places_;
   std::vector<uint64_t> free_;
@@ -253,8 +251,12 @@ class NaiveDisk {
 std::set<std::string> BrokenPromises(Flaw flaw, uint64_t seed) {
   PageImage empty;
   empty.SetSize(4096);
-  CrashStore store(empty, {.kind = CrashFileKind::kStaleGrowth});
-  NaiveDisk disk(store, flaw);
+  CrashState base(CrashFileKind::kStaleGrowth);
+  const size_t number = base.AddFile("/disk", empty);
+  const auto shared = std::make_shared<CrashStore>(base, CrashStore::Options{});
+  CrashStore& store = *shared;
+  CrashFile file(shared, number, "/disk", FileAccess::kReadWrite);
+  NaiveDisk disk(file, flaw);
   DiskHistory history(Zeros());
   std::mt19937_64 random(seed);
   for (int i = 0; i < 30; ++i) {
@@ -278,11 +280,12 @@ std::set<std::string> BrokenPromises(Flaw flaw, uint64_t seed) {
   initial.SetSize(kDiskSize);
   std::set<std::string> broken;
   const auto record = store.Record();
-  CrashCursor cursor(store.base(), record, store.options().kind);
+  CrashCursor cursor(store.base(), record);
   for (; !cursor.at_end(); cursor.Advance()) {
     const AllowedContents allowed = history.AllowedAt(cursor.index());
     for (uint64_t cut = 0; cut < 10; ++cut) {
-      const std::string sentence = allowed.Compare(NaiveDisk::Read(cursor.Cut(cut), initial));
+      const std::string sentence =
+          allowed.Compare(NaiveDisk::Read(cursor.Cut(cut).file(number), initial));
       if (!sentence.empty()) broken.insert(sentence.substr(sentence.find("holds")).substr(0, 11));
     }
   }

@@ -7,12 +7,14 @@
 
 #include "format/header.h"
 #include "format/layout.h"
-#include "testing/crash_file.h"
+#include "testing/crash_file_system.h"
 
 namespace vhdx::tests {
 namespace {
 
+using testing::CrashFileSystem;
 using testing::CrashOperation;
+using testing::CrashState;
 using testing::CrashStore;
 using testing::PageImage;
 
@@ -88,12 +90,12 @@ bool BothHeadersAreValid(const PageImage& file) {
 // -- Looking at a file --
 
 CrashCheck::CrashCheck(CrashDisk& disk) : disk_(disk) {
-  usual_rules_ = RulesBroken(std::make_shared<CrashStore>(disk.file(), disk.store_options()));
+  usual_rules_ = RulesBroken(std::make_shared<CrashStore>(disk.state(), disk.store_options()));
 }
 
 std::set<std::string, std::less<>> CrashCheck::RulesBroken(
     const std::shared_ptr<CrashStore>& store) {
-  testing::CrashFileSystem files(disk_.files(), disk_.path(), store);
+  CrashFileSystem files(store);
   const auto report = vhdx::Check(files, disk_.path());
   if (!report) return {ToString(report.error())};
   std::set<std::string, std::less<>> rules;
@@ -121,26 +123,24 @@ std::string CrashCheck::CompareAgain(Disk& device, const testing::DiskContents& 
 }
 
 // Opened for writing, flushed and closed without a write: not a byte changes.
-std::string CrashCheck::OpenAndLeave(const PageImage& file) {
-  const auto store = std::make_shared<CrashStore>(file, disk_.store_options());
-  auto files = disk_.FilesOn(store);
+std::string CrashCheck::OpenAndLeave(const CrashState& state) {
+  const auto store = std::make_shared<CrashStore>(state, disk_.store_options());
+  CrashFileSystem files(store);
   auto device = disk_.Open(files, DiskAccess::kReadWrite);
   if (!device) return "does not open for writing: " + ToString(device.error());
   if (auto flushed = (*device)->Flush(); !flushed) return ToString(flushed.error());
   if (auto closed = (*device)->Close(); !closed) return ToString(closed.error());
   const bool changed = std::ranges::any_of(store->Record(), [](const CrashOperation& operation) {
-    return operation.kind == CrashOperation::Kind::kWrite ||
-           operation.kind == CrashOperation::Kind::kZero ||
-           operation.kind == CrashOperation::Kind::kResize;
+    return operation.changes_bytes() || operation.changes_names();
   });
   return changed ? "a disk that was not written changed its file" : "";
 }
 
-std::expected<CrashedDisk, std::string> CrashCheck::Look(const PageImage& file,
+std::expected<CrashedDisk, std::string> CrashCheck::Look(const CrashState& state,
                                                          const testing::AllowedContents& allowed,
                                                          const ContentGuids& guids, Care care) {
-  const auto store = std::make_shared<CrashStore>(file, disk_.store_options());
-  auto files = disk_.FilesOn(store);
+  const auto store = std::make_shared<CrashStore>(state, disk_.store_options());
+  CrashFileSystem files(store);
   auto device = disk_.Open(files, DiskAccess::kReadOnly);
   if (!device) return std::unexpected("does not open: " + ToString(device.error()));
   auto contents = ReadContents(**device, disk_.initial_bytes());
@@ -155,7 +155,7 @@ std::expected<CrashedDisk, std::string> CrashCheck::Look(const PageImage& file,
   device->reset();
   if (wrong.empty()) wrong = FindingsOf(store);
   if (wrong.empty() && store->RecordLength() != 0) wrong = "a reader changed the file";
-  if (wrong.empty() && care == Care::kThorough) wrong = OpenAndLeave(file);
+  if (wrong.empty() && care == Care::kThorough) wrong = OpenAndLeave(state);
   if (!wrong.empty()) return std::unexpected(std::move(wrong));
   return seen;
 }

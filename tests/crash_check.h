@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 
+#include "testing/crash_state.h"
 #include "testing/crash_store.h"
 #include "testing/disk_history.h"
 #include "testing/page_image.h"
@@ -61,19 +62,19 @@ enum class Care : uint8_t {
   kThorough,  ///< every byte is read, and all of it twice
 };
 
-/// Opens the file read-only and looks at everything; what is wrong comes back as a sentence.
+/// Opens the disk read-only and looks at everything; what is wrong comes back as a sentence.
 class CrashCheck {
  public:
   explicit CrashCheck(CrashDisk& disk);
 
-  std::expected<CrashedDisk, std::string> Look(const testing::PageImage& file,
+  std::expected<CrashedDisk, std::string> Look(const testing::CrashState& state,
                                                const testing::AllowedContents& allowed,
                                                const ContentGuids& guids, Care care);
 
  private:
   std::set<std::string, std::less<>> RulesBroken(const std::shared_ptr<testing::CrashStore>& store);
   std::string FindingsOf(const std::shared_ptr<testing::CrashStore>& store);
-  std::string OpenAndLeave(const testing::PageImage& file);
+  std::string OpenAndLeave(const testing::CrashState& state);
   std::string CompareAgain(Disk& device, const testing::DiskContents& contents);
 
   CrashDisk& disk_;

@@ -7,9 +7,9 @@
 
 #include "bytes/arithmetic.h"
 #include "disk/open_disk.h"
-#include "testing/crash_file.h"
 #include "testing/disk_model.h"
 #include "testing/image_builder.h"
+#include "testing/memory_file.h"
 #include "tests/random_blocks.h"
 
 namespace vhdx::tests {
@@ -19,6 +19,7 @@ using format::PayloadState;
 using testing::BlockContent;
 using testing::BlockSpec;
 using testing::ImageSpec;
+using testing::PageImage;
 
 constexpr uint64_t kBlock = CrashDisk::kBlockBytes;
 constexpr uint64_t kFixedBlocks = 5;
@@ -26,6 +27,12 @@ constexpr uint64_t kFixedBlocks = 5;
 template <typename T, size_t n>
 T OneOf(std::mt19937_64& random, const std::array<T, n>& values) {
   return values[random() % n];
+}
+
+PageImage BytesOf(const ImageSpec& spec) {
+  testing::MemoryFile file;
+  EXPECT_TRUE(testing::Build(spec, file));
+  return *PageImage::Load(file);
 }
 
 uint64_t FirstBlock(const testing::ImageLayout& layout) {
@@ -54,7 +61,8 @@ WriteLimits RandomLimits(std::mt19937_64& random) {
 
 }  // namespace
 
-CrashDisk::CrashDisk(const CrashDiskShape& shape, uint64_t seed) : shape_(shape), files_(seed) {
+CrashDisk::CrashDisk(const CrashDiskShape& shape, uint64_t seed)
+    : shape_(shape), state_(shape.file) {
   std::mt19937_64 random(seed);
   const uint64_t chunk = (uint64_t{1} << 23) * shape.sector_size / kBlock;
   if (shape.subformat == Subformat::kFixed) {
@@ -73,7 +81,7 @@ CrashDisk::CrashDisk(const CrashDiskShape& shape, uint64_t seed) : shape_(shape)
     disk_size_ = (chunk + 2) * kBlock - 64 * kKiB;
   }
   limits_ = RandomLimits(random);
-  store_options_ = {.kind = shape.file, .punch_hole = random() % 3 != 0};
+  store_options_ = {.punch_hole = random() % 3 != 0};
   Build(Specs(random), random);
 }
 
@@ -128,38 +136,34 @@ std::vector<ImageSpec> CrashDisk::Specs(std::mt19937_64& random) {
   return {leaf, child, base};
 }
 
+PageImage CrashDisk::BuildLeaf(ImageSpec spec, std::mt19937_64& random) const {
+  // Free space that may hold anything lies before the blocks and behind the last structure.
+  const testing::ImageLayout packed = testing::PlanLayout(spec);
+  const FileRange gap = {FirstBlock(packed), random() % 3 * kMiB};
+  spec.first_block_offset = gap.file_offset + gap.length_bytes;
+  if (random() % 4 == 0) LeaveLogDirty(spec);
+  PageImage file = BytesOf(spec);
+  if (gap.file_offset < file.size()) file.FillWithJunk(gap);
+  uint64_t tail = random() % 3 == 0 ? 3 * kMiB : 0;
+  if (shape_.subformat == Subformat::kFixed) tail += (kFixedBlocks - spec.blocks.size()) * kBlock;
+  if (shape_.file == testing::CrashFileKind::kBlockDevice) tail = 24 * kMiB;
+  file.FillWithJunk({file.size(), tail});
+  file.SetSize(file.size() + tail);
+  return file;
+}
+
 void CrashDisk::Build(std::vector<ImageSpec> specs, std::mt19937_64& random) {
   const std::array<std::string, 3> names = {path_, "/vm/child.vhdx", "/vm/base.vhdx"};
+  number_ = state_.AddFile(path_, BuildLeaf(specs[0], random));
   for (size_t depth = 1; depth < specs.size(); ++depth) {
-    EXPECT_TRUE(testing::BuildAt(specs[depth], files_, names[depth]));
+    state_.AddFile(names[depth], BytesOf(specs[depth]));
   }
-  // Free space that may hold anything lies before the blocks and behind the last structure.
-  const testing::ImageLayout packed = testing::PlanLayout(specs[0]);
-  const FileRange gap = {FirstBlock(packed), random() % 3 * kMiB};
-  specs[0].first_block_offset = gap.file_offset + gap.length_bytes;
-  if (random() % 4 == 0) LeaveLogDirty(specs[0]);
-  testing::MemoryFile file;
-  EXPECT_TRUE(testing::Build(specs[0], file));
-  file_ = *testing::PageImage::Load(file);
-  if (gap.file_offset < file_.size()) file_.FillWithJunk(gap);
-  uint64_t tail = random() % 3 == 0 ? 3 * kMiB : 0;
-  if (shape_.subformat == Subformat::kFixed) {
-    tail += (kFixedBlocks - specs[0].blocks.size()) * kBlock;
-  }
-  if (shape_.file == testing::CrashFileKind::kBlockDevice) tail = 24 * kMiB;
-  file_.FillWithJunk({file_.size(), tail});
-  file_.SetSize(file_.size() + tail);
   const testing::DiskModel model(std::move(specs));
   initial_bytes_ = testing::InitialBytes(model);
   initial_contents_ = testing::InitialContents(initial_bytes_);
 }
 
-testing::CrashFileSystem CrashDisk::FilesOn(std::shared_ptr<testing::CrashStore> store,
-                                            uint64_t seed) {
-  return {files_, path_, std::move(store), seed};
-}
-
-Result<std::unique_ptr<Disk>> CrashDisk::Open(testing::CrashFileSystem& files, DiskAccess access) {
+Result<std::unique_ptr<Disk>> CrashDisk::Open(FileSystem& files, DiskAccess access) const {
   return OpenDisk(files, path_, {.access = access}, limits_);
 }
 

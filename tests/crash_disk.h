@@ -13,11 +13,10 @@
 #include <vector>
 
 #include "image/write_limits.h"
-#include "testing/crash_file.h"
+#include "testing/crash_state.h"
 #include "testing/crash_store.h"
 #include "testing/disk_contents.h"
 #include "testing/image_spec.h"
-#include "testing/memory_file_system.h"
 #include "testing/page_image.h"
 
 namespace vhdx::tests {
@@ -43,10 +42,15 @@ class CrashDisk {
 
   const CrashDiskShape& shape() const { return shape_; }
   const std::string& path() const { return path_; }
-  /// Its parents.
-  testing::MemoryFileSystem& files() { return files_; }
-  /// The bytes of its file at first.
-  const testing::PageImage& file() const { return file_; }
+  /// Its file and those of its parents at first.
+  const testing::CrashState& state() const { return state_; }
+  /// Its file in another state of them.
+  const testing::PageImage& FileIn(const testing::CrashState& state) const {
+    return state.file(number_);
+  }
+  testing::PageImage& FileIn(testing::CrashState& state) const {
+    return state.FileForWriting(number_);
+  }
   /// What it holds at first.
   const testing::PageImage& initial_bytes() const { return initial_bytes_; }
   const testing::DiskContents& initial_contents() const { return initial_contents_; }
@@ -54,13 +58,10 @@ class CrashDisk {
   /// Where the guest is at work, in order; the last block of the disk may be cut short.
   const std::vector<uint64_t>& blocks() const { return blocks_; }
   const WriteLimits& limits() const { return limits_; }
-  /// Of stores of its file.
+  /// Of stores of its files.
   const testing::CrashStore::Options& store_options() const { return store_options_; }
 
-  /// The files of the disk, its own on that store; the seed is that of new GUIDs.
-  testing::CrashFileSystem FilesOn(std::shared_ptr<testing::CrashStore> store, uint64_t seed = 1);
-  /// Opens the disk there.
-  Result<std::unique_ptr<Disk>> Open(testing::CrashFileSystem& files, DiskAccess access);
+  Result<std::unique_ptr<Disk>> Open(FileSystem& files, DiskAccess access) const;
 
  private:
   std::vector<testing::ImageSpec> Specs(std::mt19937_64& random);
@@ -68,15 +69,16 @@ class CrashDisk {
   void FillDynamic(std::mt19937_64& random, testing::ImageSpec& spec) const;
   void FillChild(std::mt19937_64& random, testing::ImageSpec& spec) const;
   void Build(std::vector<testing::ImageSpec> specs, std::mt19937_64& random);
+  testing::PageImage BuildLeaf(testing::ImageSpec spec, std::mt19937_64& random) const;
 
   const CrashDiskShape shape_;
   const std::string path_ = "/vm/disk.vhdx";
-  testing::MemoryFileSystem files_;
   std::vector<uint64_t> blocks_;
   uint64_t disk_size_ = 0;
   WriteLimits limits_;
   testing::CrashStore::Options store_options_;
-  testing::PageImage file_;
+  testing::CrashState state_;
+  size_t number_ = 0;  // of its file
   testing::PageImage initial_bytes_;
   testing::DiskContents initial_contents_;
 };

@@ -5,13 +5,16 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
+#include "testing/crash_file_system.h"
 
 namespace vhdx::tests {
 namespace {
 
 using testing::AllowedContents;
 using testing::CrashCursor;
+using testing::CrashFileSystem;
 using testing::CrashOperation;
+using testing::CrashState;
 using testing::CrashStore;
 using testing::DiskHistory;
 using testing::PageImage;
@@ -42,14 +45,14 @@ CrashLineage::CrashLineage(const CrashDiskShape& shape, uint64_t seed, CrashTall
       random_(seed),
       disk_(shape, seed),
       check_(disk_),
-      store_(NewStore(disk_.file())),
+      store_(NewStore(disk_.state())),
       history_(std::make_unique<DiskHistory>(disk_.initial_contents())) {}
 
-std::unique_ptr<CrashStore> CrashLineage::NewStore(PageImage file) {
+std::unique_ptr<CrashStore> CrashLineage::NewStore(CrashState state) {
   CrashStore::Options options = disk_.store_options();
   options.seed = random_();
   options.shuffle_threads = true;
-  return std::make_unique<CrashStore>(std::move(file), options);
+  return std::make_unique<CrashStore>(std::move(state), options);
 }
 
 void CrashLineage::Break(const std::string& sentence, const std::string& where) {
@@ -76,7 +79,7 @@ void CrashLineage::Run(int sessions) {
 }
 
 void CrashLineage::RunSession() {
-  auto files = disk_.FilesOn(store_, random_());
+  CrashFileSystem files(store_, random_());
   auto device = disk_.Open(files, DiskAccess::kReadWrite);
   if (!device) return Break(ToString(device.error()), "opening for writing");
   const auto contents = ReadContents(**device, disk_.initial_bytes());
@@ -136,15 +139,16 @@ void CrashLineage::NextProcess() {
 
 void CrashLineage::NextMachine() {
   const auto record = store_->Record();
-  CrashCursor cursor(store_->base(), record, disk_.shape().file);
+  CrashCursor cursor(store_->base(), record);
   cursor.AdvanceTo(session_start_ + random_() % (record.size() - session_start_ + 1));
-  const PageImage file = cursor.Cut(random_());
-  const auto seen = check_.Look(file, history_->AllowedAt(cursor.index()), guids_, Care::kThorough);
+  const CrashState state = cursor.Cut(random_());
+  const auto seen =
+      check_.Look(state, history_->AllowedAt(cursor.index()), guids_, Care::kThorough);
   if (!seen) return Break(seen.error(), Format("point {}", cursor.index()));
-  guids_.KeepOnly(file, seen->contents);
+  guids_.KeepOnly(disk_.FileIn(state), seen->contents);
   guids_.Bind(seen->data_write_guid, seen->contents);
   history_ = std::make_unique<DiskHistory>(seen->contents, history_->next_write());
-  store_ = NewStore(file);
+  store_ = NewStore(state);
   session_start_ = 0;
   sync_failed_ = false;
 }
@@ -153,7 +157,7 @@ void CrashLineage::NextMachine() {
 
 void CrashLineage::CutEverywhere(size_t from) {
   const auto record = store_->Record();
-  CrashCursor cursor(store_->base(), record, disk_.shape().file);
+  CrashCursor cursor(store_->base(), record);
   cursor.AdvanceTo(from);
   while (!is_broken()) {
     CutAt(cursor);
@@ -171,29 +175,30 @@ void CrashLineage::CutAt(const CrashCursor& cursor) {
   const size_t cuts = std::min(cursor.pending() + 1, kMostCutsAtAPoint);
   for (size_t i = 0; i < cuts && !is_broken(); ++i) {
     const uint64_t cut = random_();
-    PageImage file = cursor.Cut(cut);
-    const std::optional<PageImage> whole = LoseAHeader(file);
+    CrashState state = cursor.Cut(cut);
+    const std::optional<CrashState> whole = LoseAHeader(state);
+    const PageImage& file = disk_.FileIn(std::as_const(state));
     if (std::ranges::count(met, file.Hash()) != 0) continue;
     met.push_back(file.Hash());
-    const auto seen = Look(file, cursor.cached(), allowed, guids_,
+    const auto seen = Look(state, cursor.cached(), allowed, guids_,
                            Format("point {}, cut {}", cursor.index(), cut));
     if (!seen) continue;
     if (whole) CompareWith(*whole, *seen, allowed, Format("point {}, cut {}", cursor.index(), cut));
     if (observer_) observer_(disk_, file, *seen);
-    if (Chance(0.03)) Recover(file, *seen, {history_->next_write(), guids_}, 1);
+    if (Chance(0.03)) Recover(state, *seen, {history_->next_write(), guids_}, 1);
   }
 }
 
-std::optional<CrashedDisk> CrashLineage::Look(const PageImage& file, const PageImage& uncut,
+std::optional<CrashedDisk> CrashLineage::Look(const CrashState& state, const CrashState& uncut,
                                               const AllowedContents& allowed,
                                               const ContentGuids& guids, const std::string& where) {
-  const uint64_t hash = file.Hash();
-  if (hash == uncut.Hash()) {
+  const uint64_t hash = disk_.FileIn(state).Hash();
+  if (hash == disk_.FileIn(uncut).Hash()) {
     ++tally_.unharmed;
   } else if (!tally_.states.insert(hash).second) {
     ++tally_.repeated;
   }
-  auto seen = check_.Look(file, allowed, guids, Chance(0.05) ? Care::kThorough : Care::kUsual);
+  auto seen = check_.Look(state, allowed, guids, Chance(0.05) ? Care::kThorough : Care::kUsual);
   if (!seen) {
     Break(seen.error(), where);
     return std::nullopt;
@@ -203,16 +208,18 @@ std::optional<CrashedDisk> CrashLineage::Look(const PageImage& file, const PageI
 }
 
 // A sector that went bad under one of the headers, which is what the other one is for.
-std::optional<PageImage> CrashLineage::LoseAHeader(PageImage& file) {
-  if (!Chance(0.06) || !BothHeadersAreValid(file)) return std::nullopt;
-  PageImage whole = file;
-  file.FillWithJunk({Chance(0.5) ? 64 * kKiB : 128 * kKiB, 4 * kKiB});
+std::optional<CrashState> CrashLineage::LoseAHeader(CrashState& state) {
+  if (!Chance(0.06) || !BothHeadersAreValid(disk_.FileIn(std::as_const(state)))) {
+    return std::nullopt;
+  }
+  CrashState whole = state;
+  disk_.FileIn(state).FillWithJunk({Chance(0.5) ? 64 * kKiB : 128 * kKiB, 4 * kKiB});
   ++tally_.lost_headers;
   return whole;
 }
 
 // Whoever has read a disk reads the same after one of its headers goes bad.
-void CrashLineage::CompareWith(const PageImage& whole, const CrashedDisk& seen,
+void CrashLineage::CompareWith(const CrashState& whole, const CrashedDisk& seen,
                                const AllowedContents& allowed, const std::string& where) {
   const auto before = check_.Look(whole, allowed, guids_, Care::kUsual);
   if (!before) return Break(before.error(), where + ", with both headers");
@@ -231,11 +238,11 @@ Result<void> CrashLineage::WriteAgain(CrashSession& session) {
   return result;
 }
 
-void CrashLineage::Recover(const PageImage& file, const CrashedDisk& seen, const Past& past,
+void CrashLineage::Recover(const CrashState& state, const CrashedDisk& seen, const Past& past,
                            int depth) {
-  const std::shared_ptr<CrashStore> store = NewStore(file);
+  const std::shared_ptr<CrashStore> store = NewStore(state);
   DiskHistory history(seen.contents, past.next_write);
-  auto files = disk_.FilesOn(store, random_());
+  CrashFileSystem files(store, random_());
   auto device = disk_.Open(files, DiskAccess::kReadWrite);
   if (!device) return Break(ToString(device.error()), "recovering");
   CrashSession session = {disk_, **device, *store, history};
@@ -256,16 +263,16 @@ void CrashLineage::CutRecovery(CrashStore& store, const DiskHistory& history,
   std::vector<size_t> points = {record.size()};
   while (points.size() < kCutsOfARecovery) points.push_back(random_() % (record.size() + 1));
   std::ranges::sort(points);
-  CrashCursor cursor(store.base(), record, disk_.shape().file);
+  CrashCursor cursor(store.base(), record);
   for (const size_t point : points) {
     cursor.AdvanceTo(point);
-    PageImage file = cursor.Cut(random_());
-    const auto seen = Look(file, cursor.cached(), history.AllowedAt(point), guids,
+    const CrashState state = cursor.Cut(random_());
+    const auto seen = Look(state, cursor.cached(), history.AllowedAt(point), guids,
                            Format("recovery {}, point {}", depth, point));
     if (!seen) return;
     ++tally_.recovery_states;
     if (depth < kDeepestRecovery && Chance(0.1))
-      Recover(file, *seen, {history.next_write(), guids}, depth + 1);
+      Recover(state, *seen, {history.next_write(), guids}, depth + 1);
   }
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "testing/crash_cursor.h"
+#include "testing/crash_state.h"
 #include "testing/crash_store.h"
 #include "testing/disk_history.h"
 #include "tests/crash_check.h"
@@ -61,7 +62,7 @@ class CrashLineage {
     const ContentGuids& guids;
   };
 
-  std::unique_ptr<testing::CrashStore> NewStore(testing::PageImage file);
+  std::unique_ptr<testing::CrashStore> NewStore(testing::CrashState state);
   bool is_broken() const { return broken_; }
   void Break(const std::string& sentence, const std::string& where);
 
@@ -69,14 +70,15 @@ class CrashLineage {
   void Work(Disk& device);
   void CutEverywhere(size_t from);
   void CutAt(const testing::CrashCursor& cursor);
-  std::optional<CrashedDisk> Look(const testing::PageImage& file, const testing::PageImage& uncut,
+  std::optional<CrashedDisk> Look(const testing::CrashState& state,
+                                  const testing::CrashState& uncut,
                                   const testing::AllowedContents& allowed,
                                   const ContentGuids& guids, const std::string& where);
-  /// Returns the file as it was, if it has lost one.
-  std::optional<testing::PageImage> LoseAHeader(testing::PageImage& file);
-  void CompareWith(const testing::PageImage& whole, const CrashedDisk& seen,
+  /// Returns the state as it was, if the disk has lost one.
+  std::optional<testing::CrashState> LoseAHeader(testing::CrashState& state);
+  void CompareWith(const testing::CrashState& whole, const CrashedDisk& seen,
                    const testing::AllowedContents& allowed, const std::string& where);
-  void Recover(const testing::PageImage& file, const CrashedDisk& seen, const Past& past,
+  void Recover(const testing::CrashState& state, const CrashedDisk& seen, const Past& past,
                int depth);
   Result<void> WriteAgain(CrashSession& session);
   void CutRecovery(testing::CrashStore& store, const testing::DiskHistory& history,

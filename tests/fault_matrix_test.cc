@@ -13,7 +13,7 @@
 #include "disk/open_disk.h"
 #include "format/layout.h"
 #include "testing/crash_cursor.h"
-#include "testing/crash_file.h"
+#include "testing/crash_file_system.h"
 #include "testing/fault_file.h"
 #include "testing/scale.h"
 #include "tests/crash_check.h"
@@ -51,7 +51,7 @@ class FaultyLife {
   FaultyLife(CrashDisk& disk, uint64_t seed)
       : disk_(disk),
         seed_(seed),
-        store_(std::make_shared<CrashStore>(disk.file(), disk.store_options())),
+        store_(std::make_shared<CrashStore>(disk.state(), disk.store_options())),
         plan_(std::make_shared<FaultPlan>()),
         history_(disk.initial_contents()) {}
 
@@ -62,7 +62,7 @@ class FaultyLife {
   bool poisoned() const { return poisoned_; }
 
   void Live() {
-    testing::CrashFileSystem crash(disk_.files(), disk_.path(), store_, seed_);
+    testing::CrashFileSystem crash(store_, seed_);
     testing::FaultFileSystem files(crash, plan_);
     auto device = OpenDisk(files, disk_.path(), {.access = DiskAccess::kReadWrite}, disk_.limits());
     if (!device) {
@@ -91,7 +91,7 @@ class FaultyLife {
   /// Power cuts at many moments of the life, as far as they show what was flushed by then.
   std::string CheckAlong(CrashCheck& check, uint64_t points) {
     const auto record = store_->Record();
-    testing::CrashCursor cursor(store_->base(), record, disk_.shape().file);
+    testing::CrashCursor cursor(store_->base(), record);
     ContentGuids guids;
     for (const Guid& guid : InitialGuids()) guids.Bind(guid, disk_.initial_contents());
     guids.AllowWritten(record);
@@ -107,7 +107,7 @@ class FaultyLife {
   /// Everything that has to hold of what reached the file.
   std::string CheckWhatIsThere(CrashCheck& check) {
     const auto record = store_->Record();
-    testing::CrashCursor cursor(store_->base(), record, disk_.shape().file);
+    testing::CrashCursor cursor(store_->base(), record);
     cursor.AdvanceTo(record.size());
     ContentGuids guids;
     for (const Guid& guid : InitialGuids()) guids.Bind(guid, disk_.initial_contents());
@@ -134,8 +134,8 @@ class FaultyLife {
   }
 
   std::vector<Guid> InitialGuids() {
-    const auto store = std::make_shared<CrashStore>(disk_.file(), CrashStore::Options{});
-    auto files = disk_.FilesOn(store);
+    const auto store = std::make_shared<CrashStore>(disk_.state(), CrashStore::Options{});
+    testing::CrashFileSystem files(store);
     auto device = disk_.Open(files, DiskAccess::kReadOnly);
     if (!device) return {};
     return {(*device)->image_at_open(0).header().data_write_guid};
