@@ -1,7 +1,6 @@
 #include "testing/lossy_file.h"
 
 #include <algorithm>
-#include <array>
 #include <thread>
 #include <utility>
 
@@ -170,36 +169,38 @@ Result<void> LossyFile::Sync() {
 /// before that change is no longer seen there.
 class LossyFile::Reversal {
  public:
-  Reversal(File& base, std::mt19937_64& random, uint64_t longest_length)
+  Reversal(File& base, CrashFate& fate, uint64_t longest_length)
       : base_(base),
-        random_(random),
-        // From "next to nothing was written" to "next to everything was".
-        loss_percent_(std::array{95U, 50U, 50U, 10U}[random() % 4]),
+        fate_(fate),
         seen_(SectorsIn(longest_length)),
         settled_(SectorsIn(longest_length)) {}
 
   const Loss& loss() const { return loss_; }
 
-  Result<void> TakeBack(const Change& change) {
+  Result<void> TakeBack(const Change& change, size_t position) {
     ++loss_.unsynced_changes;
-    const bool torn = random_() % 3 == 0;
-    const bool lost = IsLost();
-    std::vector<bool> put_back(change.range.length_bytes / kTornUnit);
-    for (size_t i = 0; i < put_back.size(); ++i) {
+    const std::vector<bool> kept = SectorsKept(change, position);
+    std::vector<bool> put_back(kept.size());
+    for (size_t i = 0; i < kept.size(); ++i) {
       const uint64_t sector = change.range.file_offset / kTornUnit + i;
-      const bool first_seen = !seen_[sector];
+      put_back[i] = !kept[i] && !settled_[sector];
+      loss_.unsynced_sectors += seen_[sector] ? 0 : 1;
+      loss_.lost_sectors += !seen_[sector] && put_back[i] ? 1 : 0;
       seen_[sector] = true;
-      loss_.unsynced_sectors += first_seen ? 1 : 0;
-      if (settled_[sector]) continue;
-      put_back[i] = torn ? IsLost() : lost;
-      settled_[sector] = !put_back[i];
-      loss_.lost_sectors += first_seen && put_back[i] ? 1 : 0;
+      settled_[sector] = settled_[sector] || kept[i];
     }
     return PutBack(change, put_back);
   }
 
  private:
-  bool IsLost() { return random_() % 100 < loss_percent_; }
+  std::vector<bool> SectorsKept(const Change& change, size_t position) {
+    std::vector<bool> kept(change.range.length_bytes / kTornUnit);
+    fate_.KeepBytes(position, change.range, [&](FileRange part) {
+      const uint64_t first = (part.file_offset - change.range.file_offset) / kTornUnit;
+      for (uint64_t i = 0; i < part.length_bytes / kTornUnit; ++i) kept[first + i] = true;
+    });
+    return kept;
+  }
 
   Result<void> PutBack(const Change& change, const std::vector<bool>& put_back) {
     for (const Piece& piece : change.before) {
@@ -214,17 +215,22 @@ class LossyFile::Reversal {
   }
 
   File& base_;
-  std::mt19937_64& random_;
-  const unsigned loss_percent_;
+  CrashFate& fate_;
   std::vector<bool> seen_;
   std::vector<bool> settled_;
   Loss loss_;
 };
 
-/// Any length since the last sync may be the one that was durable.
-uint64_t LossyFile::LengthAfterCut(uint64_t length_now) {
-  const uint64_t choice = random_() % (2 * unsynced_.size() + 1);
-  return choice < unsynced_.size() ? unsynced_[choice].length_before : length_now;
+/// A change that grew or truncated the file left the length that the next one found.
+uint64_t LossyFile::LengthAfterCut(uint64_t length_now, CrashFate& fate) const {
+  if (unsynced_.empty()) return length_now;
+  uint64_t length = unsynced_.front().length_before;
+  for (size_t i = 0; i < unsynced_.size(); ++i) {
+    const bool is_last = i + 1 == unsynced_.size();
+    const uint64_t left = is_last ? length_now : unsynced_[i + 1].length_before;
+    if (left != unsynced_[i].length_before && fate.KeepsLength(i)) length = left;
+  }
+  return length;
 }
 
 Result<Loss> LossyFile::CutPower() {
@@ -238,15 +244,17 @@ Result<Loss> LossyFile::CutPower() {
     longest = std::max(
         {longest, change.length_before, change.range.file_offset + change.range.length_bytes});
   }
-  Reversal reversal(base(), random_, longest);
-  for (auto change = unsynced_.rbegin(); change != unsynced_.rend(); ++change) {
-    if (Result<void> done = reversal.TakeBack(*change); !done) {
+  CrashFate fate(random_, unsynced_.size(), CrashFate::Names::kNone);
+  const uint64_t length_after = LengthAfterCut(*length_now, fate);
+  Reversal reversal(base(), fate, longest);
+  for (size_t position = unsynced_.size(); position-- > 0;) {
+    if (Result<void> done = reversal.TakeBack(unsynced_[position], position); !done) {
       return std::unexpected(done.error());
     }
   }
   Loss loss = reversal.loss();
   loss.length_before = *length_now;
-  loss.length_after = LengthAfterCut(*length_now);
+  loss.length_after = length_after;
   if (Result<void> done = base().Resize(loss.length_after); !done) {
     return std::unexpected(done.error());
   }

@@ -2,12 +2,12 @@
 //
 // Changes reach the file below at once, so that everybody reads what was written last; what they
 // replaced is kept in memory until a Sync that began after them has ended. CutPower puts some of
-// that back, and the file below is then what a disk may hold after a power cut: of the changes that
-// were not synced each is there, or is not, or is torn at sectors; the length is one that the file
-// has had since the last sync. From then on every change and sync fails, or hangs.
+// that back, and the file below is then what a disk may hold after a power cut: a CrashFate says
+// what survives, as in a CrashCursor. From then on every change and sync fails, or hangs.
 //
-// Unlike CrashFile, which keeps a whole history in memory and goes back to any point of it, this
-// one stands on a file of the host as large as one likes, and its power is cut once.
+// Unlike a CrashStore, which keeps a whole history in memory and goes back to any point of it, this
+// one stands on a file of the host as large as one likes, and its power is cut once. Names are the
+// host's, and are not lost.
 
 #ifndef VHDXKIT_TESTING_LOSSY_FILE_H_
 #define VHDXKIT_TESTING_LOSSY_FILE_H_
@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "bytes/mutex.h"
+#include "testing/crash_fate.h"
 
 namespace vhdx::testing {
 
@@ -77,7 +78,7 @@ class LossyFile final : public ForwardingFile {
   using File::ReadAt;
   using File::WriteAt;
 
-  static constexpr uint64_t kSectorBytes = 512;  ///< what a write may be torn at
+  static constexpr uint64_t kSectorBytes = CrashFate::kSectorBytes;  ///< nothing tears inside
 
   LossyFile(std::unique_ptr<File> base, std::shared_ptr<PowerSwitch> power, LossyOptions options);
   ~LossyFile() override;
@@ -115,7 +116,7 @@ class LossyFile final : public ForwardingFile {
   Result<std::vector<Piece>> ReadData(FileRange range, uint64_t length);
   size_t UnsyncedChanges() VHDX_EXCLUDES(mutex_);
   Result<Loss> CutPower() VHDX_EXCLUDES(mutex_);
-  uint64_t LengthAfterCut(uint64_t length_now) VHDX_REQUIRES(mutex_);
+  uint64_t LengthAfterCut(uint64_t length_now, CrashFate& fate) const VHDX_REQUIRES(mutex_);
   std::unexpected<Error> NoPower() const;
 
   const std::shared_ptr<PowerSwitch> power_;
