@@ -41,7 +41,7 @@ using testing::CrashFileSystem;
 using testing::CrashState;
 using testing::CrashStore;
 
-constexpr uint64_t kStates = 2000;
+constexpr uint64_t kStates = 10000;
 constexpr uint64_t kCutsAtAPoint = 3;
 constexpr uint64_t kSlotBytes = 4096;
 constexpr size_t kSlots = 12;  // two in each block
@@ -71,8 +71,8 @@ struct Event {
 
 CrashState NewDisk() {
   testing::MemoryFile file;
-  EXPECT_TRUE(testing::Build(
-      testing::DynamicImage({.disk_size = kDiskBytes, .block_size = kMiB}), file));
+  EXPECT_TRUE(
+      testing::Build(testing::DynamicImage({.disk_size = kDiskBytes, .block_size = kMiB}), file));
   CrashState state;
   state.AddFile(PathOf(0), *testing::PageImage::Load(file));
   return state;
@@ -213,9 +213,8 @@ class Judge {
   }
 
   std::string CompareParent(const Event& snapshot) {
-    return Compare(PathOf(snapshot.number - 1), [&](size_t slot, uint64_t number) {
-      return number == snapshot.contents[slot];
-    });
+    return Compare(PathOf(snapshot.number - 1),
+                   [&](size_t slot, uint64_t number) { return number == snapshot.contents[slot]; });
   }
 
   std::string CompareTop() {
