@@ -11,6 +11,7 @@
 
 #include "bytes/border.h"
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 
@@ -202,12 +203,11 @@ Result<ExitStatus> RunBatch(const Invocation& invocation, const BatchArguments& 
   if (!list.is_list() && !arguments.json_lines) {
     return RunOnOne(invocation, list.names.front(), work);
   }
-  const auto names = ReadNames(list, invocation.interrupted);
-  if (!names) return std::unexpected(names.error());
+  const auto names = VHDX_TRY(ReadNames(list, invocation.interrupted));
   Invocation each = invocation;
   each.options.json = invocation.options.json || arguments.json_lines;
   // An image that is found in a tree may have its parent elsewhere in that tree.
-  for (const std::string& name : *names) {
+  for (const std::string& name : names) {
     const auto is_folder = invocation.files.IsFolder(name);
     if (list.recursive && is_folder && *is_folder) each.options.parent_folders.push_back(name);
   }
@@ -222,9 +222,9 @@ Result<ExitStatus> RunBatch(const Invocation& invocation, const BatchArguments& 
                          .messages = messages,
                          .interrupted = each.interrupted,
                          .error_fd = each.error_fd};
-  auto files = FilesOf(invocation, *names, list.recursive);
+  auto files = FilesOf(invocation, names, list.recursive);
   if (files.empty()) {
-    messages.Note(Join(*names, ", "), "no *.vhdx or *.avhdx in it or below it");
+    messages.Note(Join(names, ", "), "no *.vhdx or *.avhdx in it or below it");
   }
   return Batch(lines, arguments, work, std::move(files)).Run(arguments.jobs);
 }

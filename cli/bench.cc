@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -133,13 +134,11 @@ Result<ExitStatus> RunBench(const Invocation& invocation, const BenchArguments& 
     target.access = DiskAccess::kReadWrite;
     target.read.force_share = arguments.no_lock;
   }
-  auto source = OpenDiskSource(invocation, target);
-  if (!source) return std::unexpected(std::move(source.error()));
-  auto outcome = Measure(invocation, options, *source->device);
-  if (!outcome) return std::unexpected(std::move(outcome.error()));
+  auto source = VHDX_TRY(OpenDiskSource(invocation, target));
+  auto outcome = VHDX_TRY(Measure(invocation, options, *source.device));
   invocation.out.Write(invocation.options.json
-                           ? ToDocument(invocation.messages.WithWarnings(ToJson(*outcome)))
-                           : ToText(*outcome, options));
+                           ? ToDocument(invocation.messages.WithWarnings(ToJson(outcome)))
+                           : ToText(outcome, options));
   return ExitStatus::kDone;
 }
 

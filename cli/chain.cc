@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -101,25 +102,23 @@ bool ReachesBase(const std::vector<ImageNode>& nodes, const ImageNode& image) {
 }
 
 Result<ExitStatus> RunChain(const Invocation& invocation, const ChainArguments& arguments) {
-  const auto names = ReadNames(arguments.list, invocation.interrupted);
-  if (!names) return std::unexpected(names.error());
-  const Places places = PlacesOf(invocation, *names, arguments.list.recursive);
-  auto nodes =
-      FindImageTree(invocation.files, places.paths, invocation.open_options(arguments.read));
-  if (!nodes) return std::unexpected(std::move(nodes.error()));
-  Print(invocation, arguments, *names, *nodes, places);
+  const auto names = VHDX_TRY(ReadNames(arguments.list, invocation.interrupted));
+  const Places places = PlacesOf(invocation, names, arguments.list.recursive);
+  auto nodes = VHDX_TRY(
+      FindImageTree(invocation.files, places.paths, invocation.open_options(arguments.read)));
+  Print(invocation, arguments, names, nodes, places);
   // Images that were named, and not only found in a folder.
-  const std::set<std::string> named(names->begin(), names->end());
+  const std::set<std::string> named(names.begin(), names.end());
   const auto failed = std::ranges::find_if(
-      *nodes, [&](const ImageNode& node) { return node.error && named.contains(node.path); });
-  if (failed != nodes->end()) {
+      nodes, [&](const ImageNode& node) { return node.error && named.contains(node.path); });
+  if (failed != nodes.end()) {
     return std::unexpected(ExplainWrongFormat(invocation.files, *failed->error));
   }
   // The tree says what is wrong with those that were found.
   const bool all_read =
-      std::ranges::none_of(*nodes, [](const ImageNode& node) { return node.error.has_value(); });
-  const bool all_complete = std::ranges::all_of(*nodes, [&](const ImageNode& node) {
-    return !named.contains(node.path) || ReachesBase(*nodes, node);
+      std::ranges::none_of(nodes, [](const ImageNode& node) { return node.error.has_value(); });
+  const bool all_complete = std::ranges::all_of(nodes, [&](const ImageNode& node) {
+    return !named.contains(node.path) || ReachesBase(nodes, node);
   });
   return places.complete && all_read && all_complete ? ExitStatus::kDone : ExitStatus::kFailed;
 }

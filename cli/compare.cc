@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -67,19 +68,16 @@ void NoteSizes(const Invocation& invocation, const CompareArguments& arguments,
 }
 
 Result<ExitStatus> RunCompare(const Invocation& invocation, const CompareArguments& arguments) {
-  auto a = OpenDiskSource(invocation, arguments.a);
-  if (!a) return std::unexpected(std::move(a.error()));
-  auto b = OpenDiskSource(invocation, arguments.b);
-  if (!b) return std::unexpected(std::move(b.error()));
-  auto report = CompareDisks(invocation, arguments, *a->device, *b->device);
-  if (!report) return std::unexpected(std::move(report.error()));
-  NoteSizes(invocation, arguments, *report);
+  auto a = VHDX_TRY(OpenDiskSource(invocation, arguments.a));
+  auto b = VHDX_TRY(OpenDiskSource(invocation, arguments.b));
+  auto report = VHDX_TRY(CompareDisks(invocation, arguments, *a.device, *b.device));
+  NoteSizes(invocation, arguments, report);
   if (invocation.options.json) {
-    invocation.out.Write(ToDocument(invocation.messages.WithWarnings(ToJson(*report))));
+    invocation.out.Write(ToDocument(invocation.messages.WithWarnings(ToJson(report))));
   } else if (!invocation.options.quiet) {
-    invocation.out.Write(ToText(arguments, *report));
+    invocation.out.Write(ToText(arguments, report));
   }
-  return report->identical ? ExitStatus::kDone : ExitStatus::kDiffer;
+  return report.identical ? ExitStatus::kDone : ExitStatus::kDiffer;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -56,11 +57,9 @@ Result<ConvertReport> StreamOut(const Invocation& invocation, const ConvertArgum
                 arguments.source.path);
   }
   Progress progress(invocation.options.progress, invocation.error_fd);
-  auto copied = StreamContents(source, stream, invocation.control(progress));
-  if (!copied) return std::unexpected(std::move(copied.error()));
-  auto finished = arguments.sync ? stream.Sync() : stream.Finish();
-  if (!finished) return std::unexpected(std::move(finished.error()));
-  return ConvertReport{.copy = *copied,
+  auto copied = VHDX_TRY(StreamContents(source, stream, invocation.control(progress)));
+  VHDX_TRY(arguments.sync ? stream.Sync() : stream.Finish());
+  return ConvertReport{.copy = copied,
                        .source_size_bytes = source.size_bytes(),
                        .target_size_bytes = source.size_bytes()};
 }
@@ -88,9 +87,8 @@ Result<ConvertReport> ConvertToImage(const Invocation& invocation,
                                      const OperationControl& control) {
   std::string contents;
   if (arguments.image.reproducible) {
-    auto digest = DigestOfContents(source, control);
-    if (!digest) return std::unexpected(std::move(digest.error()));
-    contents = *std::move(digest);
+    auto digest = VHDX_TRY(DigestOfContents(source, control));
+    contents = std::move(digest);
   }
   return ConvertToVhdx(invocation.files, source, arguments.target, ImageFor(arguments, contents),
                        OptionsFor(invocation, arguments), control);
@@ -123,9 +121,8 @@ Result<ConvertReport> Convert(const Invocation& invocation, const ConvertArgumen
   if (!arguments.to_standard_output()) {
     return ConvertToFile(invocation, arguments, format, source);
   }
-  auto stream = StandardOutputFile::Open(invocation.out.stream());
-  if (!stream) return std::unexpected(std::move(stream.error()));
-  return StreamOut(invocation, arguments, **stream, source);
+  auto stream = VHDX_TRY(StandardOutputFile::Open(invocation.out.stream()));
+  return StreamOut(invocation, arguments, *stream, source);
 }
 
 // What is converted into what, for messages.
@@ -192,12 +189,11 @@ void Print(const Invocation& invocation, const ConvertArguments& arguments,
 }
 
 Result<std::string_view> FormatToWriteInto(File& file, const std::string& path) {
-  auto format = RecognizeFormat(file);
-  if (!format) return std::unexpected(std::move(format.error()));
-  if (*format == nullptr) return kRaw;
-  if ((*format)->kind == ImageFormat::Kind::kVhdx) return kVhdx;
+  auto format = VHDX_TRY(RecognizeFormat(file));
+  if (format == nullptr) return kRaw;
+  if (format->kind == ImageFormat::Kind::kVhdx) return kVhdx;
   return Fail(ErrorCode::kUnsupported,
-              Format("this is {}, which vhdx cannot write; -O raw overwrites it", (*format)->title),
+              Format("this is {}, which vhdx cannot write; -O raw overwrites it", format->title),
               path);
 }
 
@@ -294,14 +290,11 @@ Result<ExitStatus> RunFromStandardInput(const Invocation& invocation,
                                         std::string_view target_format) {
   const auto start = std::chrono::steady_clock::now();
   StandardInput input(STDIN_FILENO, invocation.interrupted);
-  if (auto fine = CheckStandardInput(input, arguments.source); !fine) {
-    return std::unexpected(std::move(fine.error()));
-  }
-  auto report = ConvertStream(invocation, arguments, target_format, input);
-  if (!report) return std::unexpected(std::move(report.error()));
-  NotePadding(invocation, std::string(kStandardInputName), report->source_size_bytes,
+  VHDX_TRY(CheckStandardInput(input, arguments.source));
+  auto report = VHDX_TRY(ConvertStream(invocation, arguments, target_format, input));
+  NotePadding(invocation, std::string(kStandardInputName), report.source_size_bytes,
               arguments.image.padded_sector_size());
-  ReportOutcome(invocation, arguments, {kRaw, target_format}, *report, start);
+  ReportOutcome(invocation, arguments, {kRaw, target_format}, report, start);
   return ExitStatus::kDone;
 }
 
@@ -343,17 +336,15 @@ Result<ExitStatus> RunConvert(const Invocation& invocation, const ConvertArgumen
   }
   SourceArguments wanted = arguments.source;
   wanted.sector_size = arguments.image.padded_sector_size();
-  auto source = OpenDiskSource(invocation, wanted);
-  if (!source) return std::unexpected(std::move(source.error()));
+  auto source = VHDX_TRY(OpenDiskSource(invocation, wanted));
   const auto start = std::chrono::steady_clock::now();
-  auto report = Convert(invocation, arguments, *target_format, *source->device);
-  if (!report) return std::unexpected(std::move(report.error()));
-  if (source->format == kVhdx) {
-    NotePadding(invocation, arguments.source.path, report->source_size_bytes,
+  auto report = VHDX_TRY(Convert(invocation, arguments, *target_format, *source.device));
+  if (source.format == kVhdx) {
+    NotePadding(invocation, arguments.source.path, report.source_size_bytes,
                 arguments.image.padded_sector_size());
   }
-  NoteSectorSize(invocation, arguments, *source, *target_format);
-  ReportOutcome(invocation, arguments, {source->format, *target_format}, *report, start);
+  NoteSectorSize(invocation, arguments, source, *target_format);
+  ReportOutcome(invocation, arguments, {source.format, *target_format}, report, start);
   return ExitStatus::kDone;
 }
 

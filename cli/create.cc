@@ -8,6 +8,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -73,7 +74,7 @@ Result<void> CheckName(const CreateArguments& arguments) {
 }
 
 Result<void> CheckCreateArguments(const CreateArguments& arguments) {
-  if (auto fine = CheckName(arguments); !fine) return fine;
+  VHDX_TRY(CheckName(arguments));
   if (arguments.parent.empty() && !arguments.size_bytes) {
     if (ParseSize(arguments.path)) {
       return Fail(ErrorCode::kInvalidArgument,
@@ -83,7 +84,7 @@ Result<void> CheckCreateArguments(const CreateArguments& arguments) {
                 arguments.path);
   }
   if (arguments.size_bytes) {
-    if (auto fine = CheckSize(arguments); !fine) return fine;
+    VHDX_TRY(CheckSize(arguments));
   }
   return {};
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "cli/arguments.h"
 #include "cli/printable.h"
 #include "cli/standard_input.h"
@@ -50,20 +51,18 @@ Error OrAsRaw(Error error, const SourceArguments& source) {
 
 // "raw" or "vhdx", or why it is neither.
 Result<std::string_view> FormatByContents(File& file, const SourceArguments& source) {
-  auto size = file.Size();
-  if (!size) return std::unexpected(std::move(size.error()));
-  if (*size == 0) {
+  auto size = VHDX_TRY(file.Size());
+  if (size == 0) {
     return Fail(ErrorCode::kInvalidArgument, "the file is empty", source.path);
   }
-  auto format = RecognizeFormat(file);
-  if (!format) return std::unexpected(std::move(format.error()));
-  if (*format == nullptr) {
+  auto format = VHDX_TRY(RecognizeFormat(file));
+  if (format == nullptr) {
     const std::string_view named = FormatByName(source.path);
     // Opening it tells what is wrong with it.
     return named == kVhdx || named == "vhds" ? kVhdx : kRaw;
   }
-  if ((*format)->kind == ImageFormat::Kind::kVhdx) return kVhdx;
-  return std::unexpected(OrAsRaw(WrongFormat(**format, source.path), source));
+  if (format->kind == ImageFormat::Kind::kVhdx) return kVhdx;
+  return std::unexpected(OrAsRaw(WrongFormat(*format, source.path), source));
 }
 
 Result<std::string_view> DecideFormat(FileSystem& files, const SourceArguments& source) {
@@ -88,9 +87,7 @@ Result<DiskSource> OpenVhdx(const Invocation& invocation, const SourceArguments&
     WarnOfFindings(invocation, (*disk)->image_at_open(depth).findings);
   }
   if (source.access == DiskAccess::kReadWrite && !source.orphan_children) {
-    if (auto fine = RefuseIfParent(invocation.files, source.path, open); !fine) {
-      return std::unexpected(std::move(fine.error()));
-    }
+    VHDX_TRY(RefuseIfParent(invocation.files, source.path, open));
   }
   return DiskSource{.device = *std::move(disk), .format = kVhdx};
 }
@@ -109,19 +106,14 @@ Result<void> LockRaw(const Invocation& invocation, const SourceArguments& source
 
 Result<DiskSource> OpenRaw(const Invocation& invocation, const SourceArguments& source) {
   const bool writing = source.access == DiskAccess::kReadWrite;
-  auto file = invocation.files.Open(
+  auto file = VHDX_TRY(invocation.files.Open(
       source.path, {.access = writing ? FileAccess::kReadWrite : FileAccess::kReadOnly,
-                    .direct = source.read.direct});
-  if (!file) return std::unexpected(std::move(file.error()));
-  if (auto locked = LockRaw(invocation, source, **file); !locked) {
-    return std::unexpected(std::move(locked.error()));
-  }
-  auto size = (*file)->Size();
-  if (!size) return std::unexpected(std::move(size.error()));
-  auto device = RawDevice::Open(*std::move(file));
-  if (!device) return std::unexpected(std::move(device.error()));
-  NotePadding(invocation, source.path, *size, source.sector_size);
-  return DiskSource{.device = *std::move(device), .format = kRaw};
+                    .direct = source.read.direct}));
+  VHDX_TRY(LockRaw(invocation, source, *file));
+  auto size = VHDX_TRY(file->Size());
+  auto device = VHDX_TRY(RawDevice::Open(std::move(file)));
+  NotePadding(invocation, source.path, size, source.sector_size);
+  return DiskSource{.device = std::move(device), .format = kRaw};
 }
 
 }  // namespace
@@ -243,11 +235,10 @@ Result<void> CheckStandardInput(StandardInput& input, const SourceArguments& sou
   };
   if (source.format == kVhdx) return seek_needed();
   if (!source.format.empty()) return {};
-  auto format = input.Recognize();
-  if (!format) return std::unexpected(std::move(format.error()));
-  if (*format == nullptr) return {};
-  Error error = (*format)->kind == ImageFormat::Kind::kVhdx ? seek_needed().error()
-                                                            : WrongFormat(**format, name);
+  auto format = VHDX_TRY(input.Recognize());
+  if (format == nullptr) return {};
+  Error error =
+      format->kind == ImageFormat::Kind::kVhdx ? seek_needed().error() : WrongFormat(*format, name);
   return std::unexpected(OrAsRaw(std::move(error), source));
 }
 
@@ -256,12 +247,11 @@ Result<DiskSource> OpenDiskSource(const Invocation& invocation, const SourceArgu
     return Fail(ErrorCode::kUnsupported,
                 "standard input cannot be read at any offset; save it to a file first");
   }
-  auto format = DecideFormat(invocation.files, source);
-  if (!format) return std::unexpected(std::move(format.error()));
+  auto format = VHDX_TRY(DecideFormat(invocation.files, source));
   if (source.access == DiskAccess::kReadOnly) {
     WarnOfForceShare(invocation, source.path, source.read);
   }
-  return *format == kRaw ? OpenRaw(invocation, source) : OpenVhdx(invocation, source);
+  return format == kRaw ? OpenRaw(invocation, source) : OpenVhdx(invocation, source);
 }
 
 }  // namespace vhdx::cli

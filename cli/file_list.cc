@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "cli/arguments.h"
 
 namespace vhdx::cli {
@@ -112,12 +113,11 @@ Result<std::vector<std::string>> ReadNames(const FileListArguments& arguments,
                                            const std::atomic<bool>& interrupted, int input_fd) {
   std::vector<std::string> names = arguments.names;
   if (arguments.files_from.empty()) return names;
-  auto text = ReadList(arguments.files_from, interrupted, input_fd);
-  if (!text) return std::unexpected(std::move(text.error()));
+  auto text = VHDX_TRY(ReadList(arguments.files_from, interrupted, input_fd));
   const char separator = arguments.null_separated ? '\0' : '\n';
-  for (size_t at = 0; at < text->size();) {
-    const size_t end = std::min(text->find(separator, at), text->size());
-    if (end > at) names.push_back(text->substr(at, end - at));
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(separator, at), text.size());
+    if (end > at) names.push_back(text.substr(at, end - at));
     at = end + 1;
   }
   if (names.empty()) {
@@ -134,10 +134,9 @@ std::vector<std::string> FoldersBelow(FileSystem& files, const std::string& fold
 }
 
 Result<std::vector<std::string>> ImagesIn(FileSystem& files, const std::string& folder) {
-  auto names = files.List(folder, kMostInFolder);
-  if (!names) return std::unexpected(std::move(names.error()));
+  auto names = VHDX_TRY(files.List(folder, kMostInFolder));
   std::vector<std::string> images;
-  for (const std::string& name : *names) {
+  for (const std::string& name : names) {
     const std::string extension = LowerExtension(name);
     if (extension != "vhdx" && extension != "avhdx") continue;
     const std::string path = PathIn(folder, name);

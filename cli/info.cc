@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "cli/arguments.h"
 #include "cli/batch.h"
 #include "cli/commands.h"
@@ -27,9 +28,8 @@ struct InfoArguments {
 
 Result<DiskMinimum> MinimumSizeOf(const Invocation& invocation, const std::string& path,
                                   const OpenOptions& open) {
-  auto disk = Disk::Open(invocation.files, path, open);
-  if (!disk) return std::unexpected(std::move(disk.error()));
-  return MinimumSize(**disk);
+  auto disk = VHDX_TRY(Disk::Open(invocation.files, path, open));
+  return MinimumSize(*disk);
 }
 
 // What needs the whole BAT, and what needs to read the disk, which is not possible without parents.
@@ -37,14 +37,13 @@ Result<void> AddBlockFigures(const Invocation& invocation, const OpenOptions& op
                              ImageReport& report) {
   const std::string& path = report.inspection.image.filename;
   Progress progress(invocation.options.progress, invocation.error_fd);
-  auto blocks = CountBlocks(invocation.files, path, open, invocation.control(progress));
-  if (!blocks) return std::unexpected(std::move(blocks.error()));
-  report.blocks = *blocks;
-  if (blocks->beyond_end > 0) {
+  auto blocks = VHDX_TRY(CountBlocks(invocation.files, path, open, invocation.control(progress)));
+  report.blocks = blocks;
+  if (blocks.beyond_end > 0) {
     invocation.messages.Warn(
         path,
         Format("{} past the end of the file, which is probably cut off; `vhdx check` says more",
-               Counted(blocks->beyond_end, "block ends", "blocks end")));
+               Counted(blocks.beyond_end, "block ends", "blocks end")));
   }
   auto minimum = MinimumSizeOf(invocation, path, open);
   if (!minimum) {
@@ -69,9 +68,7 @@ Result<ImageReport> ReportOn(const Invocation& invocation, const InfoArguments& 
   WarnOfFindings(invocation, inspection->image.findings);
   ImageReport report{.inspection = *std::move(inspection)};
   if (arguments.blocks) {
-    if (auto added = AddBlockFigures(invocation, open, report); !added) {
-      return std::unexpected(std::move(added.error()));
-    }
+    VHDX_TRY(AddBlockFigures(invocation, open, report));
   }
   return report;
 }
@@ -83,9 +80,8 @@ Result<std::vector<ImageReport>> ReportOnChain(const Invocation& invocation,
   std::vector<ImageReport> reports;
   std::vector<std::string> parents;
   while (!path.empty()) {
-    auto report = ReportOn(invocation, arguments, path, reports.size());
-    if (!report) return std::unexpected(std::move(report.error()));
-    reports.push_back(*std::move(report));
+    auto report = VHDX_TRY(ReportOn(invocation, arguments, path, reports.size()));
+    reports.push_back(std::move(report));
     const auto& parent = reports.back().inspection.parent;
     path = arguments.chain && parent ? parent->resolved : "";
     const bool again = std::ranges::find(parents, path) != parents.end();
@@ -125,14 +121,13 @@ std::string ToText(const std::vector<ImageReport>& reports, SparseAdvice advice)
 Result<FileResult> InfoOf(const Invocation& invocation, const InfoArguments& arguments,
                           const std::string& path) {
   WarnOfForceShare(invocation, path, arguments.read);
-  auto reports = ReportOnChain(invocation, arguments, path);
-  if (!reports) return std::unexpected(std::move(reports.error()));
-  if (invocation.options.json) return FileResult{.json = ToJson(arguments.chain, *reports)};
-  FileResult result{.text = ToText(*reports, SparseAdvice::kLeaveOut)};
+  auto reports = VHDX_TRY(ReportOnChain(invocation, arguments, path));
+  if (invocation.options.json) return FileResult{.json = ToJson(arguments.chain, reports)};
+  FileResult result{.text = ToText(reports, SparseAdvice::kLeaveOut)};
   const bool sparse = std::ranges::any_of(
-      *reports, [](const ImageReport& report) { return report.inspection.image.host_sparse; });
+      reports, [](const ImageReport& report) { return report.inspection.image.host_sparse; });
   if (sparse && !invocation.options.quiet)
-    result.text_with_advice = ToText(*reports, SparseAdvice::kGive);
+    result.text_with_advice = ToText(reports, SparseAdvice::kGive);
   return result;
 }
 

@@ -7,6 +7,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -51,9 +52,8 @@ Result<void> VisitExtents(const Invocation& invocation, BlockDevice& disk, Visit
   ExtentWalk walk(disk, {0, disk.size_bytes()});
   for (;;) {
     if (invocation.interrupted) return Fail(ErrorCode::kCancelled, "interrupted");
-    auto extent = walk.Next();
-    if (!extent) return std::unexpected(std::move(extent.error()));
-    if (!*extent || !visit(**extent)) return {};
+    auto extent = VHDX_TRY(walk.Next());
+    if (!extent || !visit(*extent)) return {};
   }
 }
 
@@ -61,7 +61,7 @@ Result<void> PrintJson(const Invocation& invocation, BlockDevice& disk) {
   // The first walk only looks for errors: a map that cannot be finished is not begun, and no map is
   // too long to be printed.
   const auto ignore = [](const Extent&) { return true; };
-  if (auto walked = VisitExtents(invocation, disk, ignore); !walked) return walked;
+  VHDX_TRY(VisitExtents(invocation, disk, ignore));
   JsonStream json(invocation.out);
   json.BeginArray();
   auto printed = VisitExtents(invocation, disk, [&](const Extent& extent) {
@@ -163,12 +163,10 @@ Result<void> PrintTable(const Invocation& invocation, BlockDevice& disk) {
 }
 
 Result<ExitStatus> RunMap(const Invocation& invocation, const SourceArguments& arguments) {
-  auto source = OpenDiskSource(invocation, arguments);
-  if (!source) return std::unexpected(std::move(source.error()));
-  WarnOfSharedSpace(invocation, *source->device);
-  auto printed = invocation.options.json ? PrintJson(invocation, *source->device)
-                                         : PrintTable(invocation, *source->device);
-  if (!printed) return std::unexpected(std::move(printed.error()));
+  auto source = VHDX_TRY(OpenDiskSource(invocation, arguments));
+  WarnOfSharedSpace(invocation, *source.device);
+  VHDX_TRY(invocation.options.json ? PrintJson(invocation, *source.device)
+                                   : PrintTable(invocation, *source.device));
   return ExitStatus::kDone;
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -47,18 +48,15 @@ Result<ExitStatus> RunMeasure(const Invocation& invocation, const MeasureArgumen
   if (auto fine = CheckMeasured(arguments); !fine) return invocation.Misused(fine.error());
   SourceArguments wanted = arguments.source;
   wanted.sector_size = arguments.image.padded_sector_size();
-  auto source = OpenDiskSource(invocation, wanted);
-  if (!source) return std::unexpected(std::move(source.error()));
-  auto report = Measure(invocation, arguments, *source->device);
-  if (!report) return std::unexpected(std::move(report.error()));
+  auto source = VHDX_TRY(OpenDiskSource(invocation, wanted));
+  auto report = VHDX_TRY(Measure(invocation, arguments, *source.device));
   if (invocation.options.json) {
-    invocation.out.Write(ToDocument(
-        invocation.messages.WithWarnings({{"required", report->required_bytes},
-                                          {"fully-allocated", report->fully_allocated_bytes}})));
+    invocation.out.Write(ToDocument(invocation.messages.WithWarnings(
+        {{"required", report.required_bytes}, {"fully-allocated", report.fully_allocated_bytes}})));
   } else {
     invocation.out.Print("required         {}\nfully allocated  {}\n",
-                         FormatSizeExactly(report->required_bytes),
-                         FormatSizeExactly(report->fully_allocated_bytes));
+                         FormatSizeExactly(report.required_bytes),
+                         FormatSizeExactly(report.fully_allocated_bytes));
   }
   return ExitStatus::kDone;
 }

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "cli/interruption.h"
 #include "cli/printable.h"
 #include "cli/process_tree.h"
@@ -182,11 +183,10 @@ Result<void> MakeSocketPathFree(const std::string& path) {
     return Fail(ErrorCode::kExists,
                 "the file exists and is not a socket; remove it, or use another name", path);
   }
-  const auto address = SocketAddress(path);
-  if (!address) return std::unexpected(address.error());
+  const auto address = VHDX_TRY(SocketAddress(path));
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const bool connected =
-      fd >= 0 && ::connect(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) == 0;
+      fd >= 0 && ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
   const int failure = errno;
   if (fd >= 0) ::close(fd);
   if (connected) return Fail(ErrorCode::kBusy, "another server listens on this socket", path);
@@ -235,8 +235,7 @@ std::string HostName() {
 }  // namespace
 
 Result<void> CheckSocketPath(const std::string& path) {
-  auto address = SocketAddress(path);
-  if (!address) return std::unexpected(std::move(address.error()));
+  VHDX_TRY(SocketAddress(path));
   return {};
 }
 
@@ -289,11 +288,10 @@ NbdServer::~NbdServer() {
 
 Result<void> NbdServer::MakePlaces(const NbdServerOptions& options) {
   if (!options.socket_path.empty()) {
-    if (auto free = MakeSocketPathFree(options.socket_path); !free) return free;
+    VHDX_TRY(MakeSocketPathFree(options.socket_path));
   }
-  auto folder = MakePrivateFolder();
-  if (!folder) return std::unexpected(std::move(folder.error()));
-  folder_ = *std::move(folder);
+  auto folder = VHDX_TRY(MakePrivateFolder());
+  folder_ = std::move(folder);
   if (options.tcp) {
     // What stands for all addresses is none that a client could use.
     const std::string host = options.tcp->is_any() ? HostName() : options.tcp->host;
@@ -334,11 +332,10 @@ std::vector<std::string> NbdServer::CommandLine(const NbdServerOptions& options,
 }
 
 Result<void> NbdServer::Spawn(const NbdServerOptions& options) {
-  const auto plugin = FindPlugin();
-  if (!plugin) return std::unexpected(plugin.error());
+  const auto plugin = VHDX_TRY(FindPlugin());
   const PrivateUmask umask;
-  if (auto opened = messages_.Open(); !opened) return opened;
-  auto spawned = SpawnProgram(CommandLine(options, *plugin), {}, messages_.child_fd());
+  VHDX_TRY(messages_.Open());
+  auto spawned = SpawnProgram(CommandLine(options, plugin), {}, messages_.child_fd());
   messages_.CloseChildEnd();
   if (spawned) {
     pid_ = *spawned;
@@ -404,15 +401,14 @@ Result<int> NbdServer::Run(const std::string& command, const std::atomic<bool>& 
   if (interrupted) return Fail(ErrorCode::kCancelled, "interrupted");
   std::vector<std::string> variables = {"uri=" + uri_};
   if (!socket_path_.empty()) variables.push_back("unixsocket=" + socket_path_);
-  const auto pid = SpawnProgram({"sh", "-c", command}, std::move(variables));
-  if (!pid) return std::unexpected(pid.error());
+  const auto pid = VHDX_TRY(SpawnProgram({"sh", "-c", command}, std::move(variables)));
   for (;;) {
     int status = 0;
-    const bool ended = ::waitpid(*pid, &status, WNOHANG) == *pid;
+    const bool ended = ::waitpid(pid, &status, WNOHANG) == pid;
     messages_.Gather(ended ? 0 : kPollMilliseconds);
     messages_.PassOn();
     if (ended) return ExitStatusOf(status);
-    if (const auto signal = signals.Take()) PassOn(*signal, *pid);
+    if (const auto signal = signals.Take()) PassOn(*signal, pid);
   }
 }
 

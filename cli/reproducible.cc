@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 
 namespace vhdx::cli {
 namespace {
@@ -64,13 +65,10 @@ Result<std::string> DigestOfContents(BlockDevice& disk, const OperationControl& 
     sha256.Add(bytes);
     return {};
   };
-  if (auto visited = VisitContents(disk, add, control); !visited) {
-    return std::unexpected(std::move(visited.error()));
-  }
-  const auto digest = sha256.Finish();
-  if (!digest) return std::unexpected(digest.error());
+  VHDX_TRY(VisitContents(disk, add, control));
+  const auto digest = VHDX_TRY(sha256.Finish());
   std::string text;
-  for (const uint8_t byte : *digest) text += Format("{:02x}", byte);
+  for (const uint8_t byte : digest) text += Format("{:02x}", byte);
   return text;
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -96,9 +97,7 @@ Result<NbdServerOptions> ServerOptions(const Invocation& invocation,
                            .socket_path = arguments.socket,
                            .tcp = {}};
   if (!arguments.socket.empty()) {
-    if (auto fits = CheckSocketPath(arguments.socket); !fits) {
-      return std::unexpected(std::move(fits.error()));
-    }
+    VHDX_TRY(CheckSocketPath(arguments.socket));
   }
   if (!arguments.listen) return options;
   options.tcp = TcpAddress::Parse(*arguments.listen);
@@ -145,28 +144,22 @@ Result<ExitStatus> StatusOf(int server_status) {
 }
 
 Result<ExitStatus> UntilItsEnd(const Invocation& invocation, NbdServer& server) {
-  if (auto announced = Announce(invocation, server); !announced) {
-    return std::unexpected(std::move(announced.error()));
-  }
+  VHDX_TRY(Announce(invocation, server));
   return StatusOf(server.Wait(invocation.interrupted));
 }
 
 // The status of the command, unless what it wrote could not be kept.
 Result<ExitStatus> WhileItRuns(const Invocation& invocation, const std::string& command,
                                NbdServer& server) {
-  const auto exit_status = server.Run(command, invocation.interrupted);
-  if (!exit_status) return std::unexpected(exit_status.error());
-  auto server_status = StatusOf(server.Stop());
-  if (!server_status) return server_status;
-  return static_cast<ExitStatus>(*exit_status);
+  const auto exit_status = VHDX_TRY(server.Run(command, invocation.interrupted));
+  VHDX_TRY(StatusOf(server.Stop()));
+  return static_cast<ExitStatus>(exit_status);
 }
 
 Result<std::unique_ptr<NbdServer>> StartServer(const Invocation& invocation,
                                                const ServeArguments& arguments,
                                                const NbdServerOptions& options) {
-  if (auto tried = TryToOpen(invocation, arguments); !tried) {
-    return std::unexpected(std::move(tried.error()));
-  }
+  VHDX_TRY(TryToOpen(invocation, arguments));
   return NbdServer::Start(options, invocation.interrupted);
 }
 
@@ -201,9 +194,7 @@ Result<ExitStatus> RunServe(const Invocation& invocation, const ServeArguments& 
   auto options = ServerOptions(invocation, arguments);
   if (!options) return invocation.Misused(options.error());
   if (!arguments.snapshot.empty()) {
-    if (auto created = CreateChild(invocation, arguments); !created) {
-      return std::unexpected(std::move(created.error()));
-    }
+    VHDX_TRY(CreateChild(invocation, arguments));
   }
   WarnOfOpenPort(invocation, arguments, *options);
   auto server = StartServer(invocation, arguments, *options);

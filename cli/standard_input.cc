@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 
 namespace vhdx::cli {
 namespace {
@@ -32,9 +33,8 @@ void WaitUntilReadable(int fd) {
 
 Result<const ImageFormat*> StandardInput::Recognize() {
   std::vector<std::byte> front(kFrontBytes);
-  auto count = Read(front);
-  if (!count) return std::unexpected(std::move(count.error()));
-  front.resize(*count);
+  auto count = VHDX_TRY(Read(front));
+  front.resize(count);
   looked_at_ = std::move(front);
   return RecognizeFormatOfFront(looked_at_);
 }
@@ -43,9 +43,8 @@ Result<size_t> StandardInput::Read(MutableByteSpan buffer) {
   const size_t again = std::min(buffer.size(), looked_at_.size());
   std::copy_n(looked_at_.begin(), again, buffer.begin());
   looked_at_.erase(looked_at_.begin(), looked_at_.begin() + static_cast<ptrdiff_t>(again));
-  auto fresh = ReadFresh(buffer.subspan(again));
-  if (!fresh) return fresh;
-  return again + *fresh;
+  auto fresh = VHDX_TRY(ReadFresh(buffer.subspan(again)));
+  return again + fresh;
 }
 
 Result<size_t> StandardInput::ReadFresh(MutableByteSpan buffer) {

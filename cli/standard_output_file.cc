@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "bytes/try.h"
 #include "bytes/zeros.h"
 
 namespace vhdx::cli {
@@ -56,7 +57,7 @@ Result<void> StandardOutputFile::WriteAt([[maybe_unused]] uint64_t file_offset,
                                          std::span<const ByteSpan> buffers) {
   assert(file_offset == position_);
   for (const ByteSpan buffer : buffers) {
-    if (auto written = WriteBuffer(buffer); !written) return written;
+    VHDX_TRY(WriteBuffer(buffer));
     position_ += buffer.size();
   }
   return {};
@@ -79,7 +80,7 @@ Result<void> StandardOutputFile::Finish() {
 }
 
 Result<void> StandardOutputFile::Sync() {
-  if (auto finished = Finish(); !finished) return finished;
+  VHDX_TRY(Finish());
   if (::fsync(stream_.fd) == 0) return {};
   // A pipe keeps nothing that could be made durable.
   return errno == EINVAL || errno == EROFS ? Unsupported() : StandardOutputFailure(errno);

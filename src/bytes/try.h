@@ -23,11 +23,16 @@ T TakeValue(Result<T>&& result) {
 ///
 ///   const uint64_t size = VHDX_TRY(file.Size());
 ///   VHDX_TRY(file.Sync());
-#define VHDX_TRY(...)                                                                         \
-  (__extension__({                                                                            \
-    auto vhdx_tried = (__VA_ARGS__);                                                          \
-    if (!vhdx_tried) [[unlikely]] return std::unexpected(std::move(vhdx_tried.error())); \
-    ::vhdx::TakeValue(std::move(vhdx_tried));                                                 \
+#define VHDX_TRY(...) VHDX_TRY_AS(VHDX_TRY_NAME(vhdx_tried_, __COUNTER__), __VA_ARGS__)
+// With a name of its own, so that what is tried may contain a function that tries.
+#define VHDX_TRY_NAME(a, b) VHDX_TRY_JOINED(a, b)
+#define VHDX_TRY_JOINED(a, b) a##b
+#define VHDX_TRY_AS(name, ...)                         \
+  (__extension__({                                     \
+    auto name = (__VA_ARGS__);                         \
+    if (!name) [[unlikely]]                            \
+      return std::unexpected(std::move(name.error())); \
+    ::vhdx::TakeValue(std::move(name));                \
   }))
 
 #endif  // VHDXKIT_BYTES_TRY_H_

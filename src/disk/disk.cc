@@ -6,6 +6,7 @@
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
 #include "bytes/buffer_cursor.h"
+#include "bytes/try.h"
 #include "disk/disk_state.h"
 #include "disk/layer_stack.h"
 #include "disk/open_disk.h"
@@ -19,8 +20,7 @@ namespace {
 Result<void> RefuseSharedSpaceFrom(LayerStack& stack, size_t depth) {
   for (; depth < stack.size(); ++depth) {
     Image& image = stack.layer(depth);
-    auto shared = RefuseSharedSpace(image.file(), image.block_map().rules());
-    if (!shared) return shared;
+    VHDX_TRY(RefuseSharedSpace(image.file(), image.block_map().rules()));
   }
   return {};
 }
@@ -41,11 +41,10 @@ Result<std::unique_ptr<Disk>> Disk::Open(FileSystem& files, const std::string& p
 
 Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& path,
                                        const OpenOptions& options, const WriteLimits& limits) try {
-  auto stack = LayerStack::Open(files, path, options);
-  if (!stack) return std::unexpected(std::move(stack.error()));
+  auto stack = VHDX_TRY(LayerStack::Open(files, path, options));
   if (options.access == DiskAccess::kReadWrite) {
-    auto enabled = (*stack)->SyncParents();
-    if (enabled) enabled = (*stack)->EnableWriting(files, limits, options.page_cache);
+    auto enabled = stack->SyncParents();
+    if (enabled) enabled = stack->EnableWriting(files, limits, options.page_cache);
     if (!enabled) return std::unexpected(std::move(enabled.error()));
   }
   const Disk::State::Writing writing{.files = &files,
@@ -53,7 +52,7 @@ Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& pat
                                      .page_cache = options.page_cache,
                                      .direct = options.direct,
                                      .lock = options.lock};
-  return std::unique_ptr<Disk>(new Disk(std::make_unique<Disk::State>(*std::move(stack), writing)));
+  return std::unique_ptr<Disk>(new Disk(std::make_unique<Disk::State>(std::move(stack), writing)));
 } catch (...) {
   return CaughtException();
 }
@@ -87,7 +86,7 @@ Result<void> Disk::Read(uint64_t disk_offset, std::span<const MutableByteSpan> b
 Result<void> Disk::Write(uint64_t disk_offset, std::span<const ByteSpan> buffers, WriteFlag flag) {
   return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
     const DiskRange range{disk_offset, TotalBytes(buffers)};
-    if (auto may = CheckWrite(*this, range); !may) return may;
+    VHDX_TRY(CheckWrite(*this, range));
     auto written = state_->stack().Write(range, buffers);
     const bool durable = written && flag == WriteFlag::kFua;
     return durable ? state_->stack().writer()->Flush() : written;
@@ -96,21 +95,21 @@ Result<void> Disk::Write(uint64_t disk_offset, std::span<const ByteSpan> buffers
 
 Result<void> Disk::WriteZeroes(DiskRange range) {
   return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
-    if (auto may = CheckWrite(*this, range); !may) return may;
+    VHDX_TRY(CheckWrite(*this, range));
     return state_->stack().Zero(range, ZeroHow::kWrite);
   });
 }
 
 Result<void> Disk::Trim(DiskRange range) {
   return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
-    if (auto may = CheckWrite(*this, range); !may) return may;
+    VHDX_TRY(CheckWrite(*this, range));
     return state_->stack().Zero(range, ZeroHow::kTrim);
   });
 }
 
 Result<void> Disk::CloneTo(DiskRange range, File& target, uint64_t file_offset) {
   return DoShare(state_->gate(), *this, [&]() -> Result<void> {
-    if (auto inside = CheckInside(*this, range); !inside) return inside;
+    VHDX_TRY(CheckInside(*this, range));
     return state_->stack().CloneTo(range, target, file_offset);
   });
 }
@@ -118,7 +117,7 @@ Result<void> Disk::CloneTo(DiskRange range, File& target, uint64_t file_offset) 
 Result<void> Disk::CloneFrom(uint64_t disk_offset, BlockDevice& source, DiskRange source_range) {
   return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
     const DiskRange range{disk_offset, source_range.length_bytes};
-    if (auto may = CheckWrite(*this, range); !may) return may;
+    VHDX_TRY(CheckWrite(*this, range));
     if (!IsAligned(disk_offset | range.length_bytes, logical_sector_size())) {
       return Fail(ErrorCode::kUnsupported, "only whole sectors can be shared", name());
     }
@@ -163,18 +162,14 @@ EngineCounters Disk::counters() const {
 
 Result<std::vector<Extent>> Disk::Extents(DiskRange range, size_t max_extents) {
   return DoRequest(state_->gate(), *this, [&]() -> Result<std::vector<Extent>> {
-    if (auto may = CheckExtents(*this, range, max_extents); !may) {
-      return std::unexpected(std::move(may.error()));
-    }
+    VHDX_TRY(CheckExtents(*this, range, max_extents));
     return state_->stack().Extents(range, max_extents);
   });
 }
 
 Result<uint64_t> Disk::NextData(DiskRange range) {
   return DoRequest(state_->gate(), *this, [&]() -> Result<uint64_t> {
-    if (auto inside = CheckInside(*this, range); !inside) {
-      return std::unexpected(std::move(inside.error()));
-    }
+    VHDX_TRY(CheckInside(*this, range));
     return state_->stack().NextData(range);
   });
 }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "bytes/try.h"
 #include "disk/disk_state.h"
 #include "io/device_checks.h"
 
@@ -26,9 +27,7 @@ Result<FrozenDisk> FrozenDisk::Freeze(Disk& disk) {
   Disk::State& state = *disk.state_;
   if (!state.gate().Hold()) return IsClosed(disk);
   FrozenDisk frozen(state);
-  if (auto rests = state.stack().layer(0).Rest(); !rests) {
-    return std::unexpected(std::move(rests.error()));
-  }
+  VHDX_TRY(state.stack().layer(0).Rest());
   return frozen;
 }
 
@@ -40,10 +39,7 @@ Result<void> FrozenDisk::PutOnTop(std::unique_ptr<Image> child) {
   const Disk::State::Writing& writing = state_->writing();
   LayerStack& before = state_->stack();
   auto stack = before.WithChild(std::move(child));
-  if (auto enabled = stack->EnableWriting(*writing.files, writing.limits, writing.page_cache);
-      !enabled) {
-    return enabled;
-  }
+  VHDX_TRY(stack->EnableWriting(*writing.files, writing.limits, writing.page_cache));
   state_->Replace(std::move(stack));
   // A writer becomes a reader. Nothing was locked where there are no locks.
   if (writing.lock == LockPolicy::kLock) {

@@ -6,6 +6,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/buffer_cursor.h"
+#include "bytes/try.h"
 #include "disk/open_image.h"
 #include "format/rules.h"
 #include "io/holes.h"
@@ -42,9 +43,7 @@ Result<std::unique_ptr<LayerStack>> LayerStack::Open(FileSystem& files, const st
     Findings parent_findings;
     image = OpenParent(files, *layers.back(), layers.size() - 1, parent_options, parent_findings);
   }
-  if (auto used = RefuseUnusedParents(*layers.back(), layers.size(), options); !used) {
-    return std::unexpected(std::move(used.error()));
-  }
+  VHDX_TRY(RefuseUnusedParents(*layers.back(), layers.size(), options));
   return std::unique_ptr<LayerStack>(new LayerStack(std::move(layers)));
 }
 
@@ -78,20 +77,19 @@ Result<LayerStack::Piece> LayerStack::Resolve(uint64_t offset, uint64_t length,
     length = std::min(length, geometry.virtual_disk_size() - offset);
     const uint64_t within = geometry.OffsetInBlock(offset);
     const uint64_t block = geometry.BlockOf(offset);
-    auto run = find_blocks(depth, block, geometry.BlockOf(offset + length - 1) - block + 1);
-    if (!run) return std::unexpected(std::move(run.error()));
-    length = std::min(length, run->count * geometry.block_size() - within);
-    switch (run->block.kind) {
+    auto run =
+        VHDX_TRY(find_blocks(depth, block, geometry.BlockOf(offset + length - 1) - block + 1));
+    length = std::min(length, run.count * geometry.block_size() - within);
+    switch (run.block.kind) {
       case Block::Kind::kPresent:
-        return Piece{ExtentKind::kData, depth, length, run->block.file_offset + within};
+        return Piece{ExtentKind::kData, depth, length, run.block.file_offset + within};
       case Block::Kind::kZero:
         return Piece{.kind = ExtentKind::kZero, .depth = depth, .length_bytes = length};
       case Block::Kind::kPartial: {
-        auto sectors = image.sector_bitmaps().RunAt(offset, length);
-        if (!sectors) return std::unexpected(std::move(sectors.error()));
-        length = sectors->length_bytes;
-        if (sectors->in_this_file) {
-          return Piece{ExtentKind::kData, depth, length, run->block.file_offset + within};
+        auto sectors = VHDX_TRY(image.sector_bitmaps().RunAt(offset, length));
+        length = sectors.length_bytes;
+        if (sectors.in_this_file) {
+          return Piece{ExtentKind::kData, depth, length, run.block.file_offset + within};
         }
         break;
       }
@@ -132,7 +130,7 @@ Result<void> LayerStack::ForEachPart(DiskRange range, Hold&& hold, Use&& use) {
     if (!reference) {
       return Fail(ErrorCode::kUnsupported, "the block is being changed", layers_[0]->file().name());
     }
-    if (auto used = use(part); !used) return used;
+    VHDX_TRY(use(part));
     at = part.end();
   }
   return {};
@@ -141,9 +139,8 @@ Result<void> LayerStack::ForEachPart(DiskRange range, Hold&& hold, Use&& use) {
 Result<LayerStack::Piece> LayerStack::PieceAt(uint64_t offset, uint64_t length) {
   return Resolve(offset, length,
                  [this](uint32_t depth, uint64_t block, uint64_t) -> Result<BatCursor::Run> {
-                   auto found = layers_[depth]->block_map().PayloadBlock(block);
-                   if (!found) return std::unexpected(std::move(found.error()));
-                   return BatCursor::Run{*found, 1};
+                   auto found = VHDX_TRY(layers_[depth]->block_map().PayloadBlock(block));
+                   return BatCursor::Run{found, 1};
                  });
 }
 
@@ -152,18 +149,17 @@ Result<void> LayerStack::ForEachPiece(DiskRange range, Use&& use) {
   Piece gathered;
   uint64_t start = range.disk_offset;  // of `gathered`
   for (uint64_t position = start; position < range.end();) {
-    auto piece = PieceAt(position, range.end() - position);
-    if (!piece) return std::unexpected(std::move(piece.error()));
-    if (!Follows(gathered, *piece)) {
-      if (auto used = use(gathered, start); !used) return used;
+    auto piece = VHDX_TRY(PieceAt(position, range.end() - position));
+    if (!Follows(gathered, piece)) {
+      VHDX_TRY(use(gathered, start));
       start = position;
-      gathered = *piece;
+      gathered = piece;
     } else if (gathered.length_bytes == 0) {
-      gathered = *piece;
+      gathered = piece;
     } else {
-      gathered.length_bytes += piece->length_bytes;
+      gathered.length_bytes += piece.length_bytes;
     }
-    position += piece->length_bytes;
+    position += piece.length_bytes;
   }
   return gathered.length_bytes > 0 ? use(gathered, start) : Result<void>{};
 }
@@ -198,22 +194,19 @@ Result<void> LayerStack::ReadPieces(DiskRange range, std::span<const MutableByte
 Result<uint64_t> LayerStack::NextData(DiskRange range) {
   uint64_t at = range.disk_offset;
   bool found = false;
-  auto looked = ForEachPart(range, Sharing(), [&](DiskRange part) -> Result<void> {
+  VHDX_TRY(ForEachPart(range, Sharing(), [&](DiskRange part) -> Result<void> {
     while (at < part.end() && !found) {
-      auto piece = PieceAt(at, part.end() - at);
-      if (!piece) return std::unexpected(std::move(piece.error()));
-      uint64_t zeros = piece->length_bytes;
-      if (piece->kind == ExtentKind::kData) {
-        auto data = layers_[piece->depth]->file().NextData(piece->file_offset);
-        if (!data) return std::unexpected(std::move(data.error()));
-        zeros = std::min(zeros, *data - piece->file_offset);
+      auto piece = VHDX_TRY(PieceAt(at, part.end() - at));
+      uint64_t zeros = piece.length_bytes;
+      if (piece.kind == ExtentKind::kData) {
+        auto data = VHDX_TRY(layers_[piece.depth]->file().NextData(piece.file_offset));
+        zeros = std::min(zeros, data - piece.file_offset);
       }
-      found = zeros < piece->length_bytes;
+      found = zeros < piece.length_bytes;
       at += zeros;
     }
     return {};
-  });
-  if (!looked) return std::unexpected(std::move(looked.error()));
+  }));
   return at;
 }
 
@@ -234,14 +227,14 @@ Result<void> LayerStack::CloneTo(DiskRange range, File& target, uint64_t file_of
 
 Result<void> LayerStack::SyncParents() {
   for (size_t depth = 1; depth < layers_.size(); ++depth) {
-    if (auto synced = layers_[depth]->file().Sync(); !synced) return synced;
+    VHDX_TRY(layers_[depth]->file().Sync());
   }
   return {};
 }
 
 Result<void> LayerStack::EnableWriting(FileSystem& files, const WriteLimits& limits,
                                        PageCache page_cache) {
-  if (auto enabled = layers_[0]->EnableWriting(files, limits); !enabled) return enabled;
+  VHDX_TRY(layers_[0]->EnableWriting(files, limits));
   writer_ = layers_[0]->writer();
   // One never goes without the other: a cold sequential read would be twenty times slower.
   if (page_cache == PageCache::kForServing && layers_[0]->file().AdviseRandomAccess()) {
@@ -286,11 +279,10 @@ Result<void> LayerStack::Zero(DiskRange range, ZeroHow how) {
   const std::vector<std::byte> zeros(
       std::max(sectors.head.length_bytes, sectors.tail.length_bytes));
   const ByteSpan head = ByteSpan(zeros).first(sectors.head.length_bytes);
-  if (auto done = WriteEdge(sectors.head.disk_offset, {&head, 1}); !done) return done;
+  VHDX_TRY(WriteEdge(sectors.head.disk_offset, {&head, 1}));
   if (sectors.whole.length_bytes > 0) {
-    auto done =
-        how == ZeroHow::kTrim ? writer_->Trim(sectors.whole) : writer_->WriteZeroes(sectors.whole);
-    if (!done) return done;
+    VHDX_TRY(how == ZeroHow::kTrim ? writer_->Trim(sectors.whole)
+                                   : writer_->WriteZeroes(sectors.whole));
   }
   const ByteSpan tail = ByteSpan(zeros).first(sectors.tail.length_bytes);
   return WriteEdge(sectors.tail.disk_offset, {&tail, 1});

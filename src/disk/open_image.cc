@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "disk/parent_search.h"
 #include "format/rules.h"
 
@@ -11,10 +12,10 @@ namespace vhdx {
 Result<Structures> OpenStructures(FileSystem& files, const std::string& path,
                                   const OpenOptions& options, Findings& findings) {
   const bool writes = options.access == DiskAccess::kReadWrite;
-  auto file = files.Open(path, {.access = writes ? FileAccess::kReadWrite : FileAccess::kReadOnly,
-                                .direct = options.direct});
-  if (!file) return std::unexpected(std::move(file.error()));
-  return OpenStructures(*std::move(file), options, findings);
+  auto file =
+      VHDX_TRY(files.Open(path, {.access = writes ? FileAccess::kReadWrite : FileAccess::kReadOnly,
+                                 .direct = options.direct}));
+  return OpenStructures(std::move(file), options, findings);
 }
 
 Result<Structures> OpenStructures(std::unique_ptr<File> file, const OpenOptions& options,
@@ -34,51 +35,44 @@ Result<Structures> OpenStructures(std::unique_ptr<File> file, const OpenOptions&
 
 Result<std::unique_ptr<Image>> OpenImage(FileSystem& files, const std::string& path,
                                          const OpenOptions& options, Findings& findings) {
-  auto structures = OpenStructures(files, path, options, findings);
-  if (!structures) return std::unexpected(std::move(structures.error()));
-  return Image::FromStructures(*std::move(structures), findings);
+  auto structures = VHDX_TRY(OpenStructures(files, path, options, findings));
+  return Image::FromStructures(std::move(structures), findings);
 }
 
 Result<std::unique_ptr<Image>> OpenImage(std::unique_ptr<File> file, const OpenOptions& options,
                                          Findings& findings) {
-  auto structures = OpenStructures(std::move(file), options, findings);
-  if (!structures) return std::unexpected(std::move(structures.error()));
-  return Image::FromStructures(*std::move(structures), findings);
+  auto structures = VHDX_TRY(OpenStructures(std::move(file), options, findings));
+  return Image::FromStructures(std::move(structures), findings);
 }
 
 Result<std::unique_ptr<File>> FindParent(FileSystem& files, Image& child, size_t depth,
                                          const OpenOptions& options, Findings& findings) {
   const ParentLocatorInfo& locator = *child.info().parent_locator;
   const bool is_named = depth < options.parents.size();
-  auto search = ParentSearch::Start(files, child.file(), options);
-  if (!search) return std::unexpected(std::move(search.error()));
-  auto file = is_named ? search->Open(options.parents[depth], locator) : search->Find(locator);
+  auto search = VHDX_TRY(ParentSearch::Start(files, child.file(), options));
+  auto file = is_named ? search.Open(options.parents[depth], locator) : search.Find(locator);
   if (!file) return file;
   if (*file != nullptr) {
-    if (!search->duplicates().empty()) {
+    if (!search.duplicates().empty()) {
       findings.Add(rules::kParentAmbiguous, {(*file)->name(), 0},
-                   (*file)->name() + ", " + Join(search->duplicates(), ", "));
+                   (*file)->name() + ", " + Join(search.duplicates(), ", "));
     }
     return file;
   }
-  if (search->stranger() == nullptr || !options.ignore_parent_id) {
-    return std::unexpected(ParentNotFound(child.info().filename, locator, *search));
+  if (search.stranger() == nullptr || !options.ignore_parent_id) {
+    return std::unexpected(ParentNotFound(child.info().filename, locator, search));
   }
-  file = search->TakeStranger();
+  file = search.TakeStranger();
   findings.Add(rules::kParentIdIgnored, {(*file)->name(), 0},
-               "DataWriteGuid " + search->stranger_guid().ToString(), WantedGuids(locator));
+               "DataWriteGuid " + search.stranger_guid().ToString(), WantedGuids(locator));
   return file;
 }
 
 Result<std::unique_ptr<Image>> OpenParent(FileSystem& files, Image& child, size_t depth,
                                           const OpenOptions& options, Findings& findings) {
-  auto file = FindParent(files, child, depth, options, findings);
-  if (!file) return std::unexpected(std::move(file.error()));
-  auto parent = OpenImage(*std::move(file), options, findings);
-  if (!parent) return parent;
-  if (auto fits = CheckSectorSizes(child, **parent); !fits) {
-    return std::unexpected(std::move(fits.error()));
-  }
+  auto file = VHDX_TRY(FindParent(files, child, depth, options, findings));
+  auto parent = VHDX_TRY(OpenImage(std::move(file), options, findings));
+  VHDX_TRY(CheckSectorSizes(child, *parent));
   return parent;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "disk/windows_path.h"
 #include "format/findings.h"
 #include "format/rules.h"
@@ -54,14 +55,12 @@ bool AllowedFolders::Allow(std::string_view real_path) const {
 Result<ParentSearch> ParentSearch::Start(FileSystem& files, File& child,
                                          const OpenOptions& options) {
   AllowedFolders allowed{.folders = {}, .anywhere = options.allow_any_parent};
-  auto child_path = child.RealPath();
-  if (!child_path) return std::unexpected(std::move(child_path.error()));
-  allowed.folders.push_back(FolderOf(*child_path));
+  auto child_path = VHDX_TRY(child.RealPath());
+  allowed.folders.push_back(FolderOf(child_path));
   for (const std::string& folder : options.parent_folders) {
-    auto real = RealFolder(files, folder);
-    if (!real) return std::unexpected(std::move(real.error()));
-    if (std::ranges::find(allowed.folders, *real) == allowed.folders.end()) {
-      allowed.folders.push_back(*std::move(real));
+    auto real = VHDX_TRY(RealFolder(files, folder));
+    if (std::ranges::find(allowed.folders, real) == allowed.folders.end()) {
+      allowed.folders.push_back(std::move(real));
     }
   }
   return ParentSearch(files, std::move(allowed), child);
@@ -161,14 +160,12 @@ std::unique_ptr<File> ParentSearch::FindByIdentity(const ParentLocatorInfo& loca
 
 Result<std::unique_ptr<File>> ParentSearch::Open(const std::string& path,
                                                  const ParentLocatorInfo& locator) {
-  auto file = files_->Open(path, {});
-  if (!file) return file;
-  if ((*file)->identity() == child_) {
+  auto file = VHDX_TRY(files_->Open(path, {}));
+  if (file->identity() == child_) {
     return Fail(ErrorCode::kInvalidArgument, "an image cannot be its own parent", path);
   }
-  auto header = ReadCurrentHeader(**file);
-  if (!header) return std::unexpected(std::move(header.error()));
-  return Judge(*std::move(file), *header, locator);
+  auto header = VHDX_TRY(ReadCurrentHeader(*file));
+  return Judge(std::move(file), header, locator);
 }
 
 std::unique_ptr<File> ParentSearch::TryComponents(const std::string& folder,

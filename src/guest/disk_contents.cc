@@ -7,6 +7,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 
 namespace vhdx::guest {
 namespace {
@@ -31,20 +32,15 @@ class ContentsReader {
   }
 
   Result<DiskContents> Read() {
-    auto table = ReadPartitionTable(disk_);
-    if (!table) return std::unexpected(std::move(table.error()));
-    contents_.table = *std::move(table);
-    if (auto read = AddVolumes({0, disk_.size_bytes()}, std::nullopt); !read) {
-      return std::unexpected(std::move(read.error()));
-    }
+    auto table = VHDX_TRY(ReadPartitionTable(disk_));
+    contents_.table = std::move(table);
+    VHDX_TRY(AddVolumes({0, disk_.size_bytes()}, std::nullopt));
     for (const Partition& partition : contents_.table.partitions) {
       // What starts where the disk does begins as the disk does.
       if (partition.role == Partition::Role::kExtended || partition.range.disk_offset == 0) {
         continue;
       }
-      if (auto read = AddVolumes(partition.range, partition.number); !read) {
-        return std::unexpected(std::move(read.error()));
-      }
+      VHDX_TRY(AddVolumes(partition.range, partition.number));
     }
     CompareTableWithVolumes();
     return std::move(contents_);
@@ -52,9 +48,8 @@ class ContentsReader {
 
  private:
   Result<void> AddVolumes(DiskRange range, std::optional<uint32_t> partition_number) {
-    auto read = ReadSuperblocks(disk_, range);
-    if (!read) return std::unexpected(std::move(read.error()));
-    std::vector<Superblock> superblocks = *std::move(read);
+    auto read = VHDX_TRY(ReadSuperblocks(disk_, range));
+    std::vector<Superblock> superblocks = std::move(read);
     if (!partition_number) {
       std::erase_if(superblocks, [&](const Superblock& superblock) {
         return IsInAPartition(superblock.trailer_offset);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "guest/gpt.h"
 #include "guest/mbr.h"
 #include "guest/range_reader.h"
@@ -123,7 +124,7 @@ Result<PartitionTable> ReadPartitionTable(BlockDevice& disk) {
   } else {
     ReadUnprotected(reader, sector_size, std::move(mbr), table);
   }
-  if (auto read = reader.Finish(); !read) return std::unexpected(std::move(read.error()));
+  VHDX_TRY(reader.Finish());
   FindContradictions(disk.size_bytes(), table);
   return table;
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "bytes/try.h"
 #include "guest/range_reader.h"
 #include "guest/volume_parsers.h"
 
@@ -30,7 +31,7 @@ Result<std::vector<Superblock>> ReadSuperblocks(BlockDevice& disk, DiskRange ran
   for (const VolumeParser parse : kParsers) {
     if (auto superblock = parse(start)) found.push_back(*std::move(superblock));
   }
-  if (auto read = reader.Finish(); !read) return std::unexpected(std::move(read.error()));
+  VHDX_TRY(reader.Finish());
   return found;
 }
 

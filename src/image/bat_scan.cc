@@ -5,6 +5,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/endian.h"
+#include "bytes/try.h"
 
 namespace vhdx {
 namespace {
@@ -32,14 +33,13 @@ Result<void> ScanBytes(
   const uint64_t end = range.file_offset + range.length_bytes;
   std::vector<std::byte> bytes;
   for (uint64_t position = range.file_offset; position < end;) {
-    auto data = file.NextData(position);
-    if (!data) return std::unexpected(std::move(data.error()));
-    position = std::max(position, AlignDown(*data, format::kLogSectorSize));
+    auto data = VHDX_TRY(file.NextData(position));
+    position = std::max(position, AlignDown(data, format::kLogSectorSize));
     if (position >= end) break;
     bytes.resize(std::min(kBytesAtATime, end - position));
-    if (auto read = file.ReadExactAt(position, bytes); !read) return read;
+    VHDX_TRY(file.ReadExactAt(position, bytes));
     const uint64_t first_index = (position - range.file_offset) / format::kBatEntrySize;
-    if (auto visited = visit(first_index, bytes); !visited) return visited;
+    VHDX_TRY(visit(first_index, bytes));
     position += bytes.size();
   }
   return {};
@@ -67,15 +67,14 @@ Result<void> ScanBat(File& file, const BatRules& bat_rules,
 
 Result<void> ScanRawBat(File& file, FileRange region,
                         const std::function<Result<void>(uint64_t index, uint64_t raw)>& visit) {
-  auto size = file.Size();
-  if (!size) return std::unexpected(std::move(size.error()));
-  return ScanBytes(file, InsideFile(region, *size),
+  auto size = VHDX_TRY(file.Size());
+  return ScanBytes(file, InsideFile(region, size),
                    [&](uint64_t first_index, std::span<const std::byte> bytes) -> Result<void> {
                      for (uint64_t i = 0; i < bytes.size() / format::kBatEntrySize; ++i) {
                        const uint64_t raw =
                            LoadFrom<le64>(bytes.subspan(i * format::kBatEntrySize));
                        if (raw == 0) continue;
-                       if (auto visited = visit(first_index + i, raw); !visited) return visited;
+                       VHDX_TRY(visit(first_index + i, raw));
                      }
                      return {};
                    });

@@ -6,6 +6,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/endian.h"
+#include "bytes/try.h"
 #include "bytes/zeros.h"
 #include "format/layout.h"
 #include "format/rules.h"
@@ -56,18 +57,16 @@ Block BlockMap::ToBlock(BatEntry entry) {
 }
 
 Result<uint64_t> BlockMap::BitmapBlockOffset(uint64_t chunk) {
-  auto entry = Entry(geometry().BitmapIndex(chunk));
-  if (!entry) return std::unexpected(std::move(entry.error()));
-  return entry->bitmap_state() == format::kBitmapPresent ? entry->file_offset() : 0;
+  auto entry = VHDX_TRY(Entry(geometry().BitmapIndex(chunk)));
+  return entry.bitmap_state() == format::kBitmapPresent ? entry.file_offset() : 0;
 }
 
 Result<BatEntry> BlockMap::EntrySlowly(uint64_t index) {
   const uint64_t page_index = index / kBatEntriesPerPage;
   const Page* page = pages_[page_index].load(std::memory_order_acquire);
   if (page == nullptr) {
-    auto loaded = LoadPage(page_index);
-    if (!loaded) return std::unexpected(std::move(loaded.error()));
-    page = *loaded;
+    auto loaded = VHDX_TRY(LoadPage(page_index));
+    page = loaded;
   }
   const BatEntry entry(page->entries[index % kBatEntriesPerPage].load(std::memory_order_relaxed));
   if ((entry.raw() & kRefused) != 0) return std::unexpected(Diagnose(index, entry));
@@ -76,9 +75,7 @@ Result<BatEntry> BlockMap::EntrySlowly(uint64_t index) {
 
 Result<BlockMap::Page*> BlockMap::LoadPage(uint64_t page_index) {
   std::array<std::byte, kPageSize> bytes;
-  if (auto read = ReadRawPages(page_index, bytes); !read) {
-    return std::unexpected(std::move(read.error()));
-  }
+  VHDX_TRY(ReadRawPages(page_index, bytes));
   Page* fresh = &zero_page_;
   std::unique_ptr<Page> owned;
   if (!IsAllZero(bytes)) {
@@ -130,9 +127,8 @@ Result<void> BlockMap::MakeReady(uint64_t index) {
   std::atomic<Page*>& slot = pages_[page_index];
   Page* page = slot.load(std::memory_order_acquire);
   if (page == nullptr) {
-    auto loaded = LoadPage(page_index);
-    if (!loaded) return std::unexpected(std::move(loaded.error()));
-    page = *loaded;
+    auto loaded = VHDX_TRY(LoadPage(page_index));
+    page = loaded;
   }
   if (page == &zero_page_) {
     auto fresh = std::make_unique<Page>();
@@ -189,9 +185,8 @@ Result<void> BatCursor::Load(uint64_t index) {
   const bool sequential = index == end_index_;
   next_window_ = sequential ? std::min(2 * next_window_, kPagesAhead) : 1;
   first_index_ = page * kBatEntriesPerPage;
-  auto data = map_.file_.NextData(bat_offset + page * kPageSize);
-  if (!data) return std::unexpected(std::move(data.error()));
-  const uint64_t data_page = *data <= bat_offset ? 0 : (*data - bat_offset) / kPageSize;
+  auto data = VHDX_TRY(map_.file_.NextData(bat_offset + page * kPageSize));
+  const uint64_t data_page = data <= bat_offset ? 0 : (data - bat_offset) / kPageSize;
   uint64_t hole_end = std::min(data_page, page_count);
   if (map_.changed_.load(std::memory_order_acquire)) {
     // What was written since is in memory, and perhaps not yet in the file.
@@ -207,7 +202,7 @@ Result<void> BatCursor::Load(uint64_t index) {
   }
   const uint64_t count = std::min(next_window_, page_count - page);
   std::vector<std::byte> bytes(count * kPageSize);
-  if (auto read = map_.ReadRawPages(page, bytes); !read) return read;
+  VHDX_TRY(map_.ReadRawPages(page, bytes));
   entries_.clear();
   entries_.reserve(count * kBatEntriesPerPage);
   for (uint64_t i = 0; i < count; ++i) {
@@ -230,7 +225,7 @@ void BatCursor::AppendPage(uint64_t page, std::span<const std::byte> bytes) {
 
 Result<uint64_t> BatCursor::RawEntry(uint64_t index) {
   if (index < first_index_ || index >= end_index_) {
-    if (auto loaded = Load(index); !loaded) return std::unexpected(std::move(loaded.error()));
+    VHDX_TRY(Load(index));
   }
   return hole_ ? 0 : entries_[index - first_index_];
 }
@@ -250,13 +245,12 @@ Result<BatCursor::Run> BatCursor::RunAt(uint64_t block, uint64_t max_count) {
   }
   while (run.count < max_count) {
     const uint64_t index = geometry.PayloadIndex(block + run.count);
-    auto raw = RawEntry(index);
-    if (!raw) return std::unexpected(std::move(raw.error()));
-    if ((*raw & BlockMap::kRefused) != 0) {
+    auto raw = VHDX_TRY(RawEntry(index));
+    if ((raw & BlockMap::kRefused) != 0) {
       if (run.count > 0) break;  // the next call reports it
-      return std::unexpected(map_.Diagnose(index, BatEntry(*raw)));
+      return std::unexpected(map_.Diagnose(index, BatEntry(raw)));
     }
-    const Block next = BlockMap::ToBlock(BatEntry(*raw));
+    const Block next = BlockMap::ToBlock(BatEntry(raw));
     if (run.count == 0) {
       run.block = next;
     } else if (next != NextInRun(run, geometry.block_size())) {

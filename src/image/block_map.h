@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "bytes/try.h"
 #include "format/bat.h"
 #include "image/bat_rules.h"
 
@@ -50,9 +51,8 @@ class BlockMap {
 
   /// The block with this number. Errors: kIo; kCorrupt with the rule that its entry breaks.
   Result<Block> PayloadBlock(uint64_t block) {
-    auto entry = Entry(geometry().PayloadIndex(block));
-    if (!entry) return std::unexpected(std::move(entry.error()));
-    return ToBlock(*entry);
+    auto entry = VHDX_TRY(Entry(geometry().PayloadIndex(block)));
+    return ToBlock(entry);
   }
 
   /// The file offset of a chunk's sector bitmap block; 0 if it has none. Errors: as above.

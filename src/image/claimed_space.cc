@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "bytes/try.h"
 #include "format/layout.h"
 #include "format/rules.h"
 
@@ -44,7 +45,7 @@ class ClaimScan {
   }
 
   Result<void> Visit(const ScannedEntry& scanned) {
-    if (auto whole = LookForBitmap(scanned.index, scanned.entry); !whole) return whole;
+    VHDX_TRY(LookForBitmap(scanned.index, scanned.entry));
     const auto& [index, slot, entry] = scanned;
     if (slot.kind == BatSlot::Kind::kBitmap && !bat_rules_.has_parent()) return {};  // is ignored
     for (const Rule* rule : bat_rules_.BrokenRules(slot, entry)) {
@@ -68,9 +69,7 @@ class ClaimScan {
   }
 
   Result<SpaceMap> Take() {
-    if (auto whole = LookForBitmap(bat_rules_.entry_count(), {}); !whole) {
-      return std::unexpected(std::move(whole.error()));
-    }
+    VHDX_TRY(LookForBitmap(bat_rules_.entry_count(), {}));
     return std::move(claims_);
   }
 
@@ -170,22 +169,19 @@ Result<void> RefuseSharedSpace(File& file, const BatRules& bat_rules) {
 }
 
 Result<ClaimsForWriting> ClaimForWriting(File& file, const BatRules& bat_rules) {
-  auto size = file.Size();
-  if (!size) return std::unexpected(std::move(size.error()));
-  if (*size + bat_rules.geometry().block_size() > SpaceMap::kMaxFileSize) {
+  auto size = VHDX_TRY(file.Size());
+  if (size + bat_rules.geometry().block_size() > SpaceMap::kMaxFileSize) {
     return Fail(ErrorCode::kUnsupported, "files of more than 256 TiB are not written", file.name());
   }
-  ClaimScan scan(bat_rules, file.name(), *size);
-  auto scanned = ScanBat(file, bat_rules, [&](std::span<const ScannedEntry> entries) {
+  ClaimScan scan(bat_rules, file.name(), size);
+  VHDX_TRY(ScanBat(file, bat_rules, [&](std::span<const ScannedEntry> entries) -> Result<void> {
     for (const ScannedEntry& entry : entries) {
-      if (auto visited = scan.Visit(entry); !visited) return visited;
+      VHDX_TRY(scan.Visit(entry));
     }
-    return Result<void>{};
-  });
-  if (!scanned) return std::unexpected(std::move(scanned.error()));
-  auto space = scan.Take();
-  if (!space) return std::unexpected(std::move(space.error()));
-  return ClaimsForWriting{.space = *std::move(space), .placeless_blocks = scan.placeless_blocks()};
+    return {};
+  }));
+  auto space = VHDX_TRY(scan.Take());
+  return ClaimsForWriting{.space = std::move(space), .placeless_blocks = scan.placeless_blocks()};
 }
 
 }  // namespace vhdx

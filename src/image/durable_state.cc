@@ -4,10 +4,12 @@
 #include <string>
 #include <utility>
 
+#include "bytes/try.h"
+
 namespace vhdx {
 
 Result<void> DurableState::Sync() {
-  if (auto whole = Check(); !whole) return whole;
+  VHDX_TRY(Check());
   const uint64_t length_before = length_;
   ++sync_count_;
   if (auto synced = file_.Sync(); !synced) return Poison(std::move(synced.error()));

@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "bytes/try.h"
 #include "format/header.h"
 #include "format/layout.h"
 
@@ -19,12 +20,12 @@ Result<void> HeaderSlots::Update(HeaderInfo values) {
   // What we write is of the versions that we know, whatever an unused log was of.
   values.version = format::kVersion;
   values.log_version = format::kLogVersion;
-  if (auto updated = UpdateOne(values); !updated) return updated;
+  VHDX_TRY(UpdateOne(values));
   return UpdateOne(values);
 }
 
 Result<void> HeaderSlots::UpdateOne(HeaderInfo values) {
-  if (auto whole = durability_.Check(); !whole) return whole;
+  VHDX_TRY(durability_.Check());
   values.sequence_number = current_.sequence_number + 1;
   auto header = format::EncodeHeader(values);
   if (!header) return durability_.Poison(std::move(header.error()));
@@ -32,9 +33,8 @@ Result<void> HeaderSlots::UpdateOne(HeaderInfo values) {
   const std::span<const std::byte> bytes = std::as_bytes(std::span(&*header, 1));
   // Without space the slot that is not current holds what it held, or part of this: the next update
   // writes it again.
-  auto written = durability_.PoisonIfFailed(file_.WriteAt(format::kHeaderOffsets[other], bytes));
-  if (!written) return written;
-  if (auto synced = durability_.Sync(); !synced) return synced;
+  VHDX_TRY(durability_.PoisonIfFailed(file_.WriteAt(format::kHeaderOffsets[other], bytes)));
+  VHDX_TRY(durability_.Sync());
   values.checksum = header->checksum;
   current_ = values;
   slot_ = other;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bytes/try.h"
 #include "format/layout.h"
 
 namespace vhdx {
@@ -95,17 +96,15 @@ Result<void> Image::EnableWriting(FileSystem& files, const WriteLimits& limits) 
 }
 
 Result<void> Image::Rest() {
-  if (auto rests = writer_->Rest(); !rests) return rests;
-  auto size = file_->Size();
-  if (!size) return std::unexpected(std::move(size.error()));
-  block_map_.SetFileSize(*size);
+  VHDX_TRY(writer_->Rest());
+  auto size = VHDX_TRY(file_->Size());
+  block_map_.SetFileSize(size);
   return {};
 }
 
 Result<std::vector<std::byte>> Image::ReadMetadataItem(const MetadataItemInfo& item) {
   std::vector<std::byte> bytes(item.length_bytes);
-  auto read = file_->ReadExactAt(info_.metadata_region.file_offset + item.offset, bytes);
-  if (!read) return std::unexpected(std::move(read.error()));
+  VHDX_TRY(file_->ReadExactAt(info_.metadata_region.file_offset + item.offset, bytes));
   return bytes;
 }
 

@@ -7,6 +7,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/buffer_cursor.h"
+#include "bytes/try.h"
 #include "format/layout.h"
 #include "io/holes.h"
 
@@ -36,21 +37,20 @@ ImageWriter::ImageWriter(const Journal::Parts& parts, const WriteLimits& limits,
 Result<void> ImageWriter::WriteWithin(
     DiskRange range, std::span<const ByteSpan> buffers,
     const std::function<Result<void>(uint64_t disk_offset, MutableByteSpan sector)>& read) {
-  if (auto started = journal_.Start(); !started) return started;
+  VHDX_TRY(journal_.Start());
   const uint64_t start = AlignDown(range.disk_offset, geometry_.logical_sector_size());
   std::vector<std::byte> sector(geometry_.logical_sector_size());
   const Part part{.block = geometry_.BlockOf(start),
                   .within = geometry_.OffsetInBlock(start),
                   .length_bytes = sector.size()};
   const BlockReference only = references_->Exclude(part.block);
-  if (auto got = read(start, sector); !got) return got;
+  VHDX_TRY(read(start, sector));
   auto target = sector.begin() + static_cast<ptrdiff_t>(range.disk_offset - start);
   for (const ByteSpan bytes : buffers) target = std::ranges::copy(bytes, target).out;
-  auto entry = block_map_.Entry(geometry_.PayloadIndex(part.block));
-  if (!entry) return std::unexpected(std::move(entry.error()));
+  auto entry = VHDX_TRY(block_map_.Entry(geometry_.PayloadIndex(part.block)));
   const ByteSpan whole(sector);
   FreedSpace freed;  // a write frees none
-  return Apply(part, {.buffers = {&whole, 1}}, *entry, freed);
+  return Apply(part, {.buffers = {&whole, 1}}, entry, freed);
 }
 
 Result<void> ImageWriter::WriteZeroes(DiskRange range) {
@@ -86,7 +86,7 @@ DiskRange ImageWriter::RangeOf(const Part& part) const {
 Result<void> ImageWriter::Change(DiskRange range, const Contents& contents) {
   assert(IsAligned(range.disk_offset | range.length_bytes, geometry_.logical_sector_size()));
   if (range.length_bytes == 0) return journal_.Check();
-  if (auto started = journal_.Start(); !started) return started;
+  VHDX_TRY(journal_.Start());
   FreedSpace freed;
   if (contents.zeros() && !keeps_blocks()) {
     freed.reserve(std::min(range.length_bytes / geometry_.block_size() + 1, kMostFreed));
@@ -106,11 +106,11 @@ Result<void> ImageWriter::ChangeParts(DiskRange range, const Contents& contents,
     Contents of_part = contents;
     if (!of_part.buffers.empty()) of_part.buffers = cursor.Take(part.length_bytes);
     of_part.source_offset += done;
-    if (auto changed = ChangePart(part, of_part, freed); !changed) return changed;
+    VHDX_TRY(ChangePart(part, of_part, freed));
     if (freed.size() == kMostFreed) {
-      if (auto gave = GiveBack(freed); !gave) return gave;
+      VHDX_TRY(GiveBack(freed));
     }
-    if (auto relieved = journal_.Relieve(); !relieved) return relieved;
+    VHDX_TRY(journal_.Relieve());
     done += part.length_bytes;
   }
   return {};
@@ -122,18 +122,16 @@ Result<void> ImageWriter::ChangePart(const Part& part, const Contents& contents,
   const uint64_t index = geometry_.PayloadIndex(part.block);
   {
     const BlockReference shared = references_->Share(part.block);
-    auto entry = block_map_.Entry(index);
-    if (!entry) return std::unexpected(std::move(entry.error()));
-    const Step step = TransitionFor(part, contents, *entry).step;
+    auto entry = VHDX_TRY(block_map_.Entry(index));
+    const Step step = TransitionFor(part, contents, entry).step;
     if (step == Step::kNothing || step == Step::kInPlace) {
-      return Apply(part, contents, *entry, freed);
+      return Apply(part, contents, entry, freed);
     }
   }
   const BlockReference only = references_->Exclude(part.block);
   // Somebody may have been faster.
-  auto entry = block_map_.Entry(index);
-  if (!entry) return std::unexpected(std::move(entry.error()));
-  return Apply(part, contents, *entry, freed);
+  auto entry = VHDX_TRY(block_map_.Entry(index));
+  return Apply(part, contents, entry, freed);
 }
 
 const Transition& ImageWriter::TransitionFor(const Part& part, const Contents& contents,
@@ -171,15 +169,13 @@ Result<void> ImageWriter::ChangeInPlace(const Part& part, const Contents& conten
 }
 
 Result<void> ImageWriter::PublishBits(const Part& part, BatEntry entry) {
-  auto known = IsWholeInFile(part);
-  if (!known) return std::unexpected(std::move(known.error()));
-  if (*known) return {};
+  auto known = VHDX_TRY(IsWholeInFile(part));
+  if (known) return {};
   const Publication publication{.bits = Publication::Bits{.range = RangeOf(part)},
                                 .payload_first = true};
-  if (auto published = journal_.Publish(publication); !published) return published;
-  auto complete = sector_bitmaps_.AllSet(part.block);
-  if (!complete) return std::unexpected(std::move(complete.error()));
-  if (!*complete) return {};
+  VHDX_TRY(journal_.Publish(publication));
+  auto complete = VHDX_TRY(sector_bitmaps_.AllSet(part.block));
+  if (!complete) return {};
   // Every sector is here: from now on nobody has to look at its bits.
   return journal_.Publish(
       {.entry = Publication::Entry{geometry_.PayloadIndex(part.block),
@@ -190,10 +186,9 @@ Result<void> ImageWriter::PublishBits(const Part& part, BatEntry entry) {
 Result<bool> ImageWriter::IsWholeInFile(const Part& part) {
   const DiskRange range = RangeOf(part);
   for (uint64_t at = range.disk_offset; at < range.end();) {
-    auto run = sector_bitmaps_.RunAt(at, range.end() - at);
-    if (!run) return std::unexpected(std::move(run.error()));
-    if (!run->in_this_file) return false;
-    at += run->length_bytes;
+    auto run = VHDX_TRY(sector_bitmaps_.RunAt(at, range.end() - at));
+    if (!run.in_this_file) return false;
+    at += run.length_bytes;
   }
   return true;
 }
@@ -203,19 +198,18 @@ Result<bool> ImageWriter::IsWholeInFile(const Part& part) {
 Result<void> ImageWriter::GetSpace(const Part& part, const Contents& contents, BatEntry entry,
                                    const Transition& transition) {
   if (transition.sets_bits) {
-    if (auto ensured = EnsureBitmap(geometry_.ChunkOf(part.block)); !ensured) return ensured;
+    VHDX_TRY(EnsureBitmap(geometry_.ChunkOf(part.block)));
   }
-  auto piece = journal_.Allocate(geometry_.block_size());
-  if (!piece) return std::unexpected(std::move(piece.error()));
-  auto done = FillNewPlace(part, contents, *piece, transition.sets_bits);
+  auto piece = VHDX_TRY(journal_.Allocate(geometry_.block_size()));
+  auto done = FillNewPlace(part, contents, piece, transition.sets_bits);
   journal_.NoteWrite();
   if (done) {
     Publication publication{
         .entry = Publication::Entry{geometry_.PayloadIndex(part.block),
-                                    BatEntry(transition.to, piece->range.file_offset)},
-        .placed = piece->range,
+                                    BatEntry(transition.to, piece.range.file_offset)},
+        .placed = piece.range,
         .payload_first = transition.order == Transition::Order::kPayloadFirst ||
-                         piece->contents == Space::Contents::kDirty};
+                         piece.contents == Space::Contents::kDirty};
     if (transition.sets_bits) {
       publication.bits = {.range = RangeOf(part), .others = SectorBitmaps::OtherBits::kClear};
     }
@@ -228,7 +222,7 @@ Result<void> ImageWriter::GetSpace(const Part& part, const Contents& contents, B
       return journal_.Free({&*publication.freed, 1}, Space::Contents::kDirty);
     }
   }
-  if (!done) journal_.Abandon(*piece);
+  if (!done) journal_.Abandon(piece);
   return done;
 }
 
@@ -240,8 +234,8 @@ Result<void> ImageWriter::FillNewPlace(const Part& part, const Contents& content
   if (!is_zero) {
     // No bit tells of what lies behind the end of the disk, which may become larger.
     const uint64_t rest = partial ? start + geometry_.BytesOnDisk(part.block) : end;
-    if (auto done = partial ? Result<void>{} : Pad({start, part.within}); !done) return done;
-    if (auto done = Pad({rest, start + piece.range.length_bytes - rest}); !done) return done;
+    VHDX_TRY(partial ? Result<void>{} : Pad({start, part.within}));
+    VHDX_TRY(Pad({rest, start + piece.range.length_bytes - rest}));
   }
   if (contents.zeros() && is_zero) return {};
   return Put(part, contents, start + part.within);
@@ -249,22 +243,20 @@ Result<void> ImageWriter::FillNewPlace(const Part& part, const Contents& content
 
 Result<void> ImageWriter::EnsureBitmap(uint64_t chunk) {
   const MutexLock lock(bitmap_mutex_);
-  auto offset = block_map_.BitmapBlockOffset(chunk);
-  if (!offset) return std::unexpected(std::move(offset.error()));
-  if (*offset != 0) return {};
-  auto piece = journal_.Allocate(format::kSectorBitmapBlockSize);
-  if (!piece) return std::unexpected(std::move(piece.error()));
-  const bool dirty = piece->contents == Space::Contents::kDirty;
-  auto done = dirty ? Pad(piece->range) : Result<void>{};
+  auto offset = VHDX_TRY(block_map_.BitmapBlockOffset(chunk));
+  if (offset != 0) return {};
+  auto piece = VHDX_TRY(journal_.Allocate(format::kSectorBitmapBlockSize));
+  const bool dirty = piece.contents == Space::Contents::kDirty;
+  auto done = dirty ? Pad(piece.range) : Result<void>{};
   if (done) {
     done = journal_.Publish(
         {.entry = Publication::Entry{geometry_.BitmapIndex(chunk),
                                      BatEntry(PayloadState::kFullyPresent,  // the same number
-                                              piece->range.file_offset)},
-         .placed = piece->range,
+                                              piece.range.file_offset)},
+         .placed = piece.range,
          .payload_first = dirty});
   }
-  if (!done) journal_.Abandon(*piece);
+  if (!done) journal_.Abandon(piece);
   return done;
 }
 
@@ -303,9 +295,7 @@ Result<void> ImageWriter::GiveBack(FreedSpace& freed) {
     if (!punched && punched.error().code != ErrorCode::kUnsupported && result) {
       result = std::unexpected(punched.error());
     }
-    auto given =
-        journal_.Free({&run, 1}, punched ? Space::Contents::kZero : Space::Contents::kDirty);
-    if (!given) return given;
+    VHDX_TRY(journal_.Free({&run, 1}, punched ? Space::Contents::kZero : Space::Contents::kDirty));
   }
   freed.clear();
   return result;

@@ -9,6 +9,7 @@
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "format/layout.h"
 #include "io/holes.h"
 #include "io/random_guid.h"
@@ -106,23 +107,19 @@ Result<void> Journal::Publish(const Publication& publication) {
 // nothing else.
 Result<void> Journal::PublishAll(const Publication& publication) {
   if (publication.entry) {
-    if (auto ready = block_map_.MakeReady(publication.entry->index); !ready) return ready;
+    VHDX_TRY(block_map_.MakeReady(publication.entry->index));
     const uint64_t page = publication.entry->index / format::kBatEntriesPerPage;
-    if (auto taken = TakeHostSpace({BatPageOffset(page), format::kLogSectorSize}); !taken) {
-      return taken;
-    }
+    VHDX_TRY(TakeHostSpace({BatPageOffset(page), format::kLogSectorSize}));
   }
   if (publication.bits) {
-    auto pages = sector_bitmaps_.PagesOf(publication.bits->range);
-    if (!pages) return std::unexpected(std::move(pages.error()));
-    if (auto taken = TakeHostSpace(*pages); !taken) return taken;
+    auto pages = VHDX_TRY(sector_bitmaps_.PagesOf(publication.bits->range));
+    VHDX_TRY(TakeHostSpace(pages));
   }
   for (;;) {
     std::optional<SectorBitmaps::LoadedPages> pages;
     if (publication.bits) {
-      auto loaded = sector_bitmaps_.LoadPages(publication.bits->range);
-      if (!loaded) return std::unexpected(std::move(loaded.error()));
-      pages = *std::move(loaded);
+      auto loaded = VHDX_TRY(sector_bitmaps_.LoadPages(publication.bits->range));
+      pages = std::move(loaded);
     }
     const MutexLock lock(publish_mutex_);
     if (pages && !sector_bitmaps_.AreCurrent(*pages)) continue;
@@ -132,7 +129,7 @@ Result<void> Journal::PublishAll(const Publication& publication) {
 
 Result<void> Journal::PublishLocked(const Publication& publication,
                                     const std::optional<SectorBitmaps::LoadedPages>& pages) {
-  if (auto whole = durability_.Check(); !whole) return whole;
+  VHDX_TRY(durability_.Check());
   if (publication.freed) {
     claims_->Release(*publication.freed);
     ++counters_.freed;
@@ -178,8 +175,7 @@ Result<void> Journal::TakeHostSpace(FileRange pages) {
     auto& of_unit = has_host_space_[at / format::kAlignment];
     const uint64_t page = at % format::kAlignment / format::kLogSectorSize;
     if (of_unit.test(page)) continue;
-    auto allocated = AllocateHoles(file_, {at, format::kLogSectorSize});
-    if (!allocated) return allocated;
+    VHDX_TRY(AllocateHoles(file_, {at, format::kLogSectorSize}));
     of_unit.set(page);
   }
   return {};
@@ -223,16 +219,15 @@ Result<void> Journal::Relieve() {
 
 Result<void> Journal::RunRound(uint64_t number, WithoutPages without_pages) {
   unsynced_.exchange(false);
-  auto snapshot = TakeSnapshot();
-  if (!snapshot) return std::unexpected(std::move(snapshot.error()));
-  if (snapshot->pages.empty()) {
+  auto snapshot = VHDX_TRY(TakeSnapshot());
+  if (snapshot.pages.empty()) {
     const bool sync = without_pages == WithoutPages::kSync;
-    if (auto synced = sync ? Sync() : Result<void>{}; !synced) return synced;
-  } else if (auto durable = MakeRoundDurable(*snapshot); !durable) {
-    PutBack(*snapshot);
+    VHDX_TRY(sync ? Sync() : Result<void>{});
+  } else if (auto durable = MakeRoundDurable(snapshot); !durable) {
+    PutBack(snapshot);
     return durable;
   }
-  for (const FreedRange& freed : snapshot->freed) {
+  for (const FreedRange& freed : snapshot.freed) {
     space_->Release(freed.range, freed.contents);
   }
   {
@@ -240,7 +235,7 @@ Result<void> Journal::RunRound(uint64_t number, WithoutPages without_pages) {
     rounds_done_ = number;
     changed_.notify_all();
   }
-  if (snapshot->pages.empty()) return {};
+  if (snapshot.pages.empty()) return {};
   ++counters_.rounds;
   // What flushed is durable; a failure from here on is the next call's.
   if (in_log_only_.size() > limits_.pages_in_log_only) (void)WriteInPlace();
@@ -250,11 +245,11 @@ Result<void> Journal::RunRound(uint64_t number, WithoutPages without_pages) {
 Result<void> Journal::MakeRoundDurable(Snapshot& snapshot) {
   if (!logging_) {
     // Its sync makes the payload durable too.
-    if (auto begun = StartLog(snapshot); !begun) return begun;
+    VHDX_TRY(StartLog(snapshot));
   } else if (snapshot.payload_first || snapshot.last_file_offset > durability_.durable_length()) {
-    if (auto synced = Sync(); !synced) return synced;
+    VHDX_TRY(Sync());
   }
-  if (auto logged = LogPages(snapshot); !logged) return logged;
+  VHDX_TRY(LogPages(snapshot));
   return Sync();
 }
 
@@ -302,12 +297,12 @@ Result<void> Journal::EndSession() {
   // What is in place is synced below, with the pages that come there, or was synced by a flush.
   const bool synced_elsewhere = logging_ || !unsynced_.load();
   const auto without_pages = synced_elsewhere ? WithoutPages::kNothing : WithoutPages::kSync;
-  if (auto flushed = RunRound(number, without_pages); !flushed) return flushed;
-  if (auto whole = durability_.Check(); !whole) return whole;
+  VHDX_TRY(RunRound(number, without_pages));
+  VHDX_TRY(durability_.Check());
   if (logging_) {
-    if (auto written = WriteInPlace(); !written) return written;
-    if (auto synced = Sync(); !synced) return synced;
-    if (auto retired = RetireLog(); !retired) return retired;
+    VHDX_TRY(WriteInPlace());
+    VHDX_TRY(Sync());
+    VHDX_TRY(RetireLog());
   }
   const uint64_t end = [this] {
     const MutexLock lock(publish_mutex_);
@@ -319,7 +314,7 @@ Result<void> Journal::EndSession() {
 // -- The log --
 
 Result<void> Journal::Sync() {
-  if (auto synced = durability_.Sync(); !synced) return synced;
+  VHDX_TRY(durability_.Sync());
   log_.NoteSynced();
   return {};
 }
@@ -333,18 +328,17 @@ log::FileLengths Journal::Lengths(const Snapshot& snapshot) const {
 Result<void> Journal::StartLog(const Snapshot& snapshot) {
   // No header may name the old log any more when its first entry is overwritten.
   if (is_retiring_) {
-    if (auto retired = RetireLog(); !retired) return retired;
+    VHDX_TRY(RetireLog());
   }
   if (!begun_log_) {
     auto guid = RandomGuid(files_);
     if (!guid) return durability_.Poison(std::move(guid.error()));
-    auto begun = durability_.PoisonIfFailed(log_.Begin(*guid, Lengths(snapshot)));
-    if (!begun) return begun;
+    VHDX_TRY(durability_.PoisonIfFailed(log_.Begin(*guid, Lengths(snapshot))));
     ++counters_.log_entries;
     counters_.log_bytes += log_.last_entry_bytes();
     // The entry is durable before a header names its log: else a crash in between would leave a
     // log without a valid entry.
-    if (auto synced = Sync(); !synced) return synced;
+    VHDX_TRY(Sync());
     begun_log_ = *guid;
   }
   HeaderInfo header = headers_.current();
@@ -352,7 +346,7 @@ Result<void> Journal::StartLog(const Snapshot& snapshot) {
   // Both are durable before the entry that makes this round durable. After a power cut that entry
   // may be there although its sync never returned. If only one header named its log, what readers
   // have seen since would depend on that one header.
-  if (auto updated = headers_.Update(header); !updated) return updated;
+  VHDX_TRY(headers_.Update(header));
   logging_ = true;
   return {};
 }
@@ -364,7 +358,7 @@ Result<void> Journal::RetireLog() {
   is_retiring_ = true;
   HeaderInfo header = headers_.current();
   header.log_guid = {};
-  if (auto updated = headers_.Update(header); !updated) return updated;
+  VHDX_TRY(headers_.Update(header));
   is_retiring_ = false;
   return {};
 }
@@ -373,11 +367,11 @@ Result<void> Journal::RetireLog() {
 Result<void> Journal::RestartLog(const Snapshot& snapshot, size_t logged) {
   // Nothing comes in place before its entry is durable.
   if (logged > 0) {
-    if (auto synced = Sync(); !synced) return synced;
+    VHDX_TRY(Sync());
   }
-  if (auto written = WriteInPlace(); !written) return written;
-  if (auto synced = Sync(); !synced) return synced;
-  if (auto retired = RetireLog(); !retired) return retired;
+  VHDX_TRY(WriteInPlace());
+  VHDX_TRY(Sync());
+  VHDX_TRY(RetireLog());
   ++counters_.log_restarts;
   return StartLog(snapshot);
 }
@@ -387,11 +381,10 @@ Result<void> Journal::LogPages(Snapshot& snapshot) {
   for (size_t logged = 0; logged < pages.size();) {
     const size_t count = std::min<size_t>(log_.pages_per_entry(), pages.size() - logged);
     if (!log_.HasRoomFor(count)) {
-      if (auto restarted = RestartLog(snapshot, logged); !restarted) return restarted;
+      VHDX_TRY(RestartLog(snapshot, logged));
     }
-    auto appended =
-        durability_.PoisonIfFailed(log_.Append(pages.subspan(logged, count), Lengths(snapshot)));
-    if (!appended) return appended;
+    VHDX_TRY(
+        durability_.PoisonIfFailed(log_.Append(pages.subspan(logged, count), Lengths(snapshot))));
     ++counters_.log_entries;
     counters_.pages_logged += count;
     counters_.log_bytes += log_.last_entry_bytes();
@@ -406,10 +399,9 @@ Result<void> Journal::LogPages(Snapshot& snapshot) {
 
 // All entries so far are durable.
 Result<void> Journal::WriteInPlace() {
-  if (auto whole = durability_.Check(); !whole) return whole;
+  VHDX_TRY(durability_.Check());
   for (const auto& [file_offset, bytes] : in_log_only_) {
-    auto written = durability_.PoisonIfFailed(file_.WriteAt(file_offset, ByteSpan(bytes)));
-    if (!written) return written;
+    VHDX_TRY(durability_.PoisonIfFailed(file_.WriteAt(file_offset, ByteSpan(bytes))));
     // A page that was changed meanwhile, and perhaps back again, is the next round's.
     const MutexLock lock(publish_mutex_);
     if (!dirty_bitmap_pages_.contains(file_offset)) {
@@ -438,13 +430,13 @@ Result<Journal::Snapshot> Journal::TakeSnapshot() {
   std::ranges::move(table_repairs_, std::back_inserter(snapshot.pages));
   table_repairs_.clear();
   for (const uint64_t file_offset : dirty_bitmap_pages_) {
-    if (auto ok = CheckBitmapPage(file_offset); !ok) return std::unexpected(std::move(ok.error()));
+    VHDX_TRY(CheckBitmapPage(file_offset));
     log::Page& page = snapshot.pages.emplace_back();
     page.file_offset = file_offset;
     sector_bitmaps_.EncodePage(file_offset, page.bytes);
   }
   for (const uint64_t page_index : std::views::reverse(dirty_bat_pages_)) {
-    if (auto ok = CheckBatPage(page_index); !ok) return std::unexpected(std::move(ok.error()));
+    VHDX_TRY(CheckBatPage(page_index));
     log::Page& page = snapshot.pages.emplace_back();
     page.file_offset = BatPageOffset(page_index);
     block_map_.EncodePage(page_index, page.bytes);

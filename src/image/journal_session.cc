@@ -7,6 +7,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/same_bytes.h"
+#include "bytes/try.h"
 #include "format/layout.h"
 #include "format/region_table.h"
 #include "image/claimed_space.h"
@@ -18,19 +19,17 @@ namespace vhdx {
 // durable before anything builds on it; the GUIDs tell of a change before there is one; the log is
 // replayed and retired before the file is cut, since replay may need the length.
 Result<void> Journal::StartSession() {
-  if (auto found = FindTableRepairs(); !found) return found;
-  auto file_write_guid = RandomGuid(files_);
-  if (!file_write_guid) return std::unexpected(std::move(file_write_guid.error()));
-  auto data_write_guid = RandomGuid(files_);
-  if (!data_write_guid) return std::unexpected(std::move(data_write_guid.error()));
+  VHDX_TRY(FindTableRepairs());
+  auto file_write_guid = VHDX_TRY(RandomGuid(files_));
+  auto data_write_guid = VHDX_TRY(RandomGuid(files_));
 
   if (!NeedsReplay()) {
-    if (auto allocated = log_.Allocate(); !allocated) return allocated;
+    VHDX_TRY(log_.Allocate());
   }
-  if (auto synced = Sync(); !synced) return synced;
+  VHDX_TRY(Sync());
   HeaderInfo header = headers_.current();
-  header.file_write_guid = *file_write_guid;
-  header.data_write_guid = *data_write_guid;
+  header.file_write_guid = file_write_guid;
+  header.data_write_guid = data_write_guid;
   // Without a log to replay it names none, or one that was never begun.
   if (!NeedsReplay()) header.log_guid = {};
   auto updated = headers_.Update(header);
@@ -39,11 +38,11 @@ Result<void> Journal::StartSession() {
   }
   if (!updated) return updated;
   if (NeedsReplay()) {
-    if (auto recovered = Recover(); !recovered) return recovered;
+    VHDX_TRY(Recover());
   }
   least_length_ = std::min(least_length_, AlignUp(durability_.length(), format::kAlignment));
   const uint64_t end = EndOfClaims();
-  if (auto cut = CutFile(end); !cut) return cut;
+  VHDX_TRY(CutFile(end));
   const MutexLock lock(publish_mutex_);
   space_ = std::make_unique<Space>(file_, durability_, limits_, end, claims_->Unclaimed(end));
   started_.store(true, std::memory_order_release);
@@ -74,15 +73,13 @@ uint64_t Journal::EndOfClaims() {
 }
 
 Result<void> Journal::Recover() {
-  auto length = overlay_->Size();
-  if (!length) return std::unexpected(std::move(length.error()));
+  auto length = VHDX_TRY(overlay_->Size());
   // A read that fails may be tried again: the log is still there, and still named.
-  auto replayed = overlay_->PutInPlace(
-      [this](Result<void> written) { return durability_.PoisonIfFailed(std::move(written)); });
-  if (!replayed) return replayed;
-  durability_.NoteLength(*length);
-  if (auto synced = Sync(); !synced) return synced;
-  if (auto retired = RetireLog(); !retired) return retired;
+  VHDX_TRY(overlay_->PutInPlace(
+      [this](Result<void> written) { return durability_.PoisonIfFailed(std::move(written)); }));
+  durability_.NoteLength(length);
+  VHDX_TRY(Sync());
+  VHDX_TRY(RetireLog());
   overlay_->Dissolve();
   return durability_.PoisonIfFailed(log_.Allocate());
 }
@@ -107,7 +104,7 @@ bool Journal::GiveBackSpace() {
 // is extended by reads as zeros.
 Result<void> Journal::CutFile(uint64_t end) {
   if (file_.capabilities().block_device || durability_.length() == end) return {};
-  if (auto cut = durability_.PoisonIfFailed(file_.Resize(end)); !cut) return cut;
+  VHDX_TRY(durability_.PoisonIfFailed(file_.Resize(end)));
   durability_.NoteLength(end);
   return {};
 }

@@ -7,6 +7,7 @@
 #include "bytes/arithmetic.h"
 #include "bytes/buffer_cursor.h"
 #include "bytes/endian.h"
+#include "bytes/try.h"
 #include "bytes/zeros.h"
 #include "format/layout.h"
 #include "io/device_checks.h"
@@ -31,10 +32,7 @@ Result<void> FillWithZeros(File& file, FileRange range) {
   const std::vector<std::byte> zeros(kZeroPiece);
   for (uint64_t done = 0; done < range.length_bytes; done += zeros.size()) {
     const uint64_t length = std::min<uint64_t>(zeros.size(), range.length_bytes - done);
-    if (auto written = file.WriteAt(range.file_offset + done, ByteSpan(zeros).first(length));
-        !written) {
-      return written;
-    }
+    VHDX_TRY(file.WriteAt(range.file_offset + done, ByteSpan(zeros).first(length)));
   }
   return {};
 }
@@ -44,9 +42,7 @@ Result<bool> ReadsAsZeros(BlockDevice& source, DiskRange range) {
   uint64_t look = kFirstLook;
   for (uint64_t done = 0; done < range.length_bytes; look = kZeroPiece) {
     const auto bytes = std::span(buffer).first(std::min(look, range.length_bytes - done));
-    if (auto read = source.Read(range.disk_offset + done, bytes); !read) {
-      return std::unexpected(std::move(read.error()));
-    }
+    VHDX_TRY(source.Read(range.disk_offset + done, bytes));
     if (!IsAllZero(bytes)) return false;
     done += bytes.size();
   }
@@ -68,9 +64,7 @@ Result<std::unique_ptr<NewDisk>> NewDisk::Begin(File& file, NewImage image) {
   uint64_t& size_bytes = image.parameters.virtual_disk_size_bytes;
   const bool size_is_known = size_bytes != 0;
   if (!size_is_known) size_bytes = format::kMaxVirtualDiskSize;
-  if (auto checked = CheckNewImage(image); !checked) {
-    return std::unexpected(std::move(checked.error()));
-  }
+  VHDX_TRY(CheckNewImage(image));
   std::unique_ptr<NewDisk> disk(new NewDisk(file, std::move(image), size_is_known));
   const bool length_is_known = size_is_known && disk->is_fixed();
   const uint64_t length = length_is_known ? disk->FixedPlace(disk->geometry_.payload_block_count())
@@ -133,26 +127,23 @@ uint64_t NewDisk::TakePlace(uint64_t block) {
 
 Result<void> NewDisk::Write(uint64_t disk_offset, std::span<const ByteSpan> buffers, WriteFlag) {
   DiskRange left{disk_offset, TotalBytes(buffers)};
-  if (auto inside = CheckInside(*this, left); !inside) return inside;
+  VHDX_TRY(CheckInside(*this, left));
   BufferCursor<ByteSpan> cursor(buffers);
   while (left.length_bytes > 0) {
     const Piece piece = PieceAt(left);
     const uint64_t file_offset = TakePlace(piece.block) + piece.offset_in_block;
-    if (auto written = file_.WriteAt(file_offset, cursor.Take(piece.length_bytes)); !written) {
-      return written;
-    }
+    VHDX_TRY(file_.WriteAt(file_offset, cursor.Take(piece.length_bytes)));
     left = {left.disk_offset + piece.length_bytes, left.length_bytes - piece.length_bytes};
   }
   return {};
 }
 
 Result<void> NewDisk::WriteZeroes(DiskRange range) {
-  if (auto inside = CheckInside(*this, range); !inside) return inside;
+  VHDX_TRY(CheckInside(*this, range));
   while (range.length_bytes != 0) {
     const Piece piece = PieceAt(range);
     if (const uint64_t place = FindPlace(piece.block); place != 0) {
-      auto zeroed = file_.ZeroRange({place + piece.offset_in_block, piece.length_bytes});
-      if (!zeroed) return zeroed;
+      VHDX_TRY(file_.ZeroRange({place + piece.offset_in_block, piece.length_bytes}));
     }
     range = {range.disk_offset + piece.length_bytes, range.length_bytes - piece.length_bytes};
   }
@@ -161,7 +152,7 @@ Result<void> NewDisk::WriteZeroes(DiskRange range) {
 
 Result<void> NewDisk::CloneFrom(uint64_t disk_offset, BlockDevice& source, DiskRange source_range) {
   const DiskRange target{disk_offset, source_range.length_bytes};
-  if (auto inside = CheckInside(*this, target); !inside) return inside;
+  VHDX_TRY(CheckInside(*this, target));
   if (!file_.capabilities().clone_range) {
     return Fail(ErrorCode::kUnsupported, "the host cannot share bytes between these files", name());
   }
@@ -170,15 +161,13 @@ Result<void> NewDisk::CloneFrom(uint64_t disk_offset, BlockDevice& source, DiskR
     const DiskRange from{source_range.disk_offset + done, piece.length_bytes};
     done += piece.length_bytes;
     if (FindPlace(piece.block) == 0) {
-      auto zeros = ReadsAsZeros(source, from);
-      if (!zeros) return std::unexpected(std::move(zeros.error()));
-      if (*zeros) {
+      auto zeros = VHDX_TRY(ReadsAsZeros(source, from));
+      if (zeros) {
         zeros_not_cloned_ += from.length_bytes;
         continue;
       }
     }
-    auto cloned = source.CloneTo(from, file_, TakePlace(piece.block) + piece.offset_in_block);
-    if (!cloned) return cloned;
+    VHDX_TRY(source.CloneTo(from, file_, TakePlace(piece.block) + piece.offset_in_block));
   }
   return {};
 }
@@ -222,9 +211,8 @@ Result<void> NewDisk::WriteBat(FileRange bat) {
   for (uint64_t number = 0; number < pages_.size(); ++number) {
     if (pages_[number] == nullptr) continue;
     std::ranges::copy(*pages_[number], entries.begin());
-    auto written = file_.WriteAt(bat.file_offset + number * format::kLogSectorSize,
-                                 std::as_bytes(std::span(entries)));
-    if (!written) return written;
+    VHDX_TRY(file_.WriteAt(bat.file_offset + number * format::kLogSectorSize,
+                           std::as_bytes(std::span(entries))));
   }
   return {};
 }
@@ -245,9 +233,8 @@ Result<void> NewDisk::WriteFixedBat(FileRange bat) {
   for (uint64_t first = 0; first < count; first += kEntriesAtATime) {
     entries.resize(std::min(kEntriesAtATime, count - first));
     for (uint64_t i = 0; i < entries.size(); ++i) entries[i] = FixedEntry(first + i);
-    auto written = file_.WriteAt(bat.file_offset + first * format::kBatEntrySize,
-                                 std::as_bytes(std::span(entries)));
-    if (!written) return written;
+    VHDX_TRY(file_.WriteAt(bat.file_offset + first * format::kBatEntrySize,
+                           std::as_bytes(std::span(entries))));
   }
   return {};
 }

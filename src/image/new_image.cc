@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/try.h"
 #include "format/file_identifier.h"
 #include "format/header.h"
 #include "format/layout.h"
@@ -23,20 +24,17 @@ constexpr uint64_t kFirstSequenceNumber = 1;
 Result<std::vector<std::byte>> EncodeMetadataRegion(const NewImage& image) {
   std::optional<std::vector<std::byte>> locator;
   if (image.parameters.has_parent) {
-    auto encoded = format::EncodeParentLocator(image.locator_entries);
-    if (!encoded) return encoded;
-    locator = *std::move(encoded);
+    auto encoded = VHDX_TRY(format::EncodeParentLocator(image.locator_entries));
+    locator = std::move(encoded);
   }
-  auto items = format::EncodeDiskParameters(image.parameters, std::move(locator));
-  if (!items) return std::unexpected(std::move(items.error()));
-  std::ranges::copy(image.inherited_items, std::back_inserter(*items));
-  return format::EncodeMetadata(*items, kMetadataRegionLength);
+  auto items = VHDX_TRY(format::EncodeDiskParameters(image.parameters, std::move(locator)));
+  std::ranges::copy(image.inherited_items, std::back_inserter(items));
+  return format::EncodeMetadata(items, kMetadataRegionLength);
 }
 
 Result<void> WriteMetadata(File& file, const NewImage& image, const NewImageLayout& layout) {
-  auto region = EncodeMetadataRegion(image);
-  if (!region) return std::unexpected(std::move(region.error()));
-  return file.WriteAt(layout.metadata.file_offset, ByteSpan(*region));
+  auto region = VHDX_TRY(EncodeMetadataRegion(image));
+  return file.WriteAt(layout.metadata.file_offset, ByteSpan(region));
 }
 
 Result<void> WriteRegionTables(File& file, const NewImageLayout& layout) {
@@ -46,11 +44,11 @@ Result<void> WriteRegionTables(File& file, const NewImageLayout& layout) {
                       .length_bytes = static_cast<uint32_t>(range.length_bytes),
                       .required = 1};
   };
-  auto table = format::EncodeRegionTable({region(format::kBatRegionGuid, layout.bat),
-                                          region(format::kMetadataRegionGuid, layout.metadata)});
-  if (!table) return std::unexpected(std::move(table.error()));
+  auto table =
+      VHDX_TRY(format::EncodeRegionTable({region(format::kBatRegionGuid, layout.bat),
+                                          region(format::kMetadataRegionGuid, layout.metadata)}));
   for (const uint64_t file_offset : format::kRegionTableOffsets) {
-    if (auto written = file.WriteAt(file_offset, ByteSpan(*table)); !written) return written;
+    VHDX_TRY(file.WriteAt(file_offset, ByteSpan(table)));
   }
   return {};
 }
@@ -68,18 +66,16 @@ HeaderInfo HeaderOf(const NewImage& image, FileRange log, uint64_t sequence_numb
 Result<void> WriteHeaders(File& file, const NewImage& image, FileRange log) {
   uint64_t sequence_number = kFirstSequenceNumber;
   for (const uint64_t file_offset : format::kHeaderOffsets) {
-    auto header = format::EncodeHeader(HeaderOf(image, log, sequence_number++));
-    if (!header) return std::unexpected(std::move(header.error()));
-    const ByteSpan bytes = std::as_bytes(std::span(&*header, 1));
-    if (auto written = file.WriteAt(file_offset, bytes); !written) return written;
+    auto header = VHDX_TRY(format::EncodeHeader(HeaderOf(image, log, sequence_number++)));
+    const ByteSpan bytes = std::as_bytes(std::span(&header, 1));
+    VHDX_TRY(file.WriteAt(file_offset, bytes));
   }
   return {};
 }
 
 Result<void> WriteIdentifier(File& file, const NewImage& image) {
-  auto identifier = format::EncodeFileIdentifier(image.creator);
-  if (!identifier) return std::unexpected(std::move(identifier.error()));
-  return file.WriteAt(format::kFileIdentifierOffset, std::as_bytes(std::span(&*identifier, 1)));
+  auto identifier = VHDX_TRY(format::EncodeFileIdentifier(image.creator));
+  return file.WriteAt(format::kFileIdentifierOffset, std::as_bytes(std::span(&identifier, 1)));
 }
 
 }  // namespace
@@ -102,13 +98,10 @@ NewImageLayout PlaceStructures(const format::BatGeometry& geometry, uint64_t log
 }
 
 Result<void> CheckNewImage(const NewImage& image) {
-  auto region = EncodeMetadataRegion(image);
-  if (!region) return std::unexpected(std::move(region.error()));
+  VHDX_TRY(EncodeMetadataRegion(image));
   const FileRange log{format::kHeaderSectionSize, image.log_length_bytes};
-  auto header = format::EncodeHeader(HeaderOf(image, log, kFirstSequenceNumber));
-  if (!header) return std::unexpected(std::move(header.error()));
-  auto identifier = format::EncodeFileIdentifier(image.creator);
-  if (!identifier) return std::unexpected(std::move(identifier.error()));
+  VHDX_TRY(format::EncodeHeader(HeaderOf(image, log, kFirstSequenceNumber)));
+  VHDX_TRY(format::EncodeFileIdentifier(image.creator));
   return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/endian.h"
+#include "bytes/try.h"
 #include "format/rules.h"
 
 namespace vhdx {
@@ -52,26 +53,24 @@ Result<SectorBitmaps::Run> SectorBitmaps::RunAt(uint64_t disk_offset, uint64_t m
   const format::BatGeometry& geometry = block_map_.geometry();
   const uint64_t block = geometry.BlockOf(disk_offset);
   const uint64_t chunk = geometry.ChunkOf(block);
-  auto bitmap = block_map_.BitmapBlockOffset(chunk);
-  if (!bitmap) return std::unexpected(std::move(bitmap.error()));
-  if (*bitmap == 0) {
+  auto bitmap = VHDX_TRY(block_map_.BitmapBlockOffset(chunk));
+  if (bitmap == 0) {
     const BatRules& bat = block_map_.rules();
     return Corrupt(rules::kBatPartialWithoutBitmap,
                    {file_.name(), bat.EntryOffset(geometry.PayloadIndex(block))},
                    "block " + std::to_string(block) + ", chunk " + std::to_string(chunk));
   }
   const uint64_t bit = geometry.BitInChunk(disk_offset);
-  auto page = GetPage(*bitmap + bit / kBitsPerPage * kPageSize);
-  if (!page) return std::unexpected(std::move(page.error()));
+  auto page = VHDX_TRY(GetPage(bitmap + bit / kBitsPerPage * kPageSize));
 
   const uint64_t sector_size = geometry.logical_sector_size();
   const uint64_t within_sector = disk_offset % sector_size;
   const uint64_t wanted_bits = DivideRoundingUp(within_sector + max_length, sector_size);
   const uint64_t first = bit % kBitsPerPage;
   const uint64_t end = std::min(first + wanted_bits, kBitsPerPage);
-  const uint64_t equal = EqualBits(**page, first, end);
+  const uint64_t equal = EqualBits(*page, first, end);
   return Run{
-      .in_this_file = (((**page)[first / kWordBits] >> (first % kWordBits)) & 1) != 0,
+      .in_this_file = (((*page)[first / kWordBits] >> (first % kWordBits)) & 1) != 0,
       .length_bytes = std::min(equal * sector_size - within_sector, max_length),
   };
 }
@@ -85,13 +84,12 @@ Result<SectorBitmaps::PagePointer> SectorBitmaps::GetPage(uint64_t file_offset) 
       if (auto page = shard.Find(file_offset)) return page;
       changes = shard.changes;
     }
-    auto page = ReadPage(file_offset);
-    if (!page) return page;
+    auto page = VHDX_TRY(ReadPage(file_offset));
     const MutexLock lock(shard.mutex);
     if (auto known = shard.Find(file_offset)) return known;
     // While it was read it may have been changed, have come to stand in the file, and be gone.
     if (shard.changes != changes) continue;
-    shard.Keep(file_offset, *page);
+    shard.Keep(file_offset, page);
     return page;
   }
 }
@@ -112,41 +110,37 @@ void SectorBitmaps::Shard::Keep(uint64_t file_offset, PagePointer page) {
 
 Result<FileRange> SectorBitmaps::SliceOf(uint64_t block) {
   const format::BatGeometry& geometry = block_map_.geometry();
-  auto bitmap = block_map_.BitmapBlockOffset(geometry.ChunkOf(block));
-  if (!bitmap) return std::unexpected(std::move(bitmap.error()));
-  return FileRange{*bitmap + geometry.BitmapSliceOffset(block), geometry.BitmapBytesPerBlock()};
+  auto bitmap = VHDX_TRY(block_map_.BitmapBlockOffset(geometry.ChunkOf(block)));
+  return FileRange{bitmap + geometry.BitmapSliceOffset(block), geometry.BitmapBytesPerBlock()};
 }
 
 Result<FileRange> SectorBitmaps::PagesOf(DiskRange range) {
   const format::BatGeometry& geometry = block_map_.geometry();
-  auto slice = SliceOf(geometry.BlockOf(range.disk_offset));
-  if (!slice) return slice;
+  auto slice = VHDX_TRY(SliceOf(geometry.BlockOf(range.disk_offset)));
   const uint64_t sector = geometry.logical_sector_size();
   const uint64_t first = geometry.OffsetInBlock(range.disk_offset) / sector;
   const uint64_t end = first + DivideRoundingUp(range.length_bytes, sector);
-  const uint64_t start_offset = AlignDown(slice->file_offset + first / 8, kPageSize);
+  const uint64_t start_offset = AlignDown(slice.file_offset + first / 8, kPageSize);
   const uint64_t end_offset =
-      AlignUp(slice->file_offset + DivideRoundingUp(end, uint64_t{8}), kPageSize);
+      AlignUp(slice.file_offset + DivideRoundingUp(end, uint64_t{8}), kPageSize);
   return FileRange{start_offset, end_offset - start_offset};
 }
 
 Result<SectorBitmaps::LoadedPages> SectorBitmaps::LoadPages(DiskRange range) {
-  auto slice = SliceOf(block_map_.geometry().BlockOf(range.disk_offset));
-  if (!slice) return std::unexpected(std::move(slice.error()));
+  auto slice = VHDX_TRY(SliceOf(block_map_.geometry().BlockOf(range.disk_offset)));
   LoadedPages loaded;
   loaded.range_ = range;
-  loaded.slice_ = *slice;
-  const uint64_t slice_end = slice->file_offset + slice->length_bytes;
-  for (uint64_t at = AlignDown(slice->file_offset, kPageSize); at < slice_end; at += kPageSize) {
+  loaded.slice_ = slice;
+  const uint64_t slice_end = slice.file_offset + slice.length_bytes;
+  for (uint64_t at = AlignDown(slice.file_offset, kPageSize); at < slice_end; at += kPageSize) {
     Shard& shard = ShardOf(at);
     uint64_t changes = 0;
     {
       const MutexLock lock(shard.mutex);
       changes = shard.changes;
     }
-    auto page = GetPage(at);
-    if (!page) return std::unexpected(std::move(page.error()));
-    loaded.pages_.push_back({at, *std::move(page), changes});
+    auto page = VHDX_TRY(GetPage(at));
+    loaded.pages_.push_back({at, std::move(page), changes});
   }
   return loaded;
 }
@@ -196,10 +190,9 @@ Result<bool> SectorBitmaps::AllSet(uint64_t block) {
   const uint64_t start = geometry.BlockStart(block);
   const uint64_t end = start + geometry.BytesOnDisk(block);
   for (uint64_t at = start; at < end;) {
-    auto run = RunAt(at, end - at);
-    if (!run) return std::unexpected(std::move(run.error()));
-    if (!run->in_this_file) return false;
-    at += run->length_bytes;
+    auto run = VHDX_TRY(RunAt(at, end - at));
+    if (!run.in_this_file) return false;
+    at += run.length_bytes;
   }
   return true;
 }
@@ -229,9 +222,7 @@ void SectorBitmaps::NoteInPlace(uint64_t file_offset,
 
 Result<SectorBitmaps::PagePointer> SectorBitmaps::ReadPage(uint64_t file_offset) {
   std::array<std::byte, kPageSize> bytes;
-  if (auto read = file_.ReadExactAt(file_offset, bytes); !read) {
-    return std::unexpected(std::move(read.error()));
-  }
+  VHDX_TRY(file_.ReadExactAt(file_offset, bytes));
   auto page = std::make_shared<Page>();
   for (size_t i = 0; i < page->size(); ++i) {
     (*page)[i] = LoadFrom<le64>(std::span(bytes).subspan(i * sizeof(uint64_t)));

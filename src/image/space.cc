@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/try.h"
 #include "format/layout.h"
 
 namespace vhdx {
@@ -50,9 +51,7 @@ Result<Space::Piece> Space::Allocate(uint64_t length_bytes) {
   if (auto offset = dirty_.Take(length_bytes)) {
     return Piece{{*offset, length_bytes}, Contents::kDirty, true};
   }
-  if (auto grown = GrowTo(end_ + length_bytes); !grown) {
-    return std::unexpected(std::move(grown.error()));
-  }
+  VHDX_TRY(GrowTo(end_ + length_bytes));
   const FileCapabilities& host = file_.capabilities();
   const bool zero = host.extension_reads_zero && !host.block_device;
   const Piece piece{{end_, length_bytes}, zero ? Contents::kZero : Contents::kDirty, false};

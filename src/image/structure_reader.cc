@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "bytes/try.h"
 #include "format/header.h"
 #include "format/rules.h"
 
@@ -42,9 +43,7 @@ void StructureReader::RefuseUnread(StructureVerdict& of, FileRange range, Error 
 
 Result<StructureReader::Copy> StructureReader::Read(uint64_t file_offset, uint64_t length) {
   Copy bytes(length);
-  if (auto read = file_.ReadExactAt(file_offset, bytes); !read) {
-    return std::unexpected(std::move(read.error()));
-  }
+  VHDX_TRY(file_.ReadExactAt(file_offset, bytes));
   return bytes;
 }
 

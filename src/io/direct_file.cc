@@ -10,6 +10,7 @@
 #include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "io/transfer.h"
 
 namespace vhdx {
@@ -86,7 +87,7 @@ Result<size_t> DirectFile::ReadBounced(uint64_t file_offset, MutableByteSpan buf
 Result<void> DirectFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) {
   if (!capabilities().writable) return FailedReadOnly();
   for (const ByteSpan buffer : buffers) {
-    if (Result<void> written = WriteOne(file_offset, buffer); !written) return written;
+    VHDX_TRY(WriteOne(file_offset, buffer));
     file_offset += buffer.size();
   }
   return {};
@@ -109,11 +110,7 @@ Result<void> DirectFile::WriteBounced(uint64_t file_offset, ByteSpan buffer) {
     const size_t room = static_cast<size_t>(bounce.bytes().size() - skipped);
     const ByteSpan piece = buffer.first(std::min(room, buffer.size()));
     const uint64_t units = AlignUp(skipped + piece.size(), alignment);
-    if (Result<void> written =
-            WritePiece(file_offset, piece, first_unit, bounce.bytes().first(units));
-        !written) {
-      return written;
-    }
+    VHDX_TRY(WritePiece(file_offset, piece, first_unit, bounce.bytes().first(units)));
     file_offset += piece.size();
     buffer = buffer.subspan(piece.size());
   }

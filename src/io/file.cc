@@ -10,6 +10,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "io/device_checks.h"
 #include "io/host_random.h"
 
@@ -89,9 +90,7 @@ Result<void> FileSystem::FillRandom(MutableByteSpan bytes) { return FillWithHost
 // -- BlockDevice --
 
 Result<uint64_t> BlockDevice::NextData(DiskRange range) {
-  if (auto inside = CheckInside(*this, range); !inside) {
-    return std::unexpected(std::move(inside.error()));
-  }
+  VHDX_TRY(CheckInside(*this, range));
   return range.disk_offset;
 }
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "bytes/try.h"
+
 namespace vhdx {
 namespace {
 
@@ -13,14 +15,12 @@ enum class Part : uint8_t { kData, kHole };
 Result<void> ZeroParts(File& file, FileRange range, Part kind) {
   const uint64_t end = range.file_offset + range.length_bytes;
   for (uint64_t position = range.file_offset; position < end;) {
-    auto start = kind == Part::kData ? file.NextData(position) : file.NextHole(position);
-    if (!start) return std::unexpected(std::move(start.error()));
-    if (*start >= end) return {};
-    auto stop = kind == Part::kData ? file.NextHole(*start) : file.NextData(*start);
-    if (!stop) return std::unexpected(std::move(stop.error()));
-    position = std::min(*stop, end);
-    if (position <= *start) return {};  // the file ends here
-    if (auto zeroed = file.ZeroRange({*start, position - *start}); !zeroed) return zeroed;
+    auto start = VHDX_TRY(kind == Part::kData ? file.NextData(position) : file.NextHole(position));
+    if (start >= end) return {};
+    auto stop = VHDX_TRY(kind == Part::kData ? file.NextHole(start) : file.NextData(start));
+    position = std::min(stop, end);
+    if (position <= start) return {};  // the file ends here
+    VHDX_TRY(file.ZeroRange({start, position - start}));
   }
   return {};
 }

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "io/direct_file.h"
 #include "io/host_error.h"
 #include "io/posix_file.h"
@@ -219,15 +220,13 @@ Result<std::unique_ptr<File>> HostFileSystem::Open(const std::string& path,
     }
     block_device = S_ISBLK(status->st_mode);
   }
-  Result<FileDescriptor> descriptor = OpenDescriptor(path, options, block_device);
-  if (!descriptor) return std::unexpected(descriptor.error());
-  Result<OpenedFile> opened = Describe(std::move(*descriptor), path, options);
-  if (!opened) return std::unexpected(opened.error());
-  if (opened->capabilities.block_device != block_device) {
+  auto descriptor = VHDX_TRY(OpenDescriptor(path, options, block_device));
+  auto opened = VHDX_TRY(Describe(std::move(descriptor), path, options));
+  if (opened.capabilities.block_device != block_device) {
     return Fail(ErrorCode::kBusy, "the file was replaced while it was being opened", path);
   }
-  if (options.direct) return std::make_unique<DirectFile>(std::move(*opened));
-  return std::make_unique<PosixFile>(std::move(*opened));
+  if (options.direct) return std::make_unique<DirectFile>(std::move(opened));
+  return std::make_unique<PosixFile>(std::move(opened));
 }
 
 }  // namespace vhdx

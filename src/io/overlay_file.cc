@@ -6,6 +6,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "io/holes.h"
 
 namespace vhdx {
@@ -121,17 +122,15 @@ Result<void> OverlayFile::PutInPlace(const std::function<Result<void>(Result<voi
   std::array<std::byte, kRelocatedSectorBytes> buffer;
   for (const auto& [start, segment] : segments_) {
     if (segment.zeros()) {
-      auto zeroed = after_write(ZeroData(*base_, {start, segment.place - start}));
-      if (!zeroed) return zeroed;
+      VHDX_TRY(after_write(ZeroData(*base_, {start, segment.place - start})));
       continue;
     }
     const MutableByteSpan part = MutableByteSpan(buffer).first(segment.length_bytes);
-    if (auto read = ReadSector(0, segment, part); !read) return read;
-    if (auto written = after_write(base_->WriteAt(start, ByteSpan(part))); !written) return written;
+    VHDX_TRY(ReadSector(0, segment, part));
+    VHDX_TRY(after_write(base_->WriteAt(start, ByteSpan(part))));
   }
-  auto size = base_->Size();
-  if (!size) return std::unexpected(std::move(size.error()));
-  return *size < size_ ? after_write(base_->Resize(size_)) : Result<void>{};
+  auto size = VHDX_TRY(base_->Size());
+  return size < size_ ? after_write(base_->Resize(size_)) : Result<void>{};
 }
 
 template <typename Overlaid, typename Base>
@@ -166,9 +165,7 @@ Result<size_t> OverlayFile::ReadOverlaid(uint64_t file_offset,
   uint64_t done = 0;
   for (const MutableByteSpan buffer : buffers) {
     const MutableByteSpan part = buffer.first(std::min<uint64_t>(buffer.size(), inside - done));
-    if (Result<void> read = ReadInside(file_offset + done, part); !read) {
-      return std::unexpected(read.error());
-    }
+    VHDX_TRY(ReadInside(file_offset + done, part));
     done += part.size();
   }
   return done;
@@ -209,7 +206,7 @@ Result<void> OverlayFile::ReadBase(uint64_t file_offset, MutableByteSpan buffer)
 Result<void> OverlayFile::ReadSector(uint64_t in_part, const Segment& segment,
                                      MutableByteSpan buffer) {
   const uint64_t in_sector = segment.skipped + in_part;
-  if (Result<void> read = base_->ReadExactAt(segment.place + in_sector, buffer); !read) return read;
+  VHDX_TRY(base_->ReadExactAt(segment.place + in_sector, buffer));
   Patch(buffer, in_sector, segment.leading, 0);
   Patch(buffer, in_sector, segment.trailing, kRelocatedSectorBytes - segment.trailing.size());
   return {};

@@ -15,6 +15,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "io/host_error.h"
 #include "io/transfer.h"
 
@@ -114,7 +115,7 @@ Result<void> PosixFile::WriteOne(uint64_t file_offset, ByteSpan buffer) {
   while (opened_.caches_in_folios && buffer.size() > kFolioWrite) {
     // The folios begin at multiples of their length.
     const size_t piece = kFolioWrite - file_offset % kFolioWrite;
-    if (auto written = WritePiece(file_offset, buffer.first(piece)); !written) return written;
+    VHDX_TRY(WritePiece(file_offset, buffer.first(piece)));
     file_offset += piece;
     buffer = buffer.subspan(piece);
   }

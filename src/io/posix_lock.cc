@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "io/file_descriptor.h"
 #include "io/host_error.h"
 
@@ -114,14 +115,13 @@ Result<bool> IsFree(int fd, const std::string& name, off_t first_byte, uint8_t p
 }
 
 Result<void> AcquireAndProbe(int fd, const std::string& name, LockBytes added) {
-  if (Result<void> taken = Acquire(fd, name, added); !taken) return taken;
+  VHDX_TRY(Acquire(fd, name, added));
   auto free = IsFree(fd, name, kFirstUnsharedByte, added.used);
   if (free && *free) free = IsFree(fd, name, kFirstUsedByte, added.unshared);
   if (!free) return std::unexpected(std::move(free.error()));
   if (*free) return {};
-  const auto unwritten = IsFree(fd, name, kFirstUsedByte, kChanging);
-  if (!unwritten) return std::unexpected(unwritten.error());
-  return BusyFailure(fd, name, *unwritten ? "open" : "open for writing",
+  const auto unwritten = VHDX_TRY(IsFree(fd, name, kFirstUsedByte, kChanging));
+  return BusyFailure(fd, name, unwritten ? "open" : "open for writing",
                      (added.used & kChanging) != 0 ? kNotOpen : kNotOpenForWriting);
 }
 

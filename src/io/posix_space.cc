@@ -12,6 +12,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "io/host_error.h"
 #include "io/posix_file.h"
 
@@ -93,10 +94,7 @@ Result<void> PosixFile::ZeroRange(FileRange range) {
 Result<void> PosixFile::WriteZeros(FileRange range) {
   while (range.length_bytes != 0) {
     const uint64_t piece = std::min(range.length_bytes, kZeroPiece);
-    if (Result<void> written = WriteOne(range.file_offset, ByteSpan(kZeros).first(piece));
-        !written) {
-      return written;
-    }
+    VHDX_TRY(WriteOne(range.file_offset, ByteSpan(kZeros).first(piece)));
     range = {range.file_offset + piece, range.length_bytes - piece};
   }
   return {};
@@ -111,12 +109,10 @@ Result<void> PosixFile::ZeroDevice(FileRange range) {
   const uint64_t end = range.file_offset + range.length_bytes;
   const uint64_t first = std::min(AlignUp(range.file_offset, kDeviceSector), end);
   const uint64_t last = std::max(AlignDown(end, kDeviceSector), first);
-  if (Result<void> head = WriteZeros({range.file_offset, first - range.file_offset}); !head) {
-    return head;
-  }
+  VHDX_TRY(WriteZeros({range.file_offset, first - range.file_offset}));
   std::array<uint64_t, 2> whole = {first, last - first};
   if (whole[1] != 0 && ::ioctl(fd(), BLKZEROOUT, whole.data()) != 0) {
-    if (Result<void> written = WriteZeros({first, last - first}); !written) return written;
+    VHDX_TRY(WriteZeros({first, last - first}));
   }
   return WriteZeros({last, end - last});
 }
@@ -166,9 +162,8 @@ Result<std::optional<uint64_t>> PosixFile::Seek(uint64_t file_offset, int whence
   if (found >= 0) return static_cast<uint64_t>(found);
   if (errno == EINVAL || MeansUnsupported(errno)) return std::nullopt;
   if (errno != ENXIO) return FailedAt(errno, "look for holes in", {file_offset, 0});
-  Result<uint64_t> size = Size();
-  if (!size) return std::unexpected(size.error());
-  return *size;
+  auto size = VHDX_TRY(Size());
+  return size;
 }
 
 Result<uint64_t> PosixFile::NextData(uint64_t file_offset) {

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "bytes/try.h"
+
 namespace vhdx {
 namespace {
 
@@ -125,9 +127,9 @@ Result<std::unique_ptr<StagedFile>> StagedFile::Create(FileSystem& files, const 
 Result<void> StagedFile::Commit(RenameMode mode, Durability durability) {
   const bool durable = durability == Durability::kSync;
   if (durable) {
-    if (Result<void> synced = file_->Sync(); !synced) return synced;
+    VHDX_TRY(file_->Sync());
   }
-  if (Result<void> renamed = files_.Rename(temporary_path_, path_, mode); !renamed) return renamed;
+  VHDX_TRY(files_.Rename(temporary_path_, path_, mode));
   renamed_ = true;
   if (!durable) return {};
   const std::string folder = Split(path_).folder;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "bytes/crc32c.h"
+#include "bytes/try.h"
 
 namespace vhdx::log {
 namespace {
@@ -87,10 +88,9 @@ Result<const LogReader::Sector*> LogReader::ReadSector(uint64_t log_offset) {
 Result<std::optional<LogEntryInfo>> LogReader::EntryAt(uint64_t log_offset) {
   Verdict& verdict = verdicts_[log_offset / kLogSectorSize];
   if (verdict == Verdict::kUnknown) {
-    auto entry = Validate(log_offset);
-    if (!entry) return entry;
-    verdict = *entry ? Verdict::kValid : Verdict::kInvalid;
-    if (*entry) valid_.emplace(log_offset, **entry);
+    auto entry = VHDX_TRY(Validate(log_offset));
+    verdict = entry ? Verdict::kValid : Verdict::kInvalid;
+    if (entry) valid_.emplace(log_offset, *entry);
   }
   if (verdict == Verdict::kInvalid) return std::nullopt;
   return valid_.at(log_offset);
@@ -99,50 +99,42 @@ Result<std::optional<LogEntryInfo>> LogReader::EntryAt(uint64_t log_offset) {
 Result<LogReader::Trace> LogReader::FindTrace() {
   std::optional<uint64_t> first;
   for (uint64_t offset = 0; offset < log_.length_bytes; offset += kLogSectorSize) {
-    auto sector = ReadSector(offset);
-    if (!sector) return std::unexpected(std::move(sector.error()));
-    if (LoadFrom<LogEntryHeader>(**sector).log_guid != *log_guid_) continue;
+    auto sector = VHDX_TRY(ReadSector(offset));
+    if (LoadFrom<LogEntryHeader>(*sector).log_guid != *log_guid_) continue;
     if (first) return Trace::kOther;
     first = offset;
   }
   if (!first) return Trace::kNone;
-  auto begun = IsBegunOnly(*first);
-  if (!begun) return std::unexpected(std::move(begun.error()));
-  return *begun ? Trace::kOneBegun : Trace::kOther;
+  auto begun = VHDX_TRY(IsBegunOnly(*first));
+  return begun ? Trace::kOneBegun : Trace::kOther;
 }
 
 // A data sector that was never written has neither the signature nor the number of the entry, or is
 // still a data sector of another entry, of an earlier lap or session. What was written and damaged
 // later would have to lose both, or exactly its number.
 Result<bool> LogReader::IsBegunOnly(uint64_t log_offset) {
-  auto first = ReadSector(log_offset);
-  if (!first) return std::unexpected(std::move(first.error()));
-  const auto header = LoadFrom<LogEntryHeader>(**first);
+  auto first = VHDX_TRY(ReadSector(log_offset));
+  const auto header = LoadFrom<LogEntryHeader>(*first);
   if (!HeaderIsPlausible(header) || header.tail != log_offset) return false;
   const uint64_t sectors = header.entry_length / kLogSectorSize;
   for (uint64_t i = DescriptorSectorCount(header.descriptor_count); i < sectors; ++i) {
-    auto sector = ReadSector(Wrap(log_offset + i * kLogSectorSize));
-    if (!sector) return std::unexpected(std::move(sector.error()));
-    const auto low =
-        LoadFrom<le32>(std::span(**sector).subspan(offsetof(DataSector, sequence_low)));
+    auto sector = VHDX_TRY(ReadSector(Wrap(log_offset + i * kLogSectorSize)));
+    const auto low = LoadFrom<le32>(std::span(*sector).subspan(offsetof(DataSector, sequence_low)));
     if (low == static_cast<uint32_t>(header.sequence_number)) continue;
-    if (!HasSignature(**sector, format::kDataSectorSignature) || low != 0) return true;
+    if (!HasSignature(*sector, format::kDataSectorSignature) || low != 0) return true;
   }
   return false;
 }
 
 // The checks of docs/format.md, section 5.7, the cheap ones first.
 Result<std::optional<LogEntryInfo>> LogReader::Validate(uint64_t log_offset) {
-  auto sector = ReadSector(log_offset);
-  if (!sector) return std::unexpected(std::move(sector.error()));
-  const auto header = LoadFrom<LogEntryHeader>(**sector);
+  auto sector = VHDX_TRY(ReadSector(log_offset));
+  const auto header = LoadFrom<LogEntryHeader>(*sector);
   if (!HeaderIsPlausible(header)) return std::nullopt;
-  auto well_formed = SectorsAreWellFormed(log_offset, header);
-  if (!well_formed) return std::unexpected(std::move(well_formed.error()));
-  if (!*well_formed) return std::nullopt;
-  auto right = ChecksumIsRight(log_offset, header);
-  if (!right) return std::unexpected(std::move(right.error()));
-  if (!*right) return std::nullopt;
+  auto well_formed = VHDX_TRY(SectorsAreWellFormed(log_offset, header));
+  if (!well_formed) return std::nullopt;
+  auto right = VHDX_TRY(ChecksumIsRight(log_offset, header));
+  if (!right) return std::nullopt;
   const LogEntryInfo entry{.log_offset = log_offset,
                            .entry_length_bytes = header.entry_length,
                            .tail = header.tail,
@@ -152,9 +144,8 @@ Result<std::optional<LogEntryInfo>> LogReader::Validate(uint64_t log_offset) {
                            .last_file_offset = header.last_file_offset,
                            .checksum = header.checksum,
                            .log_guid = header.log_guid};
-  auto allowed = TargetsAreAllowed(entry);
-  if (!allowed) return std::unexpected(std::move(allowed.error()));
-  if (!*allowed) {
+  auto allowed = VHDX_TRY(TargetsAreAllowed(entry));
+  if (!allowed) {
     bad_targets_.push_back(log_offset);
     return std::nullopt;
   }
@@ -179,19 +170,17 @@ Result<bool> LogReader::SectorsAreWellFormed(uint64_t log_offset, const LogEntry
   const uint64_t sectors = header.entry_length / kLogSectorSize;
   uint64_t data_descriptors = 0;
   for (uint64_t i = 0; i < descriptor_sectors; ++i) {
-    auto sector = ReadSector(Wrap(log_offset + i * kLogSectorSize));
-    if (!sector) return std::unexpected(std::move(sector.error()));
+    auto sector = VHDX_TRY(ReadSector(Wrap(log_offset + i * kLogSectorSize)));
     for (uint64_t k = 0; k < DescriptorsInSector(i, count); ++k) {
-      const auto kind = ClassifyDescriptor(DescriptorBytes(**sector, i, k), header.sequence_number);
+      const auto kind = ClassifyDescriptor(DescriptorBytes(*sector, i, k), header.sequence_number);
       if (kind == DescriptorKind::kInvalid) return false;
       if (kind == DescriptorKind::kData) ++data_descriptors;
     }
   }
   if (data_descriptors != sectors - descriptor_sectors) return false;
   for (uint64_t i = descriptor_sectors; i < sectors; ++i) {
-    auto sector = ReadSector(Wrap(log_offset + i * kLogSectorSize));
-    if (!sector) return std::unexpected(std::move(sector.error()));
-    if (!IsDataSectorOf(**sector, header.sequence_number)) return false;
+    auto sector = VHDX_TRY(ReadSector(Wrap(log_offset + i * kLogSectorSize)));
+    if (!IsDataSectorOf(*sector, header.sequence_number)) return false;
   }
   return true;
 }
@@ -199,10 +188,9 @@ Result<bool> LogReader::SectorsAreWellFormed(uint64_t log_offset, const LogEntry
 Result<bool> LogReader::ChecksumIsRight(uint64_t log_offset, const LogEntryHeader& header) {
   uint32_t crc = 0;
   for (uint64_t done = 0; done < header.entry_length; done += kLogSectorSize) {
-    auto sector = ReadSector(Wrap(log_offset + done));
-    if (!sector) return std::unexpected(std::move(sector.error()));
-    crc = done == 0 ? Crc32cWithoutField(**sector, offsetof(LogEntryHeader, checksum))
-                    : Crc32cExtend(crc, **sector);
+    auto sector = VHDX_TRY(ReadSector(Wrap(log_offset + done)));
+    crc = done == 0 ? Crc32cWithoutField(*sector, offsetof(LogEntryHeader, checksum))
+                    : Crc32cExtend(crc, *sector);
   }
   return crc == header.checksum;
 }
@@ -211,7 +199,7 @@ Result<bool> LogReader::ChecksumIsRight(uint64_t log_offset, const LogEntryHeade
 Result<bool> LogReader::TargetsAreAllowed(const LogEntryInfo& entry) {
   bool allowed = true;
   const uint64_t log_end = log_.file_offset + log_.length_bytes;
-  auto visited = VisitUpdates(entry, [&](const Update& update) -> Result<void> {
+  VHDX_TRY(VisitUpdates(entry, [&](const Update& update) -> Result<void> {
     const uint64_t start = update.target.file_offset;
     const uint64_t end = start + update.target.length_bytes;
     if (start == end) return {};  // changes nothing, wherever it stands
@@ -219,8 +207,7 @@ Result<bool> LogReader::TargetsAreAllowed(const LogEntryInfo& entry) {
       allowed = false;
     }
     return {};
-  });
-  if (!visited) return std::unexpected(std::move(visited.error()));
+  }));
   return allowed;
 }
 
@@ -232,9 +219,8 @@ Result<void> LogReader::VisitUpdates(const LogEntryInfo& entry,
   uint64_t data_offset = entry.log_offset + descriptor_sectors * kLogSectorSize;
   for (uint64_t i = 0; i < descriptor_sectors; ++i) {
     const uint64_t sector_offset = Wrap(entry.log_offset + i * kLogSectorSize);
-    auto read = ReadSector(sector_offset);
-    if (!read) return std::unexpected(std::move(read.error()));
-    const Sector sector = **read;
+    auto read = VHDX_TRY(ReadSector(sector_offset));
+    const Sector sector = *read;
     for (uint64_t k = 0; k < DescriptorsInSector(i, count); ++k) {
       const auto bytes = DescriptorBytes(sector, i, k);
       Update update;
@@ -249,7 +235,7 @@ Result<void> LogReader::VisitUpdates(const LogEntryInfo& entry,
                   .trailing = data.trailing_bytes};
         data_offset += kLogSectorSize;
       }
-      if (auto visited = visit(update); !visited) return visited;
+      VHDX_TRY(visit(update));
     }
   }
   return {};
@@ -259,16 +245,14 @@ Result<LogReader::Run> LogReader::FollowFrom(uint64_t log_offset) {
   Run run{.entries = {}, .end = log_offset};
   uint64_t used = 0;
   while (used < log_.length_bytes) {
-    auto entry = EntryAt(run.end);
-    if (!entry) return std::unexpected(std::move(entry.error()));
-    if (!*entry || used + (*entry)->entry_length_bytes > log_.length_bytes) break;
-    if (!run.entries.empty() &&
-        (*entry)->sequence_number != run.entries.back().sequence_number + 1) {
+    auto entry = VHDX_TRY(EntryAt(run.end));
+    if (!entry || used + entry->entry_length_bytes > log_.length_bytes) break;
+    if (!run.entries.empty() && entry->sequence_number != run.entries.back().sequence_number + 1) {
       break;
     }
-    run.entries.push_back(**entry);
-    run.end = Wrap(run.end + (*entry)->entry_length_bytes);
-    used += (*entry)->entry_length_bytes;
+    run.entries.push_back(*entry);
+    run.end = Wrap(run.end + entry->entry_length_bytes);
+    used += entry->entry_length_bytes;
   }
   return run;
 }
@@ -278,17 +262,16 @@ Result<LogReader::Run> LogReader::FollowFrom(uint64_t log_offset) {
 Result<std::vector<LogEntryInfo>> LogReader::FindActiveSequence() {
   std::vector<LogEntryInfo> best;
   for (uint64_t start = 0;;) {
-    auto run = FollowFrom(start);
-    if (!run) return std::unexpected(std::move(run.error()));
+    auto run = VHDX_TRY(FollowFrom(start));
     uint64_t next = Wrap(start + kLogSectorSize);
-    if (auto& entries = run->entries; !entries.empty()) {
+    if (auto& entries = run.entries; !entries.empty()) {
       const LogEntryInfo& head = entries.back();
       const auto tail = std::ranges::find(entries, head.tail, &LogEntryInfo::log_offset);
       if (tail != entries.end() &&
           (best.empty() || head.sequence_number > best.back().sequence_number)) {
         best.assign(tail, entries.end());
       }
-      next = run->end;
+      next = run.end;
     }
     if (next <= start) return best;
     start = next;
@@ -298,12 +281,11 @@ Result<std::vector<LogEntryInfo>> LogReader::FindActiveSequence() {
 Result<void> LogReader::VisitEntries(
     const std::function<Result<void>(const LogEntryInfo&)>& visit) {
   for (uint64_t offset = 0; offset < log_.length_bytes;) {
-    auto entry = EntryAt(offset);
-    if (!entry) return std::unexpected(std::move(entry.error()));
-    if (*entry) {
-      if (auto visited = visit(**entry); !visited) return visited;
+    auto entry = VHDX_TRY(EntryAt(offset));
+    if (entry) {
+      VHDX_TRY(visit(*entry));
     }
-    offset += *entry ? (*entry)->entry_length_bytes : kLogSectorSize;
+    offset += entry ? entry->entry_length_bytes : kLogSectorSize;
   }
   return {};
 }

@@ -6,6 +6,7 @@
 #include "bytes/arithmetic.h"
 #include "bytes/crc32c.h"
 #include "bytes/endian.h"
+#include "bytes/try.h"
 #include "io/holes.h"
 
 namespace vhdx::log {
@@ -70,7 +71,7 @@ Result<void> LogWriter::Begin(const Guid& log_guid, FileLengths lengths) {
   log_guid_ = log_guid;
   head_ = 0;
   pending_.clear();
-  if (auto written = WriteEntry({}, lengths); !written) return written;
+  VHDX_TRY(WriteEntry({}, lengths));
   pending_.back().applied = true;  // it has no pages
   return {};
 }

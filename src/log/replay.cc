@@ -8,6 +8,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "format/layout.h"
 #include "format/rules.h"
 #include "log/log_reader.h"
@@ -46,14 +47,13 @@ Result<uint64_t> ReplayedSize(uint64_t file_size, uint64_t updates_end, const Lo
 // A log without an active sequence: never begun, or lost.
 Result<void> CheckNeverBegun(LogReader& reader, const HeaderInfo& header, const Place& log,
                              Findings& findings) {
-  auto trace = reader.FindTrace();
-  if (!trace) return std::unexpected(std::move(trace.error()));
+  auto trace = VHDX_TRY(reader.FindTrace());
   const std::string guid = header.log_guid.ToString();
-  if (*trace == LogReader::Trace::kOther) {
+  if (trace == LogReader::Trace::kOther) {
     return Corrupt(rules::kLogSequenceNone, log, "none with LogGuid " + guid);
   }
   findings.Add(rules::kLogNeverBegun, log,
-               *trace == LogReader::Trace::kNone
+               trace == LogReader::Trace::kNone
                    ? "no entry with LogGuid " + guid
                    : "a single entry with LogGuid " + guid + ", without its data");
   return {};
@@ -64,7 +64,7 @@ Result<void> AddUpdates(LogReader& reader, const std::vector<LogEntryInfo>& sequ
                         uint64_t file_size, const Place& log, OverlayFile& overlay) {
   uint64_t updates_end = 0;
   for (const LogEntryInfo& entry : sequence) {
-    auto applied = reader.VisitUpdates(entry, [&](const Update& update) -> Result<void> {
+    VHDX_TRY(reader.VisitUpdates(entry, [&](const Update& update) -> Result<void> {
       // Zeros of no length change nothing, the length of the file included.
       if (update.target.length_bytes == 0) return {};
       updates_end = std::max(updates_end, update.target.file_offset + update.target.length_bytes);
@@ -76,29 +76,25 @@ Result<void> AddUpdates(LogReader& reader, const std::vector<LogEntryInfo>& sequ
                                                       .trailing = update.trailing});
       }
       return {};
-    });
-    if (!applied) return applied;
+    }));
   }
-  auto size = ReplayedSize(file_size, updates_end, sequence.back(), log);
-  if (!size) return std::unexpected(std::move(size.error()));
-  overlay.SetSize(*size);
+  auto size = VHDX_TRY(ReplayedSize(file_size, updates_end, sequence.back(), log));
+  overlay.SetSize(size);
   return {};
 }
 
 Result<void> Replay(ReplayedFile& result, const HeaderInfo& header, Findings& findings) {
   const Place log{result.file->name(), header.log_offset};
-  auto file_size = result.file->Size();
-  if (!file_size) return std::unexpected(std::move(file_size.error()));
+  auto file_size = VHDX_TRY(result.file->Size());
   LogReader reader(*result.file, {header.log_offset, header.log_length_bytes}, header.log_guid);
-  auto sequence = reader.FindActiveSequence();
-  if (!sequence) return std::unexpected(std::move(sequence.error()));
-  ReportOddities(reader, *sequence, log, findings);
-  if (sequence->empty()) return CheckNeverBegun(reader, header, log, findings);
-  result.sequence = *std::move(sequence);
+  auto sequence = VHDX_TRY(reader.FindActiveSequence());
+  ReportOddities(reader, sequence, log, findings);
+  if (sequence.empty()) return CheckNeverBegun(reader, header, log, findings);
+  result.sequence = std::move(sequence);
   const LogEntryInfo& head = result.sequence.back();
-  if (*file_size < head.flushed_file_offset) {
+  if (file_size < head.flushed_file_offset) {
     return Corrupt(rules::kLogFileTruncated, log.Plus(head.log_offset),
-                   "a file of " + std::to_string(*file_size) + " bytes",
+                   "a file of " + std::to_string(file_size) + " bytes",
                    "at least " + std::to_string(head.flushed_file_offset));
   }
   findings.Add(rules::kLogDirty, log.Plus(head.log_offset),
@@ -107,7 +103,7 @@ Result<void> Replay(ReplayedFile& result, const HeaderInfo& header, Findings& fi
   auto overlay = std::make_unique<OverlayFile>(std::move(result.file));
   OverlayFile* const as_overlay = overlay.get();
   result.file = std::move(overlay);
-  auto added = AddUpdates(reader, result.sequence, *file_size, log, *as_overlay);
+  auto added = AddUpdates(reader, result.sequence, file_size, log, *as_overlay);
   if (added) {
     result.overlay = as_overlay;
   } else {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bytes/border.h"
+#include "bytes/try.h"
 
 namespace vhdx {
 namespace {
@@ -82,9 +83,8 @@ std::string_view TextOf(ByteSpan bytes) {
 }
 
 Result<std::string_view> ReadPart(File& file, uint64_t file_offset, MutableByteSpan buffer) {
-  auto count = file.ReadAt(file_offset, buffer);
-  if (!count) return std::unexpected(std::move(count.error()));
-  return TextOf(buffer.first(*count));
+  auto count = VHDX_TRY(file.ReadAt(file_offset, buffer));
+  return TextOf(buffer.first(count));
 }
 
 }  // namespace
@@ -98,18 +98,15 @@ const ImageFormat* RecognizeFormatOfFront(ByteSpan front) {
 
 Result<const ImageFormat*> RecognizeFormat(File& file) try {
   std::array<std::byte, kFrontBytes> buffer{};
-  auto front = file.ReadAt(0, MutableByteSpan(buffer));
-  if (!front) return std::unexpected(std::move(front.error()));
-  if (const auto* format = RecognizeFormatOfFront(ByteSpan(buffer).first(*front))) return format;
-  auto size = file.Size();
-  if (!size) return std::unexpected(std::move(size.error()));
-  const uint64_t footer_bytes = std::min(*size, kFooterBytes);
-  auto footer = ReadPart(file, *size - footer_bytes, buffer);
-  if (!footer) return std::unexpected(std::move(footer.error()));
+  auto front = VHDX_TRY(file.ReadAt(0, MutableByteSpan(buffer)));
+  if (const auto* format = RecognizeFormatOfFront(ByteSpan(buffer).first(front))) return format;
+  auto size = VHDX_TRY(file.Size());
+  const uint64_t footer_bytes = std::min(size, kFooterBytes);
+  auto footer = VHDX_TRY(ReadPart(file, size - footer_bytes, buffer));
   for (const Signature& signature : kFooterSignatures) {
-    if (footer->size() < signature.offset) continue;
-    const uint64_t offset = footer->size() - signature.offset;
-    if (Stands(*footer, offset, signature.bytes)) return signature.format;
+    if (footer.size() < signature.offset) continue;
+    const uint64_t offset = footer.size() - signature.offset;
+    if (Stands(footer, offset, signature.bytes)) return signature.format;
   }
   return nullptr;
 } catch (...) {

@@ -9,6 +9,7 @@
 #include "bytes/buffer_cursor.h"
 #include "bytes/formatting.h"
 #include "bytes/request_gate.h"
+#include "bytes/try.h"
 #include "bytes/zeros.h"
 #include "io/device_checks.h"
 #include "io/holes.h"
@@ -24,9 +25,8 @@ Result<std::unique_ptr<RawDevice>> RawDevice::Open(std::unique_ptr<File> file) t
 }
 
 Result<std::unique_ptr<RawDevice>> RawDevice::OnFile(File& file) try {
-  auto size = file.Size();
-  if (!size) return std::unexpected(std::move(size.error()));
-  return std::unique_ptr<RawDevice>(new RawDevice(file, *size));
+  auto size = VHDX_TRY(file.Size());
+  return std::unique_ptr<RawDevice>(new RawDevice(file, size));
 } catch (...) {
   return CaughtException();
 }
@@ -53,7 +53,7 @@ FileRange RawDevice::InFile(DiskRange range) const {
 Result<void> RawDevice::Read(uint64_t disk_offset, std::span<const MutableByteSpan> buffers) {
   return DoRequest(*gate_, *this, [&]() -> Result<void> {
     const DiskRange range{disk_offset, TotalBytes(buffers)};
-    if (auto inside = CheckInside(*this, range); !inside) return inside;
+    VHDX_TRY(CheckInside(*this, range));
     if (range.length_bytes == 0) return {};
     const FileRange in_file = InFile(range);
     if (in_file.length_bytes == range.length_bytes) [[likely]] {
@@ -73,11 +73,11 @@ Result<void> RawDevice::Write(uint64_t disk_offset, std::span<const ByteSpan> bu
                               WriteFlag flag) {
   return DoRequest(*gate_, *this, [&]() -> Result<void> {
     const DiskRange range{disk_offset, TotalBytes(buffers)};
-    if (auto may = CheckWrite(*this, range); !may) return may;
+    VHDX_TRY(CheckWrite(*this, range));
     if (range.length_bytes == 0) return {};
     const FileRange in_file = InFile(range);
     if (in_file.length_bytes == range.length_bytes) [[likely]] {
-      if (auto written = file_.WriteAt(disk_offset, buffers); !written) return written;
+      VHDX_TRY(file_.WriteAt(disk_offset, buffers));
     } else if (auto written = WriteUpToPadding(in_file, range, buffers); !written) {
       return written;
     }
@@ -102,7 +102,7 @@ Result<void> RawDevice::WriteUpToPadding(FileRange in_file, DiskRange range,
 
 Result<void> RawDevice::WriteZeroes(DiskRange range) {
   return DoRequest(*gate_, *this, [&]() -> Result<void> {
-    if (auto may = CheckWrite(*this, range); !may) return may;
+    VHDX_TRY(CheckWrite(*this, range));
     const FileRange in_file = InFile(range);
     return in_file.length_bytes == 0 ? Result<void>{} : file_.ZeroRange(in_file);
   });
@@ -110,7 +110,7 @@ Result<void> RawDevice::WriteZeroes(DiskRange range) {
 
 Result<void> RawDevice::Trim(DiskRange range) {
   return DoRequest(*gate_, *this, [&]() -> Result<void> {
-    if (auto may = CheckWrite(*this, range); !may) return may;
+    VHDX_TRY(CheckWrite(*this, range));
     const FileRange in_file = InFile(range);
     return in_file.length_bytes == 0 ? Result<void>{} : PunchOrZero(file_, in_file);
   });
@@ -133,23 +133,19 @@ Result<void> RawDevice::Close() try {
 
 Result<std::vector<Extent>> RawDevice::Extents(DiskRange range, size_t max_extents) {
   return DoRequest(*gate_, *this, [&]() -> Result<std::vector<Extent>> {
-    if (auto may = CheckExtents(*this, range, max_extents); !may) {
-      return std::unexpected(std::move(may.error()));
-    }
+    VHDX_TRY(CheckExtents(*this, range, max_extents));
     std::vector<Extent> extents;
     uint64_t position = range.disk_offset;
     while (position < range.end()) {
-      auto data = file_.NextData(position);
-      if (!data) return std::unexpected(std::move(data.error()));
+      auto data = VHDX_TRY(file_.NextData(position));
       Extent extent{.range = {position, 0}};
-      uint64_t end = *data;
+      uint64_t end = data;
       if (position >= file_size_) {
         end = range.end();
-      } else if (*data == position) {
-        auto hole = file_.NextHole(position);
-        if (!hole) return std::unexpected(std::move(hole.error()));
+      } else if (data == position) {
+        auto hole = VHDX_TRY(file_.NextHole(position));
         // A file that lost its data meanwhile must not keep us here for ever.
-        end = std::max(*hole, position + 1);
+        end = std::max(hole, position + 1);
         extent.kind = ExtentKind::kData;
         extent.present = true;
         extent.place = {file_.identity(), position};
@@ -173,19 +169,16 @@ bool RawDevice::Uses(const FileIdentity& file) const { return file_.identity() =
 
 Result<uint64_t> RawDevice::NextData(DiskRange range) {
   return DoRequest(*gate_, *this, [&]() -> Result<uint64_t> {
-    if (auto inside = CheckInside(*this, range); !inside) {
-      return std::unexpected(std::move(inside.error()));
-    }
+    VHDX_TRY(CheckInside(*this, range));
     if (range.length_bytes == 0 || range.disk_offset >= file_size_) return range.end();
-    auto data = file_.NextData(range.disk_offset);
-    if (!data) return data;
-    return *data < file_size_ ? std::min(*data, range.end()) : range.end();
+    auto data = VHDX_TRY(file_.NextData(range.disk_offset));
+    return data < file_size_ ? std::min(data, range.end()) : range.end();
   });
 }
 
 Result<void> RawDevice::CloneTo(DiskRange range, File& target, uint64_t file_offset) {
   return DoShare(*gate_, *this, [&]() -> Result<void> {
-    if (auto inside = CheckInside(*this, range); !inside) return inside;
+    VHDX_TRY(CheckInside(*this, range));
     const FileRange in_file = InFile(range);
     if (in_file.length_bytes != range.length_bytes) {
       return Fail(ErrorCode::kUnsupported, "padding cannot be shared", name());
@@ -198,7 +191,7 @@ Result<void> RawDevice::CloneFrom(uint64_t disk_offset, BlockDevice& source,
                                   DiskRange source_range) {
   return DoRequest(*gate_, *this, [&]() -> Result<void> {
     const DiskRange range{disk_offset, source_range.length_bytes};
-    if (auto may = CheckWrite(*this, range); !may) return may;
+    VHDX_TRY(CheckWrite(*this, range));
     if (InFile(range).length_bytes != range.length_bytes) {
       return Fail(ErrorCode::kUnsupported, "padding cannot be shared", name());
     }

@@ -11,6 +11,7 @@
 #include "bytes/border.h"
 #include "bytes/mutex.h"
 #include "bytes/size_format.h"
+#include "bytes/try.h"
 #include "ops/latency_histogram.h"
 #include "ops/progress_meter.h"
 #include "ops/workers.h"
@@ -118,10 +119,10 @@ class Bench {
       const uint64_t request = next_request_.fetch_add(1, std::memory_order_relaxed);
       if (request >= options_.count) break;
       const Clock::time_point start = Clock::now();
-      if (auto sent = Send(offsets_.Of(request), bytes); !sent) return sent;
+      VHDX_TRY(Send(offsets_.Of(request), bytes));
       latencies->Add(Clock::now() - start);
       if (IsFlushDue()) {
-        if (auto flushed = Flush(); !flushed) return flushed;
+        VHDX_TRY(Flush());
       }
       if (++untold_requests == kRequestsBetweenReports) {
         progress_.Add(std::exchange(untold_requests, 0) * bytes.size());
@@ -167,9 +168,7 @@ class Bench {
 
 Result<BenchReport> BenchRequests(BlockDevice& disk, const BenchOptions& options,
                                   const OperationControl& control) try {
-  if (auto checked = CheckOptions(disk, options); !checked) {
-    return std::unexpected(std::move(checked.error()));
-  }
+  VHDX_TRY(CheckOptions(disk, options));
   // On the heap: the histogram is too large for a small stack.
   return std::make_unique<Bench>(disk, options, control)->Run();
 } catch (...) {

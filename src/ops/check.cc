@@ -8,6 +8,7 @@
 
 #include "bytes/border.h"
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "disk/open_image.h"
 #include "format/rules.h"
 #include "log/log_reader.h"
@@ -183,31 +184,25 @@ class ChainCheck {
  private:
   // Opens and checks the next image of the chain. Whether it has a parent that comes after it.
   Result<bool> CheckNext(Findings& findings) {
-    auto structures = OpenNext(findings);
-    if (!structures) return std::unexpected(std::move(structures.error()));
-    if (const auto& refusal = structures->problems.refusal()) {
+    auto structures = VHDX_TRY(OpenNext(findings));
+    if (const auto& refusal = structures.problems.refusal()) {
       if (!findings.Add(*refusal)) return std::unexpected(*refusal);
       refusal_ = refusal->rule;
-      auto checked = CheckRefusedImage(*structures, findings, control_);
-      if (!checked) return std::unexpected(std::move(checked.error()));
+      VHDX_TRY(CheckRefusedImage(structures, findings, control_));
       return false;
     }
-    auto image = Image::FromStructures(*std::move(structures), findings);
-    if (!image) return std::unexpected(std::move(image.error()));
+    auto image = VHDX_TRY(Image::FromStructures(std::move(structures), findings));
     if (child_ != nullptr) {
-      if (auto fits = CheckSectorSizes(*child_, **image); !fits) {
-        return std::unexpected(std::move(fits.error()));
-      }
+      VHDX_TRY(CheckSectorSizes(*child_, *image));
     }
-    child_ = *std::move(image);
+    child_ = std::move(image);
     return CheckChild(findings);
   }
 
   Result<Structures> OpenNext(Findings& findings) {
     if (child_ == nullptr) return OpenStructures(files_, path_, options_, findings);
-    auto file = FindParent(files_, *child_, identities_.size() - 1, options_, findings);
-    if (!file) return std::unexpected(std::move(file.error()));
-    return OpenStructures(*std::move(file), options_, findings);
+    auto file = VHDX_TRY(FindParent(files_, *child_, identities_.size() - 1, options_, findings));
+    return OpenStructures(std::move(file), options_, findings);
   }
 
   Result<bool> CheckChild(Findings& findings) {
@@ -218,12 +213,10 @@ class ChainCheck {
       return false;
     }
     identities_.push_back(identity);
-    auto blocks = CheckOpenImage(*child_, findings, control_);
-    if (!blocks) return std::unexpected(std::move(blocks.error()));
-    if (identities_.size() == 1) Describe(*blocks);
+    auto blocks = VHDX_TRY(CheckOpenImage(*child_, findings, control_));
+    if (identities_.size() == 1) Describe(blocks);
     if (!child_->info().parameters.has_parent) {
-      auto used = RefuseUnusedParents(*child_, identities_.size(), options_);
-      if (!used) return std::unexpected(std::move(used.error()));
+      VHDX_TRY(RefuseUnusedParents(*child_, identities_.size(), options_));
       return false;
     }
     if (identities_.size() < options_.max_chain_depth) return true;

@@ -9,6 +9,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
+#include "bytes/try.h"
 #include "format/layout.h"
 #include "format/rules.h"
 #include "image/bat_scan.h"
@@ -70,7 +71,7 @@ class BlockChecker {
         return Fail(ErrorCode::kCancelled, "the check was cancelled");
       }
       for (const ScannedEntry& scanned : entries) {
-        if (auto done = (this->*step)(scanned); !done) return done;
+        VHDX_TRY((this->*step)(scanned));
       }
       return {};
     });

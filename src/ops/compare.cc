@@ -11,6 +11,7 @@
 #include "bytes/border.h"
 #include "bytes/mutex.h"
 #include "bytes/same_bytes.h"
+#include "bytes/try.h"
 #include "bytes/zeros.h"
 #include "ops/extent_walk.h"
 #include "ops/progress_meter.h"
@@ -39,11 +40,10 @@ class Side {
       : walk_(device, {0, device.size_bytes()}), total_bytes_(total_bytes) {}
 
   Result<Extent> At(uint64_t position) {
-    auto extent = walk_.Peek();
-    if (!extent) return std::unexpected(std::move(extent.error()));
-    behind_end_ = !*extent;
+    auto extent = VHDX_TRY(walk_.Peek());
+    behind_end_ = !extent;
     if (behind_end_) return Extent{.range = {position, total_bytes_ - position}};
-    return **extent;
+    return *extent;
   }
 
   void Skip(uint64_t length_bytes) {
@@ -71,14 +71,12 @@ class PieceQueue {
   Result<std::optional<Piece>> Next() VHDX_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     while (position_ < total_bytes_) {
-      auto a = a_.At(position_);
-      if (!a) return std::unexpected(std::move(a.error()));
-      auto b = b_.At(position_);
-      if (!b) return std::unexpected(std::move(b.error()));
-      Piece piece{.range = {position_, std::min(a->range.length_bytes, b->range.length_bytes)},
-                  .a_has_data = a->kind == ExtentKind::kData,
-                  .b_has_data = b->kind == ExtentKind::kData};
-      const bool equal = (!piece.a_has_data && !piece.b_has_data) || AreOneAndTheSame(*a, *b);
+      auto a = VHDX_TRY(a_.At(position_));
+      auto b = VHDX_TRY(b_.At(position_));
+      Piece piece{.range = {position_, std::min(a.range.length_bytes, b.range.length_bytes)},
+                  .a_has_data = a.kind == ExtentKind::kData,
+                  .b_has_data = b.kind == ExtentKind::kData};
+      const bool equal = (!piece.a_has_data && !piece.b_has_data) || AreOneAndTheSame(a, b);
       if (!equal) piece.range.length_bytes = std::min(piece.range.length_bytes, kComparedPiece);
       position_ += piece.range.length_bytes;
       a_.Skip(piece.range.length_bytes);
@@ -173,9 +171,7 @@ class Comparison {
         differences_(options.all_differences) {}
 
   Result<CompareReport> Run() {
-    if (auto done = workers_.Run(kThreads, [this](unsigned) { return Work(); }); !done) {
-      return std::unexpected(std::move(done.error()));
-    }
+    VHDX_TRY(workers_.Run(kThreads, [this](unsigned) { return Work(); }));
     CompareReport report;
     report.first_difference = differences_.first();
     report.identical = !report.first_difference;
@@ -189,21 +185,20 @@ class Comparison {
     const AlignedBuffer b_bytes(kComparedPiece);
     while (!workers_.stopping() && !differences_.Enough()) {
       if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the comparison was cancelled");
-      auto piece = queue_.Next();
-      if (!piece) return std::unexpected(std::move(piece.error()));
-      if (!*piece) return {};
-      const DiskRange range = (*piece)->range;
+      auto piece = VHDX_TRY(queue_.Next());
+      if (!piece) return {};
+      const DiskRange range = piece->range;
       const MutableByteSpan a = a_bytes.bytes().first(range.length_bytes);
       const MutableByteSpan b = b_bytes.bytes().first(range.length_bytes);
-      if (auto compared = ComparePiece(**piece, a, b); !compared) return compared;
+      VHDX_TRY(ComparePiece(*piece, a, b));
       progress_.Add(range.length_bytes);
     }
     return {};
   }
 
   Result<void> ComparePiece(const Piece& piece, MutableByteSpan a, MutableByteSpan b) {
-    if (auto read = ReadSide(a_, piece.a_has_data, piece.range, a); !read) return read;
-    if (auto read = ReadSide(b_, piece.b_has_data, piece.range, b); !read) return read;
+    VHDX_TRY(ReadSide(a_, piece.a_has_data, piece.range, a));
+    VHDX_TRY(ReadSide(b_, piece.b_has_data, piece.range, b));
     if (Equal(piece, a, b)) return {};
     if (!piece.a_has_data) std::ranges::fill(a, std::byte{0});
     if (!piece.b_has_data) std::ranges::fill(b, std::byte{0});
@@ -243,9 +238,7 @@ Result<CompareReport> Compare(BlockDevice& a, BlockDevice& b, const CompareOptio
   // Without a wish for all differences, the answer is known before anything is read.
   if (!sizes_forbid || options.all_differences) {
     for (BlockDevice* const device : {&a, &b}) {
-      if (auto shared = RefuseSharedSpace(*device); !shared) {
-        return std::unexpected(std::move(shared.error()));
-      }
+      VHDX_TRY(RefuseSharedSpace(*device));
     }
     report = Comparison(a, b, options, control).Run();
     if (!report) return report;

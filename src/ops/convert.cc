@@ -8,6 +8,7 @@
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
 #include "bytes/size_format.h"
+#include "bytes/try.h"
 #include "ops/convert_target.h"
 #include "ops/drain_stream.h"
 
@@ -17,21 +18,18 @@ namespace {
 // What is there, to be written into, and locked.
 Result<std::unique_ptr<RawDevice>> OpenExisting(FileSystem& files, const std::string& path,
                                                 const ConvertOptions& options) {
-  auto file = files.Open(path, {.access = FileAccess::kReadWrite});
-  if (!file) return std::unexpected(std::move(file.error()));
+  auto file = VHDX_TRY(files.Open(path, {.access = FileAccess::kReadWrite}));
   if (options.open.lock == LockPolicy::kLock) {
-    if (auto locked = (*file)->Lock(LockMode::kExclusive); !locked) {
-      return std::unexpected(std::move(locked.error()));
-    }
+    VHDX_TRY(file->Lock(LockMode::kExclusive));
   }
-  return RawDevice::Open(*std::move(file));
+  return RawDevice::Open(std::move(file));
 }
 
 Result<ConvertReport> FinishExisting(RawDevice& target, Result<CopyReport> copied,
                                      uint64_t source_size_bytes, const ConvertOptions& options) {
   if (!copied) return std::unexpected(std::move(copied.error()));
   if (options.sync) {
-    if (auto synced = target.Flush(); !synced) return std::unexpected(std::move(synced.error()));
+    VHDX_TRY(target.Flush());
   }
   return ConvertReport{.copy = *copied,
                        .source_size_bytes = source_size_bytes,
@@ -42,50 +40,44 @@ Result<ConvertReport> FinishExisting(RawDevice& target, Result<CopyReport> copie
 Result<ConvertReport> ConvertIntoExisting(FileSystem& files, BlockDevice& source,
                                           const std::string& path, const ConvertOptions& options,
                                           const OperationControl& control) {
-  auto target = OpenExisting(files, path, options);
-  if (!target) return std::unexpected(std::move(target.error()));
+  auto target = VHDX_TRY(OpenExisting(files, path, options));
   auto copied = CopyContents(
-      source, **target, {.threads = options.threads, .target = TargetContents::kUnknown}, control);
-  return FinishExisting(**target, std::move(copied), source.size_bytes(), options);
+      source, *target, {.threads = options.threads, .target = TargetContents::kUnknown}, control);
+  return FinishExisting(*target, std::move(copied), source.size_bytes(), options);
 }
 
 Result<ConvertReport> DrainIntoExisting(FileSystem& files, const ReadStream& source,
                                         const std::string& path, const ConvertOptions& options,
                                         const OperationControl& control) {
-  auto target = OpenExisting(files, path, options);
-  if (!target) return std::unexpected(std::move(target.error()));
+  auto target = VHDX_TRY(OpenExisting(files, path, options));
   uint64_t came = 0;
   const auto put = [&](const ByteRun& run) -> Result<void> {
     came = run.disk_offset + run.bytes.size();
-    if (came > (*target)->size_bytes()) {
+    if (came > target->size_bytes()) {
       return Fail(ErrorCode::kInvalidArgument,
-                  "the target has " + FormatSizeExactly((*target)->size_bytes()) +
+                  "the target has " + FormatSizeExactly(target->size_bytes()) +
                       ", and more came; the first of them are written",
                   path);
     }
-    if (run.is_zero) return (*target)->WriteZeroes({run.disk_offset, run.bytes.size()});
-    return (*target)->Write(run.disk_offset, run.bytes);
+    if (run.is_zero) return target->WriteZeroes({run.disk_offset, run.bytes.size()});
+    return target->Write(run.disk_offset, run.bytes);
   };
   auto copied = DrainStream(source, put, control);
   const uint64_t padding = AlignUp(came, RawDevice::kSectorSize) - came;
   if (copied && padding > 0) {
-    auto padded = (*target)->WriteZeroes({came, padding});
+    auto padded = target->WriteZeroes({came, padding});
     if (!padded) copied = std::unexpected(std::move(padded.error()));
   }
-  return FinishExisting(**target, std::move(copied), came, options);
+  return FinishExisting(*target, std::move(copied), came, options);
 }
 
 Result<ConvertReport> FillRawFile(BlockDevice& source, File& file, const ConvertOptions& options,
                                   const OperationControl& control) {
-  if (auto sized = file.Resize(source.size_bytes()); !sized) {
-    return std::unexpected(std::move(sized.error()));
-  }
-  auto target = RawDevice::OnFile(file);
-  if (!target) return std::unexpected(std::move(target.error()));
-  auto copied = CopyContents(
-      source, **target, {.threads = options.threads, .target = TargetContents::kZeros}, control);
-  if (!copied) return std::unexpected(std::move(copied.error()));
-  return ConvertReport{.copy = *copied,
+  VHDX_TRY(file.Resize(source.size_bytes()));
+  auto target = VHDX_TRY(RawDevice::OnFile(file));
+  auto copied = VHDX_TRY(CopyContents(
+      source, *target, {.threads = options.threads, .target = TargetContents::kZeros}, control));
+  return ConvertReport{.copy = copied,
                        .source_size_bytes = source.size_bytes(),
                        .target_size_bytes = source.size_bytes()};
 }
@@ -95,14 +87,11 @@ Result<ConvertReport> FillRawFileFromStream(const ReadStream& source, File& file
   const auto put = [&](const ByteRun& run) -> Result<void> {
     return run.is_zero ? Result<void>{} : file.WriteAt(run.disk_offset, run.bytes);
   };
-  auto copied = DrainStream(source, put, control);
-  if (!copied) return std::unexpected(std::move(copied.error()));
-  const uint64_t came = copied->copied_bytes + copied->zero_bytes;
+  auto copied = VHDX_TRY(DrainStream(source, put, control));
+  const uint64_t came = copied.copied_bytes + copied.zero_bytes;
   const uint64_t size_bytes = AlignUp(came, RawDevice::kSectorSize);
-  if (auto sized = file.Resize(size_bytes); !sized) {
-    return std::unexpected(std::move(sized.error()));
-  }
-  return ConvertReport{.copy = *copied, .source_size_bytes = came, .target_size_bytes = size_bytes};
+  VHDX_TRY(file.Resize(size_bytes));
+  return ConvertReport{.copy = copied, .source_size_bytes = came, .target_size_bytes = size_bytes};
 }
 
 }  // namespace
@@ -110,9 +99,8 @@ Result<ConvertReport> FillRawFileFromStream(const ReadStream& source, File& file
 Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const std::string& path,
                                    const ConvertOptions& options,
                                    const OperationControl& control) try {
-  const auto target = DecideTarget(files, &source, path, options);
-  if (!target) return std::unexpected(target.error());
-  if (target->kind != TargetKind::kNewFile) {
+  const auto target = VHDX_TRY(DecideTarget(files, &source, path, options));
+  if (target.kind != TargetKind::kNewFile) {
     return ConvertIntoExisting(files, source, path, options, control);
   }
   return FillNewFile(files, path, options,
@@ -124,9 +112,8 @@ Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const
 Result<ConvertReport> ConvertStreamToRaw(FileSystem& files, const ReadStream& source,
                                          const std::string& path, const ConvertOptions& options,
                                          const OperationControl& control) try {
-  const auto target = DecideTarget(files, nullptr, path, options);
-  if (!target) return std::unexpected(target.error());
-  if (target->kind != TargetKind::kNewFile) {
+  const auto target = VHDX_TRY(DecideTarget(files, nullptr, path, options));
+  if (target.kind != TargetKind::kNewFile) {
     return DrainIntoExisting(files, source, path, options, control);
   }
   return FillNewFile(files, path, options,

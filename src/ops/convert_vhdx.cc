@@ -9,6 +9,7 @@
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
 #include "bytes/size_format.h"
+#include "bytes/try.h"
 #include "format/layout.h"
 #include "image/new_disk.h"
 #include "ops/convert_target.h"
@@ -25,29 +26,26 @@ Result<ConvertReport> FillExistingImage(FileSystem& files, BlockDevice& source,
                                         const OperationControl& control) {
   OpenOptions open = options.open;
   open.access = DiskAccess::kReadWrite;
-  auto target = Disk::Open(files, path, open);
-  if (!target) return std::unexpected(std::move(target.error()));
+  auto target = VHDX_TRY(Disk::Open(files, path, open));
   if (!options.orphan_children) {
     // Asked again: it is locked only now.
-    if (auto fine = RefuseIfParent(files, path, open); !fine) {
-      return std::unexpected(std::move(fine.error()));
-    }
+    VHDX_TRY(RefuseIfParent(files, path, open));
   }
-  if (source.size_bytes() > (*target)->size_bytes()) {
+  if (source.size_bytes() > target->size_bytes()) {
     return Fail(ErrorCode::kInvalidArgument,
-                "the target has " + FormatSizeExactly((*target)->size_bytes()) +
+                "the target has " + FormatSizeExactly(target->size_bytes()) +
                     ", and the source needs " + FormatSizeExactly(source.size_bytes()) +
                     "; choose a larger target",
                 path);
   }
   auto copied = CopyContents(
-      source, **target, {.threads = options.threads, .target = TargetContents::kUnknown}, control);
-  const auto closed = (*target)->Close();
+      source, *target, {.threads = options.threads, .target = TargetContents::kUnknown}, control);
+  const auto closed = target->Close();
   if (!copied) return std::unexpected(std::move(copied.error()));
   if (!closed) return std::unexpected(closed.error());
   return ConvertReport{.copy = *copied,
                        .source_size_bytes = source.size_bytes(),
-                       .target_size_bytes = (*target)->size_bytes(),
+                       .target_size_bytes = target->size_bytes(),
                        .into_existing = true};
 }
 
@@ -62,21 +60,16 @@ Result<void> RefuseBlockDevice(TargetKind kind, const std::string& path) {
 Result<ConvertReport> FillVhdx(FileSystem& files, BlockDevice& source, File& file,
                                const CreateOptions& image, const ConvertOptions& options,
                                const OperationControl& control) {
-  auto parameters = ParametersForCopy(image, source);
-  if (!parameters) return std::unexpected(std::move(parameters.error()));
-  auto target = BeginNewDisk(files, file, image, *parameters, control);
-  if (!target) return std::unexpected(std::move(target.error()));
-  auto copied = CopyContents(
-      source, **target, {.threads = options.threads, .target = TargetContents::kZeros}, control);
-  if (!copied) return std::unexpected(std::move(copied.error()));
-  copied->cloned_bytes -= (*target)->zeros_not_cloned();
-  copied->zero_bytes += (*target)->zeros_not_cloned();
-  if (auto finished = FinishNewDisk(file, **target, image, control); !finished) {
-    return std::unexpected(std::move(finished.error()));
-  }
-  return ConvertReport{.copy = *copied,
+  auto parameters = VHDX_TRY(ParametersForCopy(image, source));
+  auto target = VHDX_TRY(BeginNewDisk(files, file, image, parameters, control));
+  auto copied = VHDX_TRY(CopyContents(
+      source, *target, {.threads = options.threads, .target = TargetContents::kZeros}, control));
+  copied.cloned_bytes -= target->zeros_not_cloned();
+  copied.zero_bytes += target->zeros_not_cloned();
+  VHDX_TRY(FinishNewDisk(file, *target, image, control));
+  return ConvertReport{.copy = copied,
                        .source_size_bytes = source.size_bytes(),
-                       .target_size_bytes = parameters->virtual_disk_size_bytes};
+                       .target_size_bytes = parameters.virtual_disk_size_bytes};
 }
 
 // -- From a stream --
@@ -85,26 +78,21 @@ Result<ConvertReport> FillVhdxFromStream(FileSystem& files, const ReadStream& so
                                          const CreateOptions& image,
                                          const OperationControl& control) {
   // Checked as the largest disk; NewDisk takes "unknown" as no bytes.
-  auto parameters = ParametersFor(image, {.size_bytes = format::kMaxVirtualDiskSize});
-  if (!parameters) return std::unexpected(std::move(parameters.error()));
-  parameters->virtual_disk_size_bytes = 0;
-  auto target = BeginNewDisk(files, file, image, *parameters, control);
-  if (!target) return std::unexpected(std::move(target.error()));
+  auto parameters = VHDX_TRY(ParametersFor(image, {.size_bytes = format::kMaxVirtualDiskSize}));
+  parameters.virtual_disk_size_bytes = 0;
+  auto target = VHDX_TRY(BeginNewDisk(files, file, image, parameters, control));
   const auto put = [&](const ByteRun& run) -> Result<void> {
-    if (!run.is_zero) return (*target)->Write(run.disk_offset, run.bytes);
+    if (!run.is_zero) return target->Write(run.disk_offset, run.bytes);
     // A fixed disk of unknown size could not be allocated before.
-    if (!parameters->leave_blocks_allocated) return {};
-    return (*target)->WriteZeroes({run.disk_offset, run.bytes.size()});
+    if (!parameters.leave_blocks_allocated) return {};
+    return target->WriteZeroes({run.disk_offset, run.bytes.size()});
   };
-  auto copied = DrainStream(source, put, control);
-  if (!copied) return std::unexpected(std::move(copied.error()));
-  const uint64_t came = copied->copied_bytes + copied->zero_bytes;
-  const uint64_t size_bytes = AlignUp(came, parameters->logical_sector_size);
-  (*target)->SetSize(size_bytes);
-  if (auto finished = FinishNewDisk(file, **target, image, control); !finished) {
-    return std::unexpected(std::move(finished.error()));
-  }
-  return ConvertReport{.copy = *copied, .source_size_bytes = came, .target_size_bytes = size_bytes};
+  auto copied = VHDX_TRY(DrainStream(source, put, control));
+  const uint64_t came = copied.copied_bytes + copied.zero_bytes;
+  const uint64_t size_bytes = AlignUp(came, parameters.logical_sector_size);
+  target->SetSize(size_bytes);
+  VHDX_TRY(FinishNewDisk(file, *target, image, control));
+  return ConvertReport{.copy = copied, .source_size_bytes = came, .target_size_bytes = size_bytes};
 }
 
 }  // namespace
@@ -112,14 +100,11 @@ Result<ConvertReport> FillVhdxFromStream(FileSystem& files, const ReadStream& so
 Result<ConvertReport> ConvertToVhdx(FileSystem& files, BlockDevice& source, const std::string& path,
                                     const CreateOptions& image, const ConvertOptions& options,
                                     const OperationControl& control) try {
-  const auto target = DecideTarget(files, &source, path, options);
-  if (!target) return std::unexpected(target.error());
+  const auto target = VHDX_TRY(DecideTarget(files, &source, path, options));
   if (options.existing == ExistingTarget::kInto) {
     return FillExistingImage(files, source, path, options, control);
   }
-  if (auto fine = RefuseBlockDevice(target->kind, path); !fine) {
-    return std::unexpected(std::move(fine.error()));
-  }
+  VHDX_TRY(RefuseBlockDevice(target.kind, path));
   return FillNewFile(files, path, options, [&](File& file) {
     return FillVhdx(files, source, file, image, options, control);
   });
@@ -131,15 +116,12 @@ Result<ConvertReport> ConvertStreamToVhdx(FileSystem& files, const ReadStream& s
                                           const std::string& path, const CreateOptions& image,
                                           const ConvertOptions& options,
                                           const OperationControl& control) try {
-  const auto target = DecideTarget(files, nullptr, path, options);
-  if (!target) return std::unexpected(target.error());
-  if (target->kind == TargetKind::kExistingFile) {
+  const auto target = VHDX_TRY(DecideTarget(files, nullptr, path, options));
+  if (target.kind == TargetKind::kExistingFile) {
     return Fail(ErrorCode::kUnsupported,
                 "a stream can only be converted into a new file; leave out -n", path);
   }
-  if (auto fine = RefuseBlockDevice(target->kind, path); !fine) {
-    return std::unexpected(std::move(fine.error()));
-  }
+  VHDX_TRY(RefuseBlockDevice(target.kind, path));
   return FillNewFile(files, path, options, [&](File& file) {
     return FillVhdxFromStream(files, source, file, image, control);
   });

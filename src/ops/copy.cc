@@ -12,6 +12,7 @@
 #include "bytes/border.h"
 #include "bytes/mutex.h"
 #include "bytes/size_format.h"
+#include "bytes/try.h"
 #include "ops/progress_meter.h"
 #include "ops/shared_space.h"
 #include "ops/workers.h"
@@ -39,7 +40,7 @@ class ExtentQueue {
     for (;;) {
       if (next_ == extents_.size()) {
         if (position_ == source_.size_bytes()) return std::nullopt;
-        if (auto filled = Refill(); !filled) return std::unexpected(std::move(filled.error()));
+        VHDX_TRY(Refill());
       }
       Extent& extent = extents_[next_];
       const bool data = extent.kind == ExtentKind::kData;
@@ -61,9 +62,9 @@ class ExtentQueue {
 
  private:
   Result<void> Refill() VHDX_REQUIRES(mutex_) {
-    auto extents = source_.Extents({position_, source_.size_bytes() - position_}, kExtentsAtATime);
-    if (!extents) return std::unexpected(std::move(extents.error()));
-    extents_ = *std::move(extents);
+    auto extents =
+        VHDX_TRY(source_.Extents({position_, source_.size_bytes() - position_}, kExtentsAtATime));
+    extents_ = std::move(extents);
     next_ = 0;
     position_ = extents_.back().range.end();
     return {};
@@ -90,8 +91,7 @@ class Copier {
         meter_(control, source.size_bytes()) {}
 
   Result<CopyReport> Run(unsigned threads) {
-    auto done = workers_.Run(threads, [this](unsigned) { return Work(); });
-    if (!done) return std::unexpected(std::move(done.error()));
+    VHDX_TRY(workers_.Run(threads, [this](unsigned) { return Work(); }));
     CopyReport report{.copied_bytes = copied_, .cloned_bytes = cloned_};
     report.zero_bytes = source_.size_bytes() - report.copied_bytes - report.cloned_bytes;
     meter_.Reach(source_.size_bytes());
@@ -103,11 +103,10 @@ class Copier {
     const AlignedBuffer buffer(kCopyPiece);
     while (!workers_.stopping()) {
       if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
-      auto piece = queue_.Next(may_clone_.load(std::memory_order_relaxed));
-      if (!piece) return std::unexpected(std::move(piece.error()));
-      if (!*piece) return {};
-      if (auto copied = CopyPiece(**piece, buffer.bytes()); !copied) return copied;
-      done_ += (*piece)->range.length_bytes;
+      auto piece = VHDX_TRY(queue_.Next(may_clone_.load(std::memory_order_relaxed)));
+      if (!piece) return {};
+      VHDX_TRY(CopyPiece(*piece, buffer.bytes()));
+      done_ += piece->range.length_bytes;
       meter_.Reach(done_ + queue_.skipped_bytes());
     }
     return {};
@@ -115,13 +114,11 @@ class Copier {
 
   Result<void> CopyPiece(const Extent& piece, std::span<std::byte> buffer) {
     if (piece.kind != ExtentKind::kData) return target_.Trim(piece.range);
-    auto cloned = TryClone(piece.range);
-    if (!cloned) return std::unexpected(std::move(cloned.error()));
-    if (*cloned) return {};
+    auto cloned = VHDX_TRY(TryClone(piece.range));
+    if (cloned) return {};
     for (DiskRange left = piece.range; left.length_bytes > 0;) {
-      auto step = CopySome(left, buffer);
-      if (!step) return std::unexpected(std::move(step.error()));
-      left = {left.disk_offset + *step, left.length_bytes - *step};
+      auto step = VHDX_TRY(CopySome(left, buffer));
+      left = {left.disk_offset + step, left.length_bytes - step};
     }
     return {};
   }
@@ -145,21 +142,14 @@ class Copier {
 
   // Copies from the start of the range on, up to a buffer's worth; returns how far it came.
   Result<uint64_t> CopySome(DiskRange range, std::span<std::byte> buffer) {
-    auto data = source_.NextData(range);
-    if (!data) return data;
-    if (const uint64_t zeros = *data - range.disk_offset; zeros > 0) {
-      if (auto put = PutZeros({range.disk_offset, zeros}); !put) {
-        return std::unexpected(std::move(put.error()));
-      }
+    auto data = VHDX_TRY(source_.NextData(range));
+    if (const uint64_t zeros = data - range.disk_offset; zeros > 0) {
+      VHDX_TRY(PutZeros({range.disk_offset, zeros}));
       return zeros;
     }
     const auto bytes = buffer.first(std::min<uint64_t>(buffer.size(), range.length_bytes));
-    if (auto read = source_.Read(range.disk_offset, bytes); !read) {
-      return std::unexpected(std::move(read.error()));
-    }
-    if (auto put = Put(range.disk_offset, bytes); !put) {
-      return std::unexpected(std::move(put.error()));
-    }
+    VHDX_TRY(source_.Read(range.disk_offset, bytes));
+    VHDX_TRY(Put(range.disk_offset, bytes));
     return bytes.size();
   }
 
@@ -209,9 +199,7 @@ Result<CopyReport> CopyContents(BlockDevice& source, BlockDevice& target,
                     "; choose a larger target",
                 target.name());
   }
-  if (auto shared = RefuseSharedSpace(source); !shared) {
-    return std::unexpected(std::move(shared.error()));
-  }
+  VHDX_TRY(RefuseSharedSpace(source));
   return Copier(source, target, options, control).Run(ThreadsFor(options.threads));
 } catch (...) {
   return CaughtException();
@@ -219,9 +207,7 @@ Result<CopyReport> CopyContents(BlockDevice& source, BlockDevice& target,
 
 Result<CopyReport> StreamContents(BlockDevice& source, File& stream,
                                   const OperationControl& control) try {
-  if (auto shared = RefuseSharedSpace(source); !shared) {
-    return std::unexpected(std::move(shared.error()));
-  }
+  VHDX_TRY(RefuseSharedSpace(source));
   ProgressMeter meter(control, source.size_bytes());
   const AlignedBuffer buffer(kMiB);
   CopyReport report;
@@ -229,12 +215,8 @@ Result<CopyReport> StreamContents(BlockDevice& source, File& stream,
     if (control.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
     const uint64_t length = std::min(kMiB, source.size_bytes() - position);
     const std::span<std::byte> piece = buffer.bytes().first(length);
-    if (auto read = source.Read(position, piece); !read) {
-      return std::unexpected(std::move(read.error()));
-    }
-    if (auto written = stream.WriteAt(position, ByteSpan(piece)); !written) {
-      return std::unexpected(std::move(written.error()));
-    }
+    VHDX_TRY(source.Read(position, piece));
+    VHDX_TRY(stream.WriteAt(position, ByteSpan(piece)));
     position += length;
     report.copied_bytes += length;
     meter.Add(length);

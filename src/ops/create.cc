@@ -8,6 +8,7 @@
 
 #include "bytes/border.h"
 #include "bytes/size_format.h"
+#include "bytes/try.h"
 #include "io/staged_file.h"
 #include "ops/fill_new_disk.h"
 #include "ops/new_image_options.h"
@@ -26,9 +27,7 @@ Result<std::optional<ParentLink>> OpenParentIfAny(FileSystem& files, const std::
                 "a differencing disk has a parent, and no other disk has one", path);
   }
   if (!differencing) return std::nullopt;
-  auto parent = OpenParentLink(files, options.parent_path, options.open, path, control);
-  if (!parent) return std::unexpected(std::move(parent.error()));
-  return *std::move(parent);
+  return VHDX_TRY(OpenParentLink(files, options.parent_path, options.open, path, control));
 }
 
 // Refuses options in which a child cannot differ from its parent (docs/format.md, section 13).
@@ -51,16 +50,14 @@ Result<void> CheckAgainstParent(const CreateOptions& child, const Disk& parent) 
 Result<DiskParameters> DecideParameters(const CreateOptions& options,
                                         const std::optional<ParentLink>& parent) {
   if (!parent) return ParametersFor(options, {});
-  if (auto checked = CheckAgainstParent(options, *parent->disk); !checked) {
-    return std::unexpected(std::move(checked.error()));
-  }
+  VHDX_TRY(CheckAgainstParent(options, *parent->disk));
   const DiskParameters& above = parent->image().parameters;
-  auto parameters = ParametersFor(options, {.size_bytes = above.virtual_disk_size_bytes,
-                                            .logical_sector_size = above.logical_sector_size,
-                                            .physical_sector_size = above.physical_sector_size});
-  if (!parameters) return parameters;
+  auto parameters =
+      VHDX_TRY(ParametersFor(options, {.size_bytes = above.virtual_disk_size_bytes,
+                                       .logical_sector_size = above.logical_sector_size,
+                                       .physical_sector_size = above.physical_sector_size}));
   // One disk to the guest, however many files it has.
-  if (!options.disk_id) parameters->virtual_disk_id = above.virtual_disk_id;
+  if (!options.disk_id) parameters.virtual_disk_id = above.virtual_disk_id;
   return parameters;
 }
 
@@ -85,21 +82,17 @@ Result<void> RefuseExisting(FileSystem& files, const File& existing, const Creat
 }
 
 Result<CreateReport> ReportOn(File& file, const DiskParameters& parameters) {
-  auto size = file.Size();
-  if (!size) return std::unexpected(std::move(size.error()));
+  auto size = VHDX_TRY(file.Size());
   return CreateReport{.size_bytes = parameters.virtual_disk_size_bytes,
                       .block_size_bytes = parameters.block_size_bytes,
-                      .file_size_bytes = *size};
+                      .file_size_bytes = size};
 }
 
 Result<CreateReport> FillFile(FileSystem& files, File& file, const DiskParameters& parameters,
                               const CreateOptions& options, const ParentLink* parent,
                               const OperationControl& control) {
-  auto disk = BeginNewDisk(files, file, options, parameters, control, parent);
-  if (!disk) return std::unexpected(std::move(disk.error()));
-  if (auto finished = FinishNewDisk(file, **disk, options, control); !finished) {
-    return std::unexpected(std::move(finished.error()));
-  }
+  auto disk = VHDX_TRY(BeginNewDisk(files, file, options, parameters, control, parent));
+  VHDX_TRY(FinishNewDisk(file, *disk, options, control));
   return ReportOn(file, parameters);
 }
 
@@ -113,28 +106,24 @@ Result<void> Commit(StagedFile& staged, const CreateOptions& options) {
 
 Result<CreateReport> Create(FileSystem& files, const std::string& path,
                             const CreateOptions& options, const OperationControl& control) try {
-  auto parent = OpenParentIfAny(files, path, options, control);
-  if (!parent) return std::unexpected(std::move(parent.error()));
-  auto parameters = DecideParameters(options, *parent);
+  auto parent = VHDX_TRY(OpenParentIfAny(files, path, options, control));
+  auto parameters = DecideParameters(options, parent);
   if (!parameters) return std::unexpected(About(path, std::move(parameters.error())));
   const auto existing =
       LockTarget(files, path, options.replace_existing,
-                 [&](const FileIdentity& file) { return *parent && (*parent)->disk->Uses(file); });
+                 [&](const FileIdentity& file) { return parent && parent->disk->Uses(file); });
   if (!existing && existing.error().code == ErrorCode::kInvalidArgument) {
     return Fail(ErrorCode::kInvalidArgument, "an image cannot be its own parent or ancestor", path);
   }
   if (!existing) return std::unexpected(existing.error());
   if (*existing != nullptr) {
-    if (auto fine = RefuseExisting(files, **existing, options, path); !fine) {
-      return std::unexpected(std::move(fine.error()));
-    }
+    VHDX_TRY(RefuseExisting(files, **existing, options, path));
   }
-  auto staged = StageTarget(files, path);
-  if (!staged) return std::unexpected(std::move(staged.error()));
-  auto report = FillFile(files, (*staged)->file(), *parameters, options,
-                         *parent ? &**parent : nullptr, control);
+  auto staged = VHDX_TRY(StageTarget(files, path));
+  auto report =
+      FillFile(files, staged->file(), *parameters, options, parent ? &*parent : nullptr, control);
   if (report) {
-    if (auto committed = Commit(**staged, options); !committed) {
+    if (auto committed = Commit(*staged, options); !committed) {
       report = std::unexpected(std::move(committed.error()));
     }
   }

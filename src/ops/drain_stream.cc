@@ -5,6 +5,7 @@
 
 #include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
+#include "bytes/try.h"
 
 namespace vhdx {
 namespace {
@@ -21,16 +22,14 @@ Result<CopyReport> DrainStream(const ReadStream& source,
   CopyReport report;
   for (uint64_t position = 0;; position += buffer.size()) {
     if (control.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
-    auto count = source(buffer);
-    if (!count) return std::unexpected(std::move(count.error()));
-    auto done = ForEachRun(position, ByteSpan(buffer).first(*count), [&](const ByteRun& run) {
+    auto count = VHDX_TRY(source(buffer));
+    VHDX_TRY(ForEachRun(position, ByteSpan(buffer).first(count), [&](const ByteRun& run) {
       (run.is_zero ? report.zero_bytes : report.copied_bytes) += run.bytes.size();
       return put(run);
-    });
-    if (!done) return std::unexpected(std::move(done.error()));
-    if (control.on_progress) control.on_progress(position + *count, 0);
-    if (*count == buffer.size()) continue;
-    if (position + *count > 0) return report;
+    }));
+    if (control.on_progress) control.on_progress(position + count, 0);
+    if (count == buffer.size()) continue;
+    if (position + count > 0) return report;
     return Fail(ErrorCode::kInvalidArgument, "standard input is empty");
   }
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bytes/border.h"
+#include "bytes/try.h"
 #include "disk/open_image.h"
 #include "format/layout.h"
 #include "format/metadata.h"
@@ -67,11 +68,10 @@ Result<LogEntryDump> ImageDump::State::DumpEntry(log::LogReader& reader,
       .in_active_sequence = std::ranges::find(log.sequence, entry.log_offset,
                                               &LogEntryInfo::log_offset) != log.sequence.end(),
       .updates = {}};
-  auto visited = reader.VisitUpdates(entry, [&](const log::Update& update) -> Result<void> {
+  VHDX_TRY(reader.VisitUpdates(entry, [&](const log::Update& update) -> Result<void> {
     dump.updates.push_back({.target = update.target, .zeros = update.zeros});
     return {};
-  });
-  if (!visited) return std::unexpected(std::move(visited.error()));
+  }));
   return dump;
 }
 
@@ -115,24 +115,22 @@ Result<BitmapDump> ImageDump::State::DumpBitmap(uint64_t block) {
 
 Result<void> ImageDump::State::CollectRuns(uint64_t block, BitmapDump& dump) {
   const format::BatGeometry& geometry = block_map_->geometry();
-  auto bitmap = block_map_->BitmapBlockOffset(dump.chunk);
-  if (!bitmap) return std::unexpected(std::move(bitmap.error()));
-  dump.bitmap_offset = *bitmap + geometry.BitmapSliceOffset(block);
+  auto bitmap = VHDX_TRY(block_map_->BitmapBlockOffset(dump.chunk));
+  dump.bitmap_offset = bitmap + geometry.BitmapSliceOffset(block);
   const uint64_t start = geometry.BlockStart(block);
   const uint64_t end = start + geometry.BytesOnDisk(block);
   for (uint64_t position = start; position < end;) {
-    auto run = bitmaps_->RunAt(position, end - position);
-    if (!run) return std::unexpected(std::move(run.error()));
-    if (run->in_this_file) {
+    auto run = VHDX_TRY(bitmaps_->RunAt(position, end - position));
+    if (run.in_this_file) {
       const bool follows = !dump.runs.empty() &&
                            dump.runs.back().file_offset + dump.runs.back().length_bytes == position;
       if (follows) {
-        dump.runs.back().length_bytes += run->length_bytes;
+        dump.runs.back().length_bytes += run.length_bytes;
       } else {
-        dump.runs.push_back({position, run->length_bytes});
+        dump.runs.push_back({position, run.length_bytes});
       }
     }
-    position += run->length_bytes;
+    position += run.length_bytes;
   }
   return {};
 }
@@ -143,14 +141,13 @@ ImageDump::~ImageDump() = default;
 Result<std::unique_ptr<ImageDump>> ImageDump::Open(FileSystem& files, const std::string& path,
                                                    const OpenOptions& options) try {
   Findings findings;
-  auto structures = OpenStructures(files, path, options, findings);
-  if (!structures) return std::unexpected(std::move(structures.error()));
-  ImageStructures& found = structures->found;
-  if (structures->is_foreign) return std::unexpected(*std::move(found.error));
+  auto structures = VHDX_TRY(OpenStructures(files, path, options, findings));
+  ImageStructures& found = structures.found;
+  if (structures.is_foreign) return std::unexpected(*std::move(found.error));
   for (auto* list : {&found.findings, &found.file.findings}) {
     list->insert(list->begin(), findings.kept().begin(), findings.kept().end());
   }
-  return std::unique_ptr<ImageDump>(new ImageDump(std::make_unique<State>(*std::move(structures))));
+  return std::unique_ptr<ImageDump>(new ImageDump(std::make_unique<State>(std::move(structures))));
 } catch (...) {
   return CaughtException();
 }
@@ -173,8 +170,7 @@ Result<std::vector<std::byte>> ImageDump::ReadItem(const MetadataItemStructure& 
     return Corrupt(rules::kMetadataItemRange, {structures().filename, item.entry_offset});
   }
   bytes.resize(item.info.length_bytes);
-  auto read = state_->file().ReadExactAt(region.file_offset + item.info.offset, bytes);
-  if (!read) return std::unexpected(std::move(read.error()));
+  VHDX_TRY(state_->file().ReadExactAt(region.file_offset + item.info.offset, bytes));
   return bytes;
 } catch (...) {
   return CaughtException();
@@ -188,9 +184,8 @@ Result<void> ImageDump::VisitLog(
   }
   log::LogReader reader(state_->file(), *log.range, std::nullopt);
   return reader.VisitEntries([&](const LogEntryInfo& entry) -> Result<void> {
-    auto dump = state_->DumpEntry(reader, entry);
-    if (!dump) return std::unexpected(std::move(dump.error()));
-    return visit(*dump);
+    auto dump = VHDX_TRY(state_->DumpEntry(reader, entry));
+    return visit(dump);
   });
 } catch (...) {
   return CaughtException();
@@ -216,7 +211,7 @@ Result<void> ImageDump::VisitBat(
   return ScanBat(state_->file(), bat_rules,
                  [&](std::span<const ScannedEntry> entries) -> Result<void> {
                    for (const ScannedEntry& scanned : entries) {
-                     if (auto visited = visit_one(scanned); !visited) return visited;
+                     VHDX_TRY(visit_one(scanned));
                    }
                    return {};
                  });
@@ -232,9 +227,8 @@ Result<void> ImageDump::VisitBitmaps(
         entry.kind == BatEntryInfo::Kind::kPayload && state_->bat_rules()->has_parent() &&
         entry.state == static_cast<uint8_t>(format::PayloadState::kPartiallyPresent);
     if (!partial) return {};
-    auto dump = state_->DumpBitmap(entry.number);
-    if (!dump) return std::unexpected(std::move(dump.error()));
-    return visit(*dump);
+    auto dump = VHDX_TRY(state_->DumpBitmap(entry.number));
+    return visit(dump);
   });
 } catch (...) {
   return CaughtException();

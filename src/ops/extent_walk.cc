@@ -3,14 +3,15 @@
 #include <cassert>
 #include <utility>
 
+#include "bytes/try.h"
+
 namespace vhdx {
 
 Result<std::optional<Extent>> ExtentWalk::Peek() {
   if (current_ == extents_.size()) {
     if (position_ == end_) return std::nullopt;
-    auto extents = device_.Extents({position_, end_ - position_}, kExtentsAtATime);
-    if (!extents) return std::unexpected(std::move(extents.error()));
-    extents_ = *std::move(extents);
+    auto extents = VHDX_TRY(device_.Extents({position_, end_ - position_}, kExtentsAtATime));
+    extents_ = std::move(extents);
     current_ = 0;
     position_ = extents_.back().range.end();
   }

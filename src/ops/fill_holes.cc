@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bytes/arithmetic.h"
+#include "bytes/try.h"
 #include "ops/progress_meter.h"
 
 namespace vhdx {
@@ -19,15 +20,13 @@ class HoleFiller {
 
   Result<void> Run() {
     for (uint64_t position = 0; position < size_bytes_;) {
-      auto hole = file_.NextHole(position);
-      if (!hole) return std::unexpected(std::move(hole.error()));
-      progress_.Add(std::min(*hole, size_bytes_) - position);
-      if (*hole >= size_bytes_) return {};
-      auto data = file_.NextData(*hole);
-      if (!data) return std::unexpected(std::move(data.error()));
+      auto hole = VHDX_TRY(file_.NextHole(position));
+      progress_.Add(std::min(hole, size_bytes_) - position);
+      if (hole >= size_bytes_) return {};
+      auto data = VHDX_TRY(file_.NextData(hole));
       // A hole of no length would be an answer that leads nowhere.
-      position = std::clamp(*data, *hole + 1, size_bytes_);
-      if (auto filled = FillOne({*hole, position - *hole}); !filled) return filled;
+      position = std::clamp(data, hole + 1, size_bytes_);
+      VHDX_TRY(FillOne({hole, position - hole}));
     }
     return {};
   }
@@ -37,8 +36,7 @@ class HoleFiller {
     for (uint64_t done = 0; done < hole.length_bytes;) {
       if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
       const uint64_t length = std::min(kFillPiece, hole.length_bytes - done);
-      auto written = file_.WriteAt(hole.file_offset + done, ByteSpan(zeros_).first(length));
-      if (!written) return written;
+      VHDX_TRY(file_.WriteAt(hole.file_offset + done, ByteSpan(zeros_).first(length)));
       done += length;
       progress_.Add(length);
     }
@@ -55,9 +53,8 @@ class HoleFiller {
 }  // namespace
 
 Result<void> FillHoles(File& file, const OperationControl& control) {
-  auto size = file.Size();
-  if (!size) return std::unexpected(std::move(size.error()));
-  return HoleFiller(file, *size, control).Run();
+  auto size = VHDX_TRY(file.Size());
+  return HoleFiller(file, size, control).Run();
 }
 
 }  // namespace vhdx

@@ -7,6 +7,7 @@
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
 #include "bytes/size_format.h"
+#include "bytes/try.h"
 #include "ops/fill_holes.h"
 #include "ops/new_image_options.h"
 #include "ops/progress_meter.h"
@@ -22,7 +23,7 @@ Result<void> AllocateFixed(NewDisk& disk, const OperationControl& control) {
   for (uint64_t position = 0; position < disk.size_bytes();) {
     if (control.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
     const uint64_t length = std::min(kAllocationPiece, disk.size_bytes() - position);
-    if (auto allocated = disk.Allocate({position, length}); !allocated) return allocated;
+    VHDX_TRY(disk.Allocate({position, length}));
     position += length;
     progress.Add(length);
   }
@@ -36,11 +37,10 @@ Result<std::unique_ptr<NewDisk>> BeginNewDisk(FileSystem& files, File& file,
                                               const DiskParameters& parameters,
                                               const OperationControl& control,
                                               const ParentLink* parent) {
-  auto image = MakeNewImage(options, parameters, files);
-  if (!image) return std::unexpected(std::move(image.error()));
+  auto image = VHDX_TRY(MakeNewImage(options, parameters, files));
   if (parent != nullptr) {
-    image->locator_entries = parent->locator_entries;
-    image->inherited_items = parent->inherited_items;
+    image.locator_entries = parent->locator_entries;
+    image.inherited_items = parent->inherited_items;
   }
   const bool allocate =
       parameters.leave_blocks_allocated && parameters.virtual_disk_size_bytes != 0;
@@ -53,7 +53,7 @@ Result<std::unique_ptr<NewDisk>> BeginNewDisk(FileSystem& files, File& file,
                             FormatSizeExactly(disk_bytes), FormatSizeExactly(*free))},
         options));
   }
-  auto disk = NewDisk::Begin(file, *std::move(image));
+  auto disk = NewDisk::Begin(file, std::move(image));
   if (!disk) return std::unexpected(ExplainNoSpace(std::move(disk.error()), options));
   if (allocate) {
     if (auto allocated = AllocateFixed(**disk, control); !allocated) {

@@ -8,6 +8,7 @@
 
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
+#include "bytes/try.h"
 #include "disk/open_image.h"
 #include "disk/parent_search.h"
 #include "disk/windows_path.h"
@@ -79,14 +80,12 @@ Result<std::set<std::string>> FoldersToSearch(FileSystem& files, const File& par
   std::set<std::string> folders;
   // The folder of a device is /dev, where no images are.
   if (!parent.capabilities().block_device) {
-    auto path = parent.RealPath();
-    if (!path) return std::unexpected(std::move(path.error()));
-    folders.insert(FolderOf(*path));
+    auto path = VHDX_TRY(parent.RealPath());
+    folders.insert(FolderOf(path));
   }
   for (const std::string& folder : options.parent_folders) {
-    auto real = RealFolder(files, folder);
-    if (!real) return std::unexpected(std::move(real.error()));
-    folders.insert(*std::move(real));
+    auto real = VHDX_TRY(RealFolder(files, folder));
+    folders.insert(std::move(real));
   }
   return folders;
 }
@@ -95,27 +94,22 @@ Result<std::set<std::string>> FoldersToSearch(FileSystem& files, const File& par
 
 Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::string& path,
                                               const OpenOptions& options) try {
-  auto file = files.Open(path, {});
-  if (!file) return std::unexpected(std::move(file.error()));
-  auto header = ReadCurrentHeader(**file);
-  if (!header) return std::unexpected(std::move(header.error()));
-  auto folders = FoldersToSearch(files, **file, options);
-  if (!folders) return std::unexpected(std::move(folders.error()));
-  const Parent parent{(*file)->identity(), header->data_write_guid};
+  auto file = VHDX_TRY(files.Open(path, {}));
+  auto header = VHDX_TRY(ReadCurrentHeader(*file));
+  auto folders = VHDX_TRY(FoldersToSearch(files, *file, options));
+  const Parent parent{file->identity(), header.data_write_guid};
   std::vector<std::string> children;
-  for (const std::string& folder : *folders) {
-    auto names = files.List(folder, kMaxImagesInFolder);
-    if (!names) return std::unexpected(std::move(names.error()));
-    if (names->size() == kMaxImagesInFolder) {
+  for (const std::string& folder : folders) {
+    auto names = VHDX_TRY(files.List(folder, kMaxImagesInFolder));
+    if (names.size() == kMaxImagesInFolder) {
       return Fail(ErrorCode::kUnsupported,
                   "a directory of so many files is not searched for the children of an image",
                   folder);
     }
-    for (const std::string& name : *names) {
+    for (const std::string& name : names) {
       std::string candidate = JoinPath(folder, name);
-      auto is_child = IsChildOf(files, candidate, parent, options);
-      if (!is_child) return std::unexpected(std::move(is_child.error()));
-      if (*is_child) children.push_back(std::move(candidate));
+      auto is_child = VHDX_TRY(IsChildOf(files, candidate, parent, options));
+      if (is_child) children.push_back(std::move(candidate));
     }
   }
   return children;

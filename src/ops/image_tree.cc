@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bytes/border.h"
+#include "bytes/try.h"
 #include "disk/windows_path.h"
 #include "io/paths.h"
 
@@ -24,13 +25,11 @@ class TreeFinder {
       : files_(files), options_(std::move(options)) {}
 
   Result<void> AddPath(const std::string& path) {
-    auto is_folder = files_.IsFolder(path);
-    if (!is_folder) return std::unexpected(std::move(is_folder.error()));
+    auto is_folder = VHDX_TRY(files_.IsFolder(path));
     // What the user names may hold the parents of what else he names.
-    options_.parent_folders.push_back(*is_folder ? path : FolderOf(path));
-    if (*is_folder) return AddFolder(path);
-    auto added = AddImage(path);
-    if (!added) return std::unexpected(std::move(added.error()));
+    options_.parent_folders.push_back(is_folder ? path : FolderOf(path));
+    if (is_folder) return AddFolder(path);
+    VHDX_TRY(AddImage(path));
     return {};
   }
 
@@ -42,9 +41,8 @@ class TreeFinder {
 
  private:
   Result<void> AddFolder(const std::string& folder) {
-    auto names = files_.List(folder, kMaxImagesInFolder);
-    if (!names) return std::unexpected(std::move(names.error()));
-    for (const std::string& name : *names) {
+    auto names = VHDX_TRY(files_.List(folder, kMaxImagesInFolder));
+    for (const std::string& name : names) {
       if (!IsImageName(name)) continue;
       const std::string path = JoinPath(folder, name);
       // A name can be gone by now, or belong to a folder.
@@ -57,9 +55,8 @@ class TreeFinder {
 
   // The node of a file, however many paths lead to it.
   Result<size_t> AddImage(const std::string& path) {
-    auto real_path = files_.RealPath(path);
-    if (!real_path) return std::unexpected(std::move(real_path.error()));
-    const auto [entry, is_new] = index_of_.try_emplace(*std::move(real_path), nodes_.size());
+    auto real_path = VHDX_TRY(files_.RealPath(path));
+    const auto [entry, is_new] = index_of_.try_emplace(std::move(real_path), nodes_.size());
     if (is_new) nodes_.push_back(ImageNode{.path = path});
     return entry->second;
   }
@@ -110,7 +107,7 @@ Result<std::vector<ImageNode>> FindImageTree(FileSystem& files,
                                              const OpenOptions& options) try {
   TreeFinder finder(files, options);
   for (const std::string& path : paths) {
-    if (auto added = finder.AddPath(path); !added) return std::unexpected(std::move(added.error()));
+    VHDX_TRY(finder.AddPath(path));
   }
   return finder.Finish();
 } catch (...) {

@@ -7,6 +7,7 @@
 #include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
+#include "bytes/try.h"
 #include "bytes/zeros.h"
 #include "format/bat.h"
 #include "image/new_image.h"
@@ -35,15 +36,12 @@ class BlockCounter {
 
   Result<uint64_t> Count() {
     for (;;) {
-      auto extent = walk_.Next();
-      if (!extent) return std::unexpected(std::move(extent.error()));
-      if (!*extent) return count_;
-      if ((*extent)->kind == ExtentKind::kData) {
-        if (auto looked = LookAt((*extent)->range); !looked) {
-          return std::unexpected(std::move(looked.error()));
-        }
+      auto extent = VHDX_TRY(walk_.Next());
+      if (!extent) return count_;
+      if (extent->kind == ExtentKind::kData) {
+        VHDX_TRY(LookAt(extent->range));
       } else {
-        progress_.Add((*extent)->range.length_bytes);
+        progress_.Add(extent->range.length_bytes);
       }
     }
   }
@@ -56,9 +54,8 @@ class BlockCounter {
       const uint64_t end =
           std::min(range.end(), geometry_.BlockStart(block) + geometry_.BytesOnDisk(block));
       if (last_counted_ != block) {
-        auto data = HoldsData({position, end - position});
-        if (!data) return std::unexpected(std::move(data.error()));
-        if (*data) {
+        auto data = VHDX_TRY(HoldsData({position, end - position}));
+        if (data) {
           last_counted_ = block;
           ++count_;
         }
@@ -74,9 +71,7 @@ class BlockCounter {
     for (uint64_t position = range.disk_offset; position < range.end(); look = kLookPiece) {
       if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the measurement was cancelled");
       const auto bytes = buffer_.bytes().first(std::min(look, range.end() - position));
-      if (auto read = source_.Read(position, bytes); !read) {
-        return std::unexpected(std::move(read.error()));
-      }
+      VHDX_TRY(source_.Read(position, bytes));
       if (!IsAllZero(bytes)) return true;
       position += bytes.size();
     }
@@ -106,11 +101,10 @@ Result<MeasureReport> MeasureVhdx(BlockDevice& source, const CreateOptions& imag
     parameters.error().file = source.name();
     return std::unexpected(std::move(parameters.error()));
   }
-  auto log_size = LogLengthFor(image.log_size_bytes);
-  if (!log_size) return std::unexpected(std::move(log_size.error()));
+  auto log_size = VHDX_TRY(LogLengthFor(image.log_size_bytes));
 
   const format::BatGeometry geometry(*parameters);
-  const uint64_t overhead = PlaceStructures(geometry, *log_size).end;
+  const uint64_t overhead = PlaceStructures(geometry, log_size).end;
   const auto length_with = [&](uint64_t blocks) {
     return overhead + blocks * geometry.block_size();
   };
@@ -118,12 +112,9 @@ Result<MeasureReport> MeasureVhdx(BlockDevice& source, const CreateOptions& imag
   report.fully_allocated_bytes = length_with(geometry.payload_block_count());
   report.required_bytes = report.fully_allocated_bytes;
   if (image.subformat == Subformat::kFixed) return report;
-  if (auto shared = RefuseSharedSpace(source); !shared) {
-    return std::unexpected(std::move(shared.error()));
-  }
-  auto blocks = BlockCounter(source, geometry, control).Count();
-  if (!blocks) return std::unexpected(std::move(blocks.error()));
-  report.required_bytes = length_with(*blocks);
+  VHDX_TRY(RefuseSharedSpace(source));
+  auto blocks = VHDX_TRY(BlockCounter(source, geometry, control).Count());
+  report.required_bytes = length_with(blocks);
   return report;
 } catch (...) {
   return CaughtException();

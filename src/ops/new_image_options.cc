@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/try.h"
 #include "format/layout.h"
 #include "io/random_guid.h"
 
@@ -77,25 +78,20 @@ Result<DiskParameters> ParametersFor(const CreateOptions& options,
                                      const InheritedParameters& inherited) {
   const bool inherits_blocks =
       options.block_size_bytes == 0 && options.subformat == Subformat::kDynamic;
-  auto block_size = BlockSizeFor(
-      options.subformat, inherits_blocks ? inherited.block_size_bytes : options.block_size_bytes);
-  if (!block_size) return std::unexpected(std::move(block_size.error()));
-  auto logical = SectorSizeFor("logical", options.logical_sector_size,
-                               inherited.logical_sector_size, kLogicalSectorSize);
-  if (!logical) return std::unexpected(std::move(logical.error()));
-  auto physical = SectorSizeFor("physical", options.physical_sector_size,
-                                inherited.physical_sector_size, kPhysicalSectorSize);
-  if (!physical) return std::unexpected(std::move(physical.error()));
+  auto block_size = VHDX_TRY(BlockSizeFor(
+      options.subformat, inherits_blocks ? inherited.block_size_bytes : options.block_size_bytes));
+  auto logical = VHDX_TRY(SectorSizeFor("logical", options.logical_sector_size,
+                                        inherited.logical_sector_size, kLogicalSectorSize));
+  auto physical = VHDX_TRY(SectorSizeFor("physical", options.physical_sector_size,
+                                         inherited.physical_sector_size, kPhysicalSectorSize));
   const uint64_t size_bytes = options.size_bytes != 0 ? options.size_bytes : inherited.size_bytes;
-  if (auto checked = CheckSize(size_bytes, *logical); !checked) {
-    return std::unexpected(std::move(checked.error()));
-  }
-  return DiskParameters{.block_size_bytes = *block_size,
+  VHDX_TRY(CheckSize(size_bytes, logical));
+  return DiskParameters{.block_size_bytes = block_size,
                         .leave_blocks_allocated = options.subformat == Subformat::kFixed,
                         .has_parent = options.subformat == Subformat::kDifferencing,
                         .virtual_disk_size_bytes = size_bytes,
-                        .logical_sector_size = *logical,
-                        .physical_sector_size = *physical,
+                        .logical_sector_size = logical,
+                        .physical_sector_size = physical,
                         .virtual_disk_id = options.disk_id.value_or(Guid{})};
 }
 
@@ -113,19 +109,17 @@ Result<DiskParameters> ParametersForCopy(const CreateOptions& options, const Blo
 
 Result<NewImage> MakeNewImage(const CreateOptions& options, const DiskParameters& parameters,
                               FileSystem& files) {
-  auto log_length = LogLengthFor(options.log_size_bytes);
-  if (!log_length) return std::unexpected(std::move(log_length.error()));
+  auto log_length = VHDX_TRY(LogLengthFor(options.log_size_bytes));
   NewImage image{
-      .parameters = parameters, .log_length_bytes = *log_length, .creator = options.creator};
+      .parameters = parameters, .log_length_bytes = log_length, .creator = options.creator};
   std::vector<Guid*> wanted = {&image.file_write_guid, &image.data_write_guid};
   // A child has its parent's, even if that is none.
   const bool has_own_id = !parameters.has_parent;
   if (has_own_id && parameters.virtual_disk_id.IsZero())
     wanted.push_back(&image.parameters.virtual_disk_id);
   for (Guid* const guid : wanted) {
-    auto random = options.random ? RandomGuid(options.random) : RandomGuid(files);
-    if (!random) return std::unexpected(std::move(random.error()));
-    *guid = *random;
+    auto random = VHDX_TRY(options.random ? RandomGuid(options.random) : RandomGuid(files));
+    *guid = random;
   }
   return image;
 }

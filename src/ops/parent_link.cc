@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "bytes/try.h"
 #include "bytes/utf16.h"
 #include "disk/open_image.h"
 #include "format/parent_locator.h"
@@ -26,11 +27,10 @@ std::vector<std::string_view> NamesIn(std::string_view host_path) {
 
 Result<void> CheckParent(FileSystem& files, const std::string& path, const OpenOptions& options,
                          const OperationControl& control) {
-  auto report = Check(files, path, options, {.cancel = control.cancel});
-  if (!report) return std::unexpected(std::move(report.error()));
-  if (report->verdict < CheckVerdict::kChainBroken) return {};
+  auto report = VHDX_TRY(Check(files, path, options, {.cancel = control.cancel}));
+  if (report.verdict < CheckVerdict::kChainBroken) return {};
   const auto worst = std::ranges::min_element(
-      report->findings, {}, [](const Finding& finding) { return finding.rule->severity; });
+      report.findings, {}, [](const Finding& finding) { return finding.rule->severity; });
   return std::unexpected(
       Error{.code = ErrorCode::kCorrupt,
             .rule = std::string(worst->rule->id),
@@ -48,28 +48,25 @@ std::unexpected<Error> ReplacedMeanwhile(const std::string& path) {
 // Its own descriptor, because a Disk does not give away its files.
 Result<std::unique_ptr<File>> HoldParent(FileSystem& files, const std::string& path,
                                          const OpenOptions& options) {
-  auto file = files.Open(path, {});
-  if (!file) return file;
+  auto file = VHDX_TRY(files.Open(path, {}));
   if (options.lock == LockPolicy::kLock) {
-    auto locked = (*file)->Lock(LockMode::kShared);
+    auto locked = file->Lock(LockMode::kShared);
     if (!locked && locked.error().code != ErrorCode::kUnsupported) {
       return std::unexpected(std::move(locked.error()));
     }
   }
-  if (auto synced = (*file)->Sync(); !synced) return std::unexpected(std::move(synced.error()));
+  VHDX_TRY(file->Sync());
   return file;
 }
 
 Result<std::vector<format::MetadataItem>> ItemsForChildrenOf(FileSystem& files,
                                                              const ParentLink& parent,
                                                              const std::string& path) {
-  auto file = files.Open(path, {});
-  if (!file) return std::unexpected(std::move(file.error()));
-  if ((*file)->identity() != parent.file->identity()) return ReplacedMeanwhile(path);
+  auto file = VHDX_TRY(files.Open(path, {}));
+  if (file->identity() != parent.file->identity()) return ReplacedMeanwhile(path);
   Findings findings;
-  auto image = OpenImage(*std::move(file), {.lock = LockPolicy::kIgnore}, findings);
-  if (!image) return std::unexpected(std::move(image.error()));
-  return ItemsForChildren(**image);
+  auto image = VHDX_TRY(OpenImage(std::move(file), {.lock = LockPolicy::kIgnore}, findings));
+  return ItemsForChildren(*image);
 }
 
 }  // namespace
@@ -77,26 +74,24 @@ Result<std::vector<format::MetadataItem>> ItemsForChildrenOf(FileSystem& files,
 Result<std::vector<LocatorEntryInfo>> LocatorOfChild(FileSystem& files, const File& parent,
                                                      const Guid& data_write_guid,
                                                      const std::string& child_path) {
-  auto folder = files.RealPath(FolderOf(child_path));
-  if (!folder) return std::unexpected(std::move(folder.error()));
-  auto path = parent.RealPath();
-  if (!path) return std::unexpected(std::move(path.error()));
-  if (path->find('\\') != std::string::npos) {
+  auto folder = VHDX_TRY(files.RealPath(FolderOf(child_path)));
+  auto path = VHDX_TRY(parent.RealPath());
+  if (path.find('\\') != std::string::npos) {
     return Fail(ErrorCode::kInvalidArgument,
-                "a name with a backslash cannot be written into a child; rename the parent", *path);
+                "a name with a backslash cannot be written into a child; rename the parent", path);
   }
-  if (!Utf16FromUtf8(*path)) {
+  if (!Utf16FromUtf8(path)) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the path of the parent is not valid UTF-8, and a child names it in UTF-16; rename "
                 "the file or the directory",
-                *path);
+                path);
   }
   // Interop: Hyper-V writes a path of Windows as the absolute one. There is none to know here; one
   // of this host finds the parent again on it, and is passed over by Windows for the relative one.
   return std::vector<LocatorEntryInfo>{
       {std::string(format::kParentLinkageKey), "{" + data_write_guid.ToString() + "}"},
-      {std::string(format::kAbsoluteWin32PathKey), *path},
-      {std::string(format::kRelativePathKey), RelativeWindowsPath(*folder, *path)}};
+      {std::string(format::kAbsoluteWin32PathKey), path},
+      {std::string(format::kRelativePathKey), RelativeWindowsPath(folder, path)}};
 }
 
 // What the specification does not know, and what belongs to the disk and not to one file of it.
@@ -105,13 +100,12 @@ Result<std::vector<format::MetadataItem>> ItemsForChildren(Image& parent) {
   for (const MetadataItemInfo& info : parent.info().metadata_items) {
     const bool known = !info.is_user && !format::MetadataItemName(info.item_id).empty();
     if (known || !info.is_virtual_disk) continue;
-    auto data = parent.ReadMetadataItem(info);
-    if (!data) return std::unexpected(std::move(data.error()));
+    auto data = VHDX_TRY(parent.ReadMetadataItem(info));
     items.push_back({.item_id = info.item_id,
                      .is_user = info.is_user,
                      .is_virtual_disk = true,
                      .is_required = info.is_required,
-                     .data = *std::move(data)});
+                     .data = std::move(data)});
   }
   return items;
 }
@@ -134,25 +128,19 @@ Result<ParentLink> OpenParentLink(FileSystem& files, const std::string& parent_p
   OpenOptions reading = options;
   reading.access = DiskAccess::kReadOnly;
   ParentLink parent;
-  auto disk = Disk::Open(files, parent_path, reading);
-  if (!disk) return std::unexpected(std::move(disk.error()));
-  parent.disk = *std::move(disk);
-  auto file = HoldParent(files, parent_path, reading);
-  if (!file) return std::unexpected(std::move(file.error()));
-  parent.file = *std::move(file);
+  auto disk = VHDX_TRY(Disk::Open(files, parent_path, reading));
+  parent.disk = std::move(disk);
+  auto file = VHDX_TRY(HoldParent(files, parent_path, reading));
+  parent.file = std::move(file);
   if (!parent.disk->Uses(parent.file->identity())) {
     return ReplacedMeanwhile(parent_path);
   }
-  if (auto checked = CheckParent(files, parent_path, reading, control); !checked) {
-    return std::unexpected(std::move(checked.error()));
-  }
-  auto entries =
-      LocatorOfChild(files, *parent.file, parent.image().header().data_write_guid, child_path);
-  if (!entries) return std::unexpected(std::move(entries.error()));
-  parent.locator_entries = *std::move(entries);
-  auto items = ItemsForChildrenOf(files, parent, parent_path);
-  if (!items) return std::unexpected(std::move(items.error()));
-  parent.inherited_items = *std::move(items);
+  VHDX_TRY(CheckParent(files, parent_path, reading, control));
+  auto entries = VHDX_TRY(
+      LocatorOfChild(files, *parent.file, parent.image().header().data_write_guid, child_path));
+  parent.locator_entries = std::move(entries);
+  auto items = VHDX_TRY(ItemsForChildrenOf(files, parent, parent_path));
+  parent.inherited_items = std::move(items);
   return parent;
 }
 

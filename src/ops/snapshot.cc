@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bytes/border.h"
+#include "bytes/try.h"
 #include "disk/frozen_disk.h"
 #include "image/image.h"
 #include "io/staged_file.h"
@@ -35,46 +36,38 @@ Result<PreparedChild> PrepareChild(const WrittenDisk& disk, const std::string& p
                                    const SnapshotOptions& options) {
   const DiskParameters& above = disk.image.info().parameters;
   const CreateOptions create = OptionsOfChild(options, above);
-  auto parameters = ParametersFor(create, {.size_bytes = above.virtual_disk_size_bytes,
-                                           .logical_sector_size = above.logical_sector_size,
-                                           .physical_sector_size = above.physical_sector_size});
-  if (!parameters) return std::unexpected(std::move(parameters.error()));
-  auto image = MakeNewImage(create, *parameters, disk.files);
-  if (!image) return std::unexpected(std::move(image.error()));
-  auto locator = LocatorOfChild(disk.files, disk.image.file(), Guid{}, path);
-  if (!locator) return std::unexpected(std::move(locator.error()));
-  auto items = ItemsForChildren(disk.image);
-  if (!items) return std::unexpected(std::move(items.error()));
-  image->locator_entries = *std::move(locator);
-  image->inherited_items = *std::move(items);
+  auto parameters =
+      VHDX_TRY(ParametersFor(create, {.size_bytes = above.virtual_disk_size_bytes,
+                                      .logical_sector_size = above.logical_sector_size,
+                                      .physical_sector_size = above.physical_sector_size}));
+  auto image = VHDX_TRY(MakeNewImage(create, parameters, disk.files));
+  auto locator = VHDX_TRY(LocatorOfChild(disk.files, disk.image.file(), Guid{}, path));
+  auto items = VHDX_TRY(ItemsForChildren(disk.image));
+  image.locator_entries = std::move(locator);
+  image.inherited_items = std::move(items);
   if (disk.files.Open(path, {})) {
     return Fail(ErrorCode::kExists, "the file exists already; a snapshot makes a new one", path);
   }
-  auto staged = StageTarget(disk.files, path, disk.direct);
-  if (!staged) return std::unexpected(std::move(staged.error()));
-  auto begun = NewDisk::Begin((*staged)->file(), *std::move(image));
-  if (!begun) return std::unexpected(std::move(begun.error()));
-  if (auto synced = (*staged)->file().Sync(); !synced) {
-    return std::unexpected(std::move(synced.error()));
-  }
-  return PreparedChild{*std::move(staged), *std::move(begun)};
+  auto staged = VHDX_TRY(StageTarget(disk.files, path, disk.direct));
+  auto begun = VHDX_TRY(NewDisk::Begin(staged->file(), std::move(image)));
+  VHDX_TRY(staged->file().Sync());
+  return PreparedChild{std::move(staged), std::move(begun)};
 }
 
 // The child gets its name when it is whole, durably.
 Result<void> FinishChild(const WrittenDisk& disk, const FrozenDisk& frozen, PreparedChild& child,
                          const std::string& path) {
-  auto locator = LocatorOfChild(disk.files, disk.image.file(), frozen.data_write_guid(), path);
-  if (!locator) return std::unexpected(std::move(locator.error()));
-  child.disk->SetLocator(*std::move(locator));
-  if (auto finished = child.disk->Finish(WriteOrder::kAny); !finished) return finished;
+  auto locator =
+      VHDX_TRY(LocatorOfChild(disk.files, disk.image.file(), frozen.data_write_guid(), path));
+  child.disk->SetLocator(std::move(locator));
+  VHDX_TRY(child.disk->Finish(WriteOrder::kAny));
   return child.staged->Commit(RenameMode::kRefuseExisting, Durability::kSync);
 }
 
 Result<void> GoOnWithChild(FrozenDisk& frozen, std::unique_ptr<File> file) {
   Findings findings;
-  auto image = Image::Open(std::move(file), findings);
-  if (!image) return std::unexpected(std::move(image.error()));
-  return frozen.PutOnTop(*std::move(image));
+  auto image = VHDX_TRY(Image::Open(std::move(file), findings));
+  return frozen.PutOnTop(std::move(image));
 }
 
 Result<void> SnapshotFrozen(const WrittenDisk& disk, FrozenDisk& frozen, PreparedChild& child,
@@ -90,20 +83,16 @@ Result<void> SnapshotFrozen(const WrittenDisk& disk, FrozenDisk& frozen, Prepare
 
 Result<SnapshotReport> Snapshot(Disk& disk, const std::string& child_path,
                                 const SnapshotOptions& options) try {
-  auto written = FrozenDisk::Look(disk);
-  if (!written) return std::unexpected(std::move(written.error()));
-  auto child = PrepareChild(*written, child_path, options);
-  if (!child) return std::unexpected(std::move(child.error()));
+  auto written = VHDX_TRY(FrozenDisk::Look(disk));
+  auto child = VHDX_TRY(PrepareChild(written, child_path, options));
   SnapshotReport report{.parent = disk.name(), .child = child_path};
   const auto start = std::chrono::steady_clock::now();
   {
-    auto frozen = FrozenDisk::Freeze(disk);
-    if (!frozen) return std::unexpected(std::move(frozen.error()));
-    if (&frozen->top() != &written->image) {
+    auto frozen = VHDX_TRY(FrozenDisk::Freeze(disk));
+    if (&frozen.top() != &written.image) {
       return Fail(ErrorCode::kBusy, "another snapshot of the disk was taken meanwhile", child_path);
     }
-    auto done = SnapshotFrozen(*written, *frozen, *child, child_path);
-    if (!done) return std::unexpected(std::move(done.error()));
+    VHDX_TRY(SnapshotFrozen(written, frozen, child, child_path));
   }
   report.pause = std::chrono::steady_clock::now() - start;
   return report;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bytes/border.h"
+#include "bytes/try.h"
 #include "disk/open_image.h"
 #include "guest/disk_contents.h"
 #include "image/bat_scan.h"
@@ -72,27 +73,24 @@ Result<BlockStatistics> CountBlocks(FileSystem& files, const std::string& path,
                                     const OpenOptions& options,
                                     const OperationControl& control) try {
   Findings findings;
-  auto image = OpenImage(files, path, options, findings);
-  if (!image) return std::unexpected(std::move(image.error()));
-  StateCounter counter((*image)->block_map().rules());
-  auto scanned = ScanBat((*image)->file(), (*image)->block_map().rules(),
-                         [&](std::span<const ScannedEntry> entries) -> Result<void> {
-                           if (control.cancelled()) {
-                             return Fail(ErrorCode::kCancelled, "the count was cancelled");
-                           }
-                           for (const ScannedEntry& entry : entries) counter.Count(entry);
-                           return {};
-                         });
-  if (!scanned) return std::unexpected(std::move(scanned.error()));
+  auto image = VHDX_TRY(OpenImage(files, path, options, findings));
+  StateCounter counter(image->block_map().rules());
+  VHDX_TRY(ScanBat(image->file(), image->block_map().rules(),
+                   [&](std::span<const ScannedEntry> entries) -> Result<void> {
+                     if (control.cancelled()) {
+                       return Fail(ErrorCode::kCancelled, "the count was cancelled");
+                     }
+                     for (const ScannedEntry& entry : entries) counter.Count(entry);
+                     return {};
+                   }));
   return counter.Finish();
 } catch (...) {
   return CaughtException();
 }
 
 Result<DiskMinimum> MinimumSize(BlockDevice& disk) try {
-  auto contents = guest::ReadDiskContents(disk);
-  if (!contents) return std::unexpected(std::move(contents.error()));
-  return contents->MinimumSize();
+  auto contents = VHDX_TRY(guest::ReadDiskContents(disk));
+  return contents.MinimumSize();
 } catch (...) {
   return CaughtException();
 }

@@ -5,6 +5,7 @@
 
 #include "bytes/aligned_buffer.h"
 #include "bytes/border.h"
+#include "bytes/try.h"
 #include "ops/extent_walk.h"
 #include "ops/progress_meter.h"
 #include "ops/shared_space.h"
@@ -28,12 +29,11 @@ class Visitor {
   Result<void> Run() {
     ExtentWalk walk(source_, {0, source_.size_bytes()});
     for (;;) {
-      auto extent = walk.Next();
-      if (!extent) return std::unexpected(std::move(extent.error()));
-      if (!*extent) return {};
-      progress_.Add((*extent)->range.length_bytes);
-      if ((*extent)->kind != ExtentKind::kData) continue;
-      if (auto read = ReadRange((*extent)->range); !read) return read;
+      auto extent = VHDX_TRY(walk.Next());
+      if (!extent) return {};
+      progress_.Add(extent->range.length_bytes);
+      if (extent->kind != ExtentKind::kData) continue;
+      VHDX_TRY(ReadRange(extent->range));
     }
   }
 
@@ -44,8 +44,8 @@ class Visitor {
     for (uint64_t at = std::max(AlignDown(range.disk_offset, kHoleUnit), next_); at < end;) {
       if (control_.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
       const auto bytes = buffer_.bytes().first(std::min(kVisitPiece, end - at));
-      if (auto read = source_.Read(at, bytes); !read) return read;
-      if (auto shown = Show(at, bytes); !shown) return shown;
+      VHDX_TRY(source_.Read(at, bytes));
+      VHDX_TRY(Show(at, bytes));
       at += bytes.size();
       next_ = at;
     }
@@ -56,7 +56,7 @@ class Visitor {
     while (!bytes.empty()) {
       const ByteSpan unit = FirstUnit(disk_offset, bytes);
       if (!IsAllZero(unit)) {
-        if (auto shown = visit_(disk_offset, unit); !shown) return shown;
+        VHDX_TRY(visit_(disk_offset, unit));
       }
       disk_offset += unit.size();
       bytes = bytes.subspan(unit.size());
@@ -78,7 +78,7 @@ Result<void> VisitContents(
     BlockDevice& source,
     const std::function<Result<void>(uint64_t disk_offset, ByteSpan bytes)>& visit,
     const OperationControl& control) try {
-  if (auto shared = RefuseSharedSpace(source); !shared) return shared;
+  VHDX_TRY(RefuseSharedSpace(source));
   return Visitor(source, visit, control).Run();
 } catch (...) {
   return CaughtException();

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "bytes/arithmetic.h"
+#include "bytes/try.h"
 #include "bytes/zeros.h"
 
 namespace vhdx {
@@ -46,7 +47,7 @@ template <typename Use>
 Result<void> ForEachRun(uint64_t disk_offset, ByteSpan bytes, Use&& use) {
   while (!bytes.empty()) {
     const ByteRun run = FirstRun(disk_offset, bytes);
-    if (auto used = use(run); !used) return used;
+    VHDX_TRY(use(run));
     disk_offset += run.bytes.size();
     bytes = bytes.subspan(run.bytes.size());
   }
