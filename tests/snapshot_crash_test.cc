@@ -46,7 +46,7 @@ constexpr uint64_t kCutsAtAPoint = 3;
 constexpr uint64_t kSlotBytes = 4096;
 constexpr size_t kSlots = 12;  // two in each block
 constexpr uint64_t kDiskBytes = 6 * kMiB;
-constexpr int kSteps = 40;
+constexpr uint64_t kSteps = 40;
 constexpr size_t kSnapshots = 3;
 
 // Numbers of the writes that slots hold; 0: none yet.
@@ -90,7 +90,7 @@ class Guest {
                              .least_growth_bytes = 2 * kMiB};
     auto disk = OpenDisk(files_, PathOf(0), {.access = DiskAccess::kReadWrite}, limits);
     if (!disk) return std::unexpected(disk.error());
-    for (int step = 0; step < kSteps; ++step) {
+    for (uint64_t step = 0; step < kSteps; ++step) {
       const uint64_t choice = random_() % 16;
       const bool is_due = children_ < kSnapshots && step * kSnapshots / kSteps > children_;
       auto done = is_due || choice == 0 ? TakeSnapshot(**disk)

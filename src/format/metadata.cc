@@ -99,7 +99,9 @@ void CheckIds(std::vector<MetadataItemStructure*> items, const Place& place, Pro
   const auto id_of = [](const MetadataItemStructure* item) {
     return std::tuple(item->info.item_id, item->info.is_user);
   };
-  std::ranges::stable_sort(items, {}, id_of);
+  std::ranges::sort(items, {}, [&](const MetadataItemStructure* item) {
+    return std::tuple(id_of(item), item);  // equal ones in the order of the table
+  });
   for (size_t i = 1; i < items.size(); ++i) {
     if (id_of(items[i]) != id_of(items[i - 1])) continue;
     problems.RefuseBoth(items[i]->verdict, items[i - 1]->verdict,
@@ -115,8 +117,8 @@ std::string DescribeRange(const MetadataItemInfo& item) {
 void CheckOverlaps(std::vector<MetadataItemStructure*> items, const Place& place,
                    Problems& problems) {
   std::erase_if(items, [](const auto* item) { return item->info.length_bytes == 0; });
-  std::ranges::stable_sort(items, {}, [](const MetadataItemStructure* item) {
-    return std::tuple(item->info.offset, item->info.length_bytes);
+  std::ranges::sort(items, {}, [](const MetadataItemStructure* item) {
+    return std::tuple(item->info.offset, item->info.length_bytes, item);
   });
   const auto end_of = [](const MetadataItemStructure* item) {
     return uint64_t{item->info.offset} + item->info.length_bytes;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 
 #include "bytes/crc32c.h"
 #include "format/layout.h"
@@ -77,7 +78,9 @@ void CheckOverlaps(std::vector<RegionStructure>& regions, FileRange log, const P
     if (!RegionIsPlaced(region.info)) continue;
     claims.push_back({{region.info.file_offset, region.info.length_bytes}, &region});
   }
-  std::ranges::stable_sort(claims, {}, &Claim::range);
+  // Equal ones in the order of the table, which is that of their addresses; the log first.
+  std::ranges::sort(claims, {},
+                    [](const Claim& claim) { return std::tuple(claim.range, claim.region); });
   const Claim* farthest = nullptr;  // of those so far, the one that ends last
   for (const Claim& claim : claims) {
     if (farthest != nullptr &&
@@ -97,7 +100,9 @@ void CheckGuids(std::vector<RegionStructure>& regions, const Place& place, Struc
   by_guid.reserve(regions.size());
   for (RegionStructure& region : regions) by_guid.push_back(&region);
   const auto guid_of = [](const RegionStructure* region) { return region->info.guid; };
-  std::ranges::stable_sort(by_guid, {}, guid_of);
+  std::ranges::sort(by_guid, {}, [&](const RegionStructure* region) {
+    return std::tuple(guid_of(region), region);  // equal ones in the order of the table
+  });
   for (size_t i = 1; i < by_guid.size(); ++i) {
     if (guid_of(by_guid[i]) != guid_of(by_guid[i - 1])) continue;
     problems.RefuseBoth(
