@@ -395,6 +395,9 @@ class WordReader {
 
   std::optional<std::string> CheckFile(std::string_view word, const std::string& name) const {
     const std::string command = command_->get_name();
+    if (name == "SOCKET" && word.starts_with("nbd") && word.find("://") != word.npos) {
+      return "SOCKET is the path that `vhdx serve --control` was given, not the URI of the server";
+    }
     const bool is_target = name == "DST" || name == "CHILD" || command == "create";
     if (word != "-" || command == "convert") {
       return RefuseUri(word, name == "DST" ? Use::kWriteRaw

@@ -14,6 +14,7 @@
 #include "bytes/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "json/error_json.h"
 
 namespace vhdx::cli {
 namespace {

@@ -12,7 +12,7 @@
 #include "cli/exit_status.h"
 #include "cli/file_list.h"
 #include "cli/invocation.h"
-#include "cli/json_text.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 

@@ -15,8 +15,8 @@
 #include "cli/commands.h"
 #include "cli/disk_source.h"
 #include "cli/duration_text.h"
-#include "cli/json_text.h"
 #include "cli/size_text.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 namespace {

@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "cli/json_text.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 

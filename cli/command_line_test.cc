@@ -129,7 +129,7 @@ TEST_F(Commands, HelpOfMeasureHasOnlyWhatChangesTheSize) {
 TEST_F(Commands, HelpFitsEightyColumns) {
   for (const char* command :
        {"create", "info", "check", "map", "dump", "convert", "compare", "measure", "chain",
-        "snapshot", "serve", "bench", "version", "completion", "help"}) {
+        "snapshot", "serve", "ctl", "bench", "version", "completion", "help"}) {
     std::string help = Run({command, "--help"}).out;
     EXPECT_FALSE(help.empty());
     while (!help.empty()) {
@@ -196,9 +196,9 @@ TEST_F(Commands, MissingParentIsNamedWithWhatHelps) {
 
 // Every word of every help that is an option has to be in the script of every shell.
 TEST_F(Commands, CompletionCoversEveryCommandAndOption) {
-  const std::vector<std::string> commands = {"create", "info",     "check",   "map",
-                                             "dump",   "convert",  "compare", "measure",
-                                             "chain",  "snapshot", "serve",   "bench"};
+  const std::vector<std::string> commands = {"create",  "info",    "check",   "map",   "dump",
+                                             "convert", "compare", "measure", "chain", "snapshot",
+                                             "serve",   "ctl",     "bench"};
   std::set<std::string> options;
   for (const std::string& command : commands) {
     const std::string help = Run({command, "--help"}).out;

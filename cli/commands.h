@@ -44,6 +44,7 @@ Command AddMeasure(CLI::App& root);
 Command AddChain(CLI::App& root);
 Command AddSnapshot(CLI::App& root);
 Command AddServe(CLI::App& root);
+Command AddCtl(CLI::App& root);
 Command AddBench(CLI::App& root);
 /// Describes all that was added to the root, whenever it runs.
 Command AddCompletion(CLI::App& root);

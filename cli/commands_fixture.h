@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "cli/command_line.h"
-#include "cli/json_text.h"
+#include "json/json.h"
 #include "testing/image_builder.h"
 #include "testing/memory_file_system.h"
 

@@ -11,9 +11,9 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
-#include "cli/json_text.h"
 #include "cli/printable.h"
 #include "cli/size_text.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 namespace {

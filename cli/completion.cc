@@ -7,7 +7,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/completion_script.h"
-#include "cli/json_text.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 namespace {

@@ -14,13 +14,13 @@
 #include "cli/commands.h"
 #include "cli/disk_source.h"
 #include "cli/duration_text.h"
-#include "cli/json_text.h"
 #include "cli/new_image_arguments.h"
 #include "cli/printable.h"
 #include "cli/reproducible.h"
 #include "cli/size_text.h"
 #include "cli/standard_input.h"
 #include "cli/standard_output_file.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 namespace {

@@ -12,10 +12,10 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
-#include "cli/json_text.h"
 #include "cli/new_image_arguments.h"
 #include "cli/printable.h"
 #include "cli/size_text.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 namespace {
@@ -60,17 +60,10 @@ Result<void> CheckSize(const CreateArguments& arguments) {
              size, sector, (size / sector + 1) * sector, units));
 }
 
-// A disk under the name of another format would be taken for one.
 Result<void> CheckName(const CreateArguments& arguments) {
-  const std::string_view named = FormatByName(arguments.path);
-  if (IsWritable(named)) return {};
-  const std::string advice =
-      arguments.parent.empty() ? AdviseOnNewDisk(named, arguments.path) : std::string();
-  return Fail(
-      ErrorCode::kInvalidArgument,
-      Format("a new image is a VHDX, and this name says {}; choose one that ends in {}{}{}", named,
-             arguments.parent.empty() ? ".vhdx" : ".avhdx", advice.empty() ? "" : ", or ", advice),
-      arguments.path);
+  if (!arguments.parent.empty()) return CheckNewName(arguments.path, ".avhdx");
+  return CheckNewName(arguments.path, ".vhdx",
+                      AdviseOnNewDisk(FormatByName(arguments.path), arguments.path));
 }
 
 Result<void> CheckCreateArguments(const CreateArguments& arguments) {
@@ -119,21 +112,6 @@ std::string ToText(const CreateArguments& arguments, const CreateReport& report)
   return text + "\n";
 }
 
-// Whether whoever opens the child will find its parent without being told where.
-void NoteParentElsewhere(const Invocation& invocation, const CreateArguments& arguments) {
-  if (arguments.parent.empty()) return;
-  const auto inspection = Inspect(invocation.files, arguments.path);
-  if (!inspection || !inspection->parent) return;
-  if (inspection->parent->identity == ParentState::Identity::kOk) return;
-  // Parents are allowed by where they really are, whatever link leads there.
-  const auto real_path = invocation.files.RealPath(arguments.parent);
-  if (!real_path) return;
-  invocation.messages.Note(
-      arguments.path,
-      Format("its parent is in another directory: use --parent-dir {} with every command",
-             Printable(real_path->substr(0, real_path->rfind('/') + 1))));
-}
-
 Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments& arguments) {
   if (auto checked = CheckCreateArguments(arguments); !checked) {
     return invocation.Misused(checked.error());
@@ -153,7 +131,9 @@ Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments
   if (!report) {
     return std::unexpected(ExplainWrongFormat(invocation.files, std::move(report.error())));
   }
-  NoteParentElsewhere(invocation, arguments);
+  if (!arguments.parent.empty()) {
+    NoteParentElsewhere(invocation, arguments.path, arguments.parent);
+  }
   WarnOfName(invocation, arguments.path, kVhdx);
   const bool json = invocation.options.json;
   if (json || !invocation.options.quiet) {

@@ -2,6 +2,7 @@
 
 #include <vhdxkit/image_format.h>
 #include <vhdxkit/image_tree.h>
+#include <vhdxkit/inspect.h>
 #include <vhdxkit/raw_device.h>
 
 #include <algorithm>
@@ -200,6 +201,20 @@ void WarnOfFindings(const Invocation& invocation, const std::vector<Finding>& fi
       invocation.messages.Warn(finding.file, finding.sentence);
     }
   }
+}
+
+void NoteParentElsewhere(const Invocation& invocation, const std::string& child,
+                         const std::string& parent) {
+  // A server may be writing it.
+  const auto inspection = Inspect(invocation.files, child, {.lock = LockPolicy::kIgnore});
+  if (!inspection || !inspection->parent) return;
+  if (inspection->parent->identity == ParentState::Identity::kOk) return;
+  // Parents are allowed by where they really are, whatever link leads there.
+  const auto real_path = invocation.files.RealPath(parent);
+  if (!real_path) return;
+  invocation.messages.Note(
+      child, Format("its parent is in another directory: use --parent-dir {} with every command",
+                    Printable(real_path->substr(0, real_path->rfind('/') + 1))));
 }
 
 Error ExplainWrongFormat(FileSystem& files, Error error) {

@@ -91,6 +91,10 @@ void WarnOfMissingLocks(const Invocation& invocation, const std::vector<Finding>
 /// does: a check that was overridden, a parent that is one of several.
 void WarnOfFindings(const Invocation& invocation, const std::vector<Finding>& findings);
 
+/// Notes how to open a new child whose parent is not found from it.
+void NoteParentElsewhere(const Invocation& invocation, const std::string& child,
+                         const std::string& parent);
+
 /// The error, and if it says that a file is no VHDX, what the file is instead.
 Error ExplainWrongFormat(FileSystem& files, Error error);
 

@@ -17,6 +17,7 @@
 #include "cli/dump_json.h"
 #include "cli/dump_text.h"
 #include "cli/dump_values.h"
+#include "cli/json_stream.h"
 
 namespace vhdx::cli {
 namespace {

@@ -12,7 +12,7 @@
 #include <optional>
 #include <string_view>
 
-#include "cli/json_text.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/json_text.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 

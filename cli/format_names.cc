@@ -52,6 +52,16 @@ bool IsWritable(std::string_view format) {
   return format.empty() || format == kRaw || format == kVhdx;
 }
 
+Result<void> CheckNewName(const std::string& path, std::string_view ending,
+                          std::string_view advice) {
+  const std::string_view named = FormatByName(path);
+  if (IsWritable(named)) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              Format("a new image is a VHDX, and this name says {}; choose one that ends in {}{}{}",
+                     named, ending, advice.empty() ? "" : ", or ", advice),
+              path);
+}
+
 void WarnOfName(const Invocation& invocation, const std::string& path, std::string_view format) {
   const std::string_view named = FormatByName(path);
   if (named.empty() || named == format) return;

@@ -20,6 +20,12 @@ std::string_view FormatByName(std::string_view path);
 /// Whether this command writes that format, or the name does not say one.
 bool IsWritable(std::string_view format);
 
+/// Refuses a name for a new VHDX that says another format, under which it would be taken for one.
+/// `ending` is the one to choose, and `advice`, if there is any, what to do instead. Errors:
+/// kInvalidArgument.
+Result<void> CheckNewName(const std::string& path, std::string_view ending,
+                          std::string_view advice = {});
+
 /// Warns if a name says another format than the file has.
 void WarnOfName(const Invocation& invocation, const std::string& path, std::string_view format);
 

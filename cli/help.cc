@@ -6,8 +6,8 @@
 
 #include "bytes/formatting.h"
 #include "cli/arguments.h"
-#include "cli/json_text.h"
 #include "cli/parser_options.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 namespace {

@@ -8,6 +8,7 @@
 #include "cli/messages.h"
 #include "cli/printable.h"
 #include "cli/size_text.h"
+#include "json/error_json.h"
 
 namespace vhdx::cli {
 namespace {

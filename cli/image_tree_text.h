@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/json_text.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 

@@ -11,7 +11,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
-#include "cli/json_text.h"
+#include "cli/json_stream.h"
 #include "cli/printable.h"
 #include "cli/size_text.h"
 #include "ops/extent_walk.h"

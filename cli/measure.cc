@@ -10,9 +10,9 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
-#include "cli/json_text.h"
 #include "cli/new_image_arguments.h"
 #include "cli/size_text.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 namespace {

@@ -4,20 +4,10 @@
 
 #include "bytes/formatting.h"
 #include "cli/printable.h"
+#include "json/error_json.h"
 
 namespace vhdx::cli {
 namespace {
-
-Json MakeErrorJson(std::string_view code, const Error& error) {
-  return {{"error",
-           {{"code", code},
-            {"rule", TextOrNull(error.rule)},
-            {"file", TextOrNull(error.file)},
-            {"offset", NumberOrNull(error.file_offset)},
-            {"found", TextOrNull(error.found)},
-            {"expected", TextOrNull(error.expected)},
-            {"sentence", Sentence(error)}}}};
-}
 
 std::string Line(std::string_view kind, std::string_view file, std::string_view sentence) {
   std::string line = "vhdx: ";
@@ -28,8 +18,6 @@ std::string Line(std::string_view kind, std::string_view file, std::string_view 
 }
 
 }  // namespace
-
-Json ErrorToJson(const Error& error) { return MakeErrorJson(ErrorCodeName(error.code), error); }
 
 std::string ErrorToText(const Error& error) { return Printable(ToString(error)); }
 
@@ -48,7 +36,7 @@ void Messages::ReportUsage(const std::string& command, Error error) const {
     return;
   }
   error.sentence = prefix + error.sentence;
-  PrintLine(ToLine(MakeErrorJson("usage", error)));
+  PrintLine(ToLine(ErrorToJson("usage", error)));
 }
 
 void Messages::Warn(std::string_view file, std::string_view sentence) const {

@@ -9,13 +9,9 @@
 #include <string_view>
 
 #include "bytes/mutex.h"
-#include "cli/json_text.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
-
-/// {"error": {"code": …, "rule": …, "file": …, "offset": …, "found": …, "expected": …,
-/// "sentence": …}}; what there is nothing of is null.
-Json ErrorToJson(const Error& error);
 
 /// "FILE: SENTENCE", with the offset if there is one, safe for a terminal.
 std::string ErrorToText(const Error& error);

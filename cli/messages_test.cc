@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "json/error_json.h"
+
 namespace vhdx::cli {
 namespace {
 

@@ -2,9 +2,7 @@
 
 #include <signal.h>
 #include <spawn.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +19,8 @@
 #include "cli/interruption.h"
 #include "cli/printable.h"
 #include "cli/process_tree.h"
+#include "control/control_server.h"
+#include "control/unix_socket.h"
 
 extern char** environ;
 
@@ -162,40 +162,6 @@ std::vector<std::string> PluginFolders() {
   return folders;
 }
 
-Result<sockaddr_un> SocketAddress(const std::string& path) {
-  sockaddr_un address = {};
-  if (path.size() >= sizeof(address.sun_path)) {
-    return Fail(ErrorCode::kInvalidArgument,
-                Format("too long for the path of a socket, which has at most {} bytes",
-                       sizeof(address.sun_path) - 1),
-                path);
-  }
-  address.sun_family = AF_UNIX;
-  std::ranges::copy(path, address.sun_path);
-  return address;
-}
-
-// Removes a socket that a server which was killed has left; refuses whatever else has this name.
-Result<void> MakeSocketPathFree(const std::string& path) {
-  struct stat status = {};
-  if (::lstat(path.c_str(), &status) != 0) return {};
-  if (!S_ISSOCK(status.st_mode)) {
-    return Fail(ErrorCode::kExists,
-                "the file exists and is not a socket; remove it, or use another name", path);
-  }
-  const auto address = VHDX_TRY(SocketAddress(path));
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool connected =
-      fd >= 0 && ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
-  const int failure = errno;
-  if (fd >= 0) ::close(fd);
-  if (connected) return Fail(ErrorCode::kBusy, "another server listens on this socket", path);
-  if (failure != ECONNREFUSED || ::unlink(path.c_str()) != 0) {
-    return Fail(ErrorCode::kExists, "the socket exists; remove it, or use another name", path);
-  }
-  return {};
-}
-
 Result<std::string> FindPlugin() {
   constexpr std::string_view kName = "nbdkit-vhdx-plugin.so";
   const std::vector<std::string> folders = PluginFolders();
@@ -233,11 +199,6 @@ std::string HostName() {
 }
 
 }  // namespace
-
-Result<void> CheckSocketPath(const std::string& path) {
-  VHDX_TRY(SocketAddress(path));
-  return {};
-}
 
 std::optional<TcpAddress> TcpAddress::Parse(const std::string& text) {
   const auto is_number = [](std::string_view word) {
@@ -288,7 +249,11 @@ NbdServer::~NbdServer() {
 
 Result<void> NbdServer::MakePlaces(const NbdServerOptions& options) {
   if (!options.socket_path.empty()) {
-    VHDX_TRY(MakeSocketPathFree(options.socket_path));
+    VHDX_TRY(control::MakeSocketPathFree(options.socket_path));
+  }
+  if (!options.control_path.empty()) {
+    VHDX_TRY(control::ControlServer::CheckPath(options.control_path));
+    control_path_ = options.control_path;
   }
   auto folder = VHDX_TRY(MakePrivateFolder());
   folder_ = std::move(folder);
@@ -303,10 +268,10 @@ Result<void> NbdServer::MakePlaces(const NbdServerOptions& options) {
   // Clients may be in other directories.
   std::error_code failure;
   const std::string absolute = std::filesystem::absolute(socket_path_, failure).string();
-  if (!failure && SocketAddress(absolute)) socket_path_ = absolute;
-  if (const auto address = SocketAddress(socket_path_); !address) {
+  if (!failure && control::CheckSocketPath(absolute)) socket_path_ = absolute;
+  if (auto fits = control::CheckSocketPath(socket_path_); !fits) {
     socket_path_.clear();
-    return std::unexpected(address.error());
+    return fits;
   }
   uri_ = "nbd+unix:///?socket=" + UriEscape(socket_path_);
   return {};
@@ -328,6 +293,7 @@ std::vector<std::string> NbdServer::CommandLine(const NbdServerOptions& options,
   if (options.read_only) add({"--readonly"});
   add({plugin});
   words.insert(words.end(), options.plugin_parameters.begin(), options.plugin_parameters.end());
+  if (!control_path_.empty()) add({"control=" + control_path_});
   return words;
 }
 
@@ -357,7 +323,8 @@ std::optional<int> NbdServer::Poll() {
 
 bool NbdServer::IsReady() const {
   struct stat status = {};
-  return ::stat(pid_path().c_str(), &status) == 0 && status.st_size > 0;
+  if (::stat(pid_path().c_str(), &status) != 0 || status.st_size == 0) return false;
+  return control_path_.empty() || control::ConnectTo(control_path_).has_value();
 }
 
 Result<void> NbdServer::WaitUntilReady(const std::atomic<bool>& interrupted) {

@@ -37,10 +37,8 @@ struct NbdServerOptions {
   bool read_only = false;
   std::string socket_path;        ///< empty: one in a new folder that only we may enter
   std::optional<TcpAddress> tcp;  ///< instead of a socket
+  std::string control_path;       ///< of the control socket; empty: none
 };
-
-/// Errors: kInvalidArgument (too long for a Unix socket).
-Result<void> CheckSocketPath(const std::string& path);
 
 class NbdServer {
  public:
@@ -83,8 +81,9 @@ class NbdServer {
   std::optional<int> Poll();
 
   ServerMessages messages_;
-  std::string folder_;       // ours, with the pid and perhaps the socket; empty: none yet
-  std::string socket_path_;  // empty: TCP
+  std::string folder_;        // ours, with the pid and perhaps the socket; empty: none yet
+  std::string socket_path_;   // empty: TCP
+  std::string control_path_;  // empty: none
   std::string uri_;
   pid_t pid_ = -1;
   std::optional<int> exit_status_;

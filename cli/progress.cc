@@ -7,8 +7,8 @@
 #include <cmath>
 
 #include "bytes/formatting.h"
-#include "cli/json_text.h"
 #include "cli/size_text.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include <chrono>
 
 #include "bytes/arithmetic.h"
-#include "cli/json_text.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 namespace {

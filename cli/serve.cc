@@ -14,9 +14,10 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
-#include "cli/json_text.h"
 #include "cli/nbd_server.h"
 #include "cli/printable.h"
+#include "control/unix_socket.h"
+#include "json/json.h"
 
 namespace vhdx::cli {
 namespace {
@@ -24,6 +25,7 @@ namespace {
 struct ServeArguments {
   std::string path;
   std::string socket;
+  std::string control;
   std::optional<std::string> listen;  // empty text: not said where
   std::string command;
   std::string snapshot;
@@ -95,9 +97,14 @@ Result<NbdServerOptions> ServerOptions(const Invocation& invocation,
   NbdServerOptions options{.plugin_parameters = PluginParameters(invocation, arguments),
                            .read_only = arguments.read_only,
                            .socket_path = arguments.socket,
-                           .tcp = {}};
-  if (!arguments.socket.empty()) {
-    VHDX_TRY(CheckSocketPath(arguments.socket));
+                           .tcp = {},
+                           .control_path = arguments.control};
+  for (const std::string& path : {arguments.socket, arguments.control}) {
+    VHDX_TRY(control::CheckSocketPath(path));
+  }
+  if (!arguments.socket.empty() && arguments.socket == arguments.control) {
+    return Fail(ErrorCode::kInvalidArgument, "--socket and --control are the same path",
+                arguments.socket);
   }
   if (!arguments.listen) return options;
   options.tcp = TcpAddress::Parse(*arguments.listen);
@@ -218,6 +225,8 @@ Command AddServe(CLI::App& root) {
   AddPath(app, "--socket", arguments->socket,
           "listen on a Unix socket at this path (default: in a new directory that only its owner "
           "can enter)");
+  AddPath(app, "--control", arguments->control,
+          "also take commands on a Unix socket at this path, see `vhdx ctl`");
   AddOptionalText(app, "--listen", "ADDRESS", arguments->listen,
                   "listen on TCP instead, at HOST:PORT (default: 127.0.0.1:10809)");
   AddFlag(app, "--read-only", arguments->read_only, "refuse writes");

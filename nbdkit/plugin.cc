@@ -19,6 +19,8 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "control/control_requests.h"
+#include "control/control_server.h"
 #include "nbdkit/files.h"
 #include "nbdkit/served_disk.h"
 
@@ -28,6 +30,7 @@ namespace {
 
 using vhdx::Disk;
 using vhdx::Result;
+using vhdx::control::ControlServer;
 
 // A client asks again for what did not fit.
 constexpr size_t kExtentsAtATime = 1024;
@@ -39,6 +42,9 @@ constexpr uint32_t kPreferredRequest = 4096;
 std::unique_ptr<vhdx::nbd::ServedDisk> served_disk;
 
 vhdx::nbd::ServedDisk& Served() { return *served_disk; }
+
+std::string control_path;  // empty: no control socket
+std::unique_ptr<ControlServer> control_server;
 
 // -- Errors --
 
@@ -181,7 +187,7 @@ Result<void> Configure(std::string_view key, const char* value) {
   if (key == "ignore-log") return SetFlag(served.open.ignore_log, key, value);
   if (key == "access") return SetAccess(value);
   if (key == "page-cache") return SetPageCache(value);
-  if (key != "file" && key != "parent-dir" && key != "parent") {
+  if (key != "file" && key != "parent-dir" && key != "parent" && key != "control") {
     return Mistake("unknown parameter \"" + std::string(key) +
                    "\"; `nbdkit vhdx --help` lists the parameters");
   }
@@ -190,6 +196,10 @@ Result<void> Configure(std::string_view key, const char* value) {
   if (key == "parent-dir" || key == "parent") {
     (key == "parent" ? served.open.parents : served.open.parent_folders)
         .push_back(*std::move(path));
+    return {};
+  }
+  if (key == "control") {
+    control_path = *std::move(path);
     return {};
   }
   if (!served.path.empty()) return Mistake("file= was given twice; one process serves one disk");
@@ -204,6 +214,9 @@ int Config(const char* key, const char* value) {
 int ConfigComplete() {
   return Answer([]() -> Result<void> {
     if (Served().path.empty()) return Mistake("file= is missing: say which image is to be served");
+    if (!control_path.empty() && !Served().access) {
+      return Mistake("control= needs access=read or access=write: the disk is open from the start");
+    }
     return {};
   });
 }
@@ -217,6 +230,10 @@ void Load() {
 
 int GetReady() {
   return Answer([]() -> Result<void> {
+    if (!control_path.empty()) {
+      // Said before nbdkit may go into the background.
+      if (auto fine = ControlServer::CheckPath(control_path); !fine) return fine;
+    }
     if (auto ready = Served().Prepare(); !ready) return ready;
     if (const auto& reason = Served().read_only_reason()) {
       // Not an error, which is what nbdkit would call it.
@@ -229,17 +246,37 @@ int GetReady() {
   });
 }
 
+// A thread does not outlive a fork.
+int AfterFork() {
+  return Answer([]() -> Result<void> {
+    if (control_path.empty()) return {};
+    const vhdx::control::ControlRequests requests(vhdx::nbd::Files(), *Served().opened(),
+                                                  Served().open);
+    auto server = ControlServer::Start(
+        control_path,
+        {.answer = [requests](std::string_view line) { return requests.AnswerTo(line); },
+         .stop = nbdkit_shutdown});
+    if (!server) return std::unexpected(std::move(server.error()));
+    control_server = *std::move(server);
+    return {};
+  });
+}
+
 bool close_failed = false;
 
 void Cleanup() {
+  if (control_server != nullptr) control_server->Stop();
   close_failed = Answer([] { return Served().Close(); }) != 0;
   error_log.Finish();
+  // Whoever asked for the end sees now that the file is closed.
+  control_server.reset();
 }
 
 // The last call. nbdkit would end with 0 now, and a script or a service manager would believe that
 // everything is in the file.
 void Unload() {
   served_disk.reset();
+  control_path.clear();
   if (!close_failed) return;
   std::fflush(nullptr);
   ::_exit(EXIT_FAILURE);
@@ -358,6 +395,7 @@ nbdkit_plugin Describe() {
   plugin.config_help =
       "file=IMAGE               (required) the image to serve\n"
       "access=read|write        open and lock it at start (default: at the first connection)\n"
+      "control=SOCKET           (with access=) take commands of `vhdx ctl` on this Unix socket\n"
       "parent-dir=DIR           also search this directory for parents; can be repeated\n"
       "allow-any-parent=true    accept parents in any directory\n"
       "parent=IMAGE             (with -r) use this image as the parent; can be repeated\n"
@@ -371,6 +409,7 @@ nbdkit_plugin Describe() {
   plugin.config_complete = ConfigComplete;
   plugin.load = Load;
   plugin.get_ready = GetReady;
+  plugin.after_fork = AfterFork;
   plugin.cleanup = Cleanup;
   plugin.unload = Unload;
   plugin.open = Open;

@@ -34,6 +34,9 @@ class ServedDisk {
   /// breaks a rule that forbids writing. Set by Prepare.
   const std::optional<Error>& read_only_reason() const { return read_only_reason_; }
 
+  /// The disk that Prepare has opened because `access` is set, until Close.
+  Disk* opened() const { return disk_.get(); }
+
   /// One more connection. The first opens the disk, unless Prepare has. One that may write finds it
   /// read-only if others that may not are there already; if they have gone, it is opened again.
   /// Errors: those of Disk::Open; kBusy for a parent.

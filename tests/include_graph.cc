@@ -27,8 +27,8 @@ struct Layer {
   std::vector<std::string_view> may_include;
 };
 
-// The picture of docs/design.md, lowest first. An adapter sees the installed API and nothing else;
-// the command also calls ops directly and uses bytes.
+// The picture of docs/design.md, lowest first. An adapter sees the installed API and nothing else,
+// and the plugin the control socket; the command also calls ops directly and uses bytes.
 const std::vector<Layer>& Layers() {
   static const std::vector<Layer> layers = {
       {"include", Reach::kAllBelow, {}},
@@ -42,8 +42,10 @@ const std::vector<Layer>& Layers() {
       {"guest", Reach::kAllBelow, {"bytes"}},
       {"ops", Reach::kAllBelow, {"disk", "media", "guest"}},
       {"testing", Reach::kAllBelow, {"ops"}},
-      {"cli", Reach::kOnlyThese, {"ops", "bytes", "include"}},
-      {"nbdkit", Reach::kOnlyThese, {"include"}},
+      {"json", Reach::kOnlyThese, {"include"}},
+      {"control", Reach::kOnlyThese, {"json", "io", "bytes", "include"}},
+      {"cli", Reach::kOnlyThese, {"control", "json", "ops", "bytes", "include"}},
+      {"nbdkit", Reach::kOnlyThese, {"control", "include"}},
       {"fuse", Reach::kOnlyThese, {"include"}},
       {"capi", Reach::kOnlyThese, {"include"}},
       {"python", Reach::kOnlyThese, {"include"}},
@@ -67,7 +69,7 @@ struct Library {
 const std::vector<Library>& Libraries() {
   static const std::vector<Library> libraries = {
       {"CLI/", {"cli"}},
-      {"nlohmann/", {"cli", "testing"}},
+      {"nlohmann/", {"json", "testing"}},
       {"fmt/", {"bytes"}},
       {"utf8", {"bytes"}, Where::kSourcesOnly},
       {"openssl/", {"cli", "testing"}, Where::kSourcesOnly},
@@ -230,8 +232,8 @@ class Graph {
 
 std::vector<SourceFile> ReadTree(const fs::path& root) {
   std::vector<SourceFile> files;
-  for (const char* folder : {"include", "src", "testing", "cli", "nbdkit", "fuse", "capi", "python",
-                             "examples", "tests", "fuzz", "bench"}) {
+  for (const char* folder : {"include", "src", "testing", "json", "control", "cli", "nbdkit",
+                             "fuse", "capi", "python", "examples", "tests", "fuzz", "bench"}) {
     if (!fs::is_directory(root / folder)) continue;
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / folder)) {
       const fs::path& path = entry.path();

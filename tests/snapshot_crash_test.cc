@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <vhdxkit/check.h>
 #include <vhdxkit/disk.h>
+#include <vhdxkit/image_tree.h>
 #include <vhdxkit/snapshot.h>
 
 #include <algorithm>
@@ -159,6 +160,8 @@ class Judge {
     if (report->verdict != CheckVerdict::kClean) {
       return "check: " + (report->findings.empty() ? "?" : report->findings[0].sentence);
     }
+    // What was made and never named keeps nobody from writing the disk.
+    if (auto free = RefuseIfParent(files_, PathOf(top_)); !free) return ToString(free.error());
     return CompareTop();
   }
 

@@ -26,6 +26,13 @@ VHDXKIT_EXPORT
 Result<Inspection> Inspect(FileSystem& files, const std::string& path,
                            const OpenOptions& options = {});
 
+/// The same of the image that an open disk writes at the moment, or of the one that it was opened
+/// with. Requests to the disk wait meanwhile, so that what is read is the state between two of
+/// them. The lock is the disk's; none is taken. `files` is where the disk was opened. Errors: also
+/// kInvalidArgument (the disk is closed).
+VHDXKIT_EXPORT
+Result<Inspection> Inspect(FileSystem& files, Disk& disk, const OpenOptions& options = {});
+
 }  // namespace vhdx
 
 #endif  // VHDXKIT_INSPECT_H_

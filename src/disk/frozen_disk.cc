@@ -23,11 +23,15 @@ Result<WrittenDisk> FrozenDisk::Look(Disk& disk) {
   return WrittenDisk{*writing.files, disk.state_->stack().layer(0), writing.direct};
 }
 
-Result<FrozenDisk> FrozenDisk::Freeze(Disk& disk) {
+Result<FrozenDisk> FrozenDisk::Pause(Disk& disk) {
   Disk::State& state = *disk.state_;
   if (!state.gate().Hold()) return IsClosed(disk);
-  FrozenDisk frozen(state);
-  VHDX_TRY(state.stack().layer(0).Rest());
+  return FrozenDisk(state);
+}
+
+Result<FrozenDisk> FrozenDisk::Freeze(Disk& disk) {
+  auto frozen = VHDX_TRY(Pause(disk));
+  VHDX_TRY(disk.state_->stack().layer(0).Rest());
   return frozen;
 }
 

@@ -1,4 +1,5 @@
-// A disk between two stacks of images: its gate is held, and its top image is at rest.
+// A disk whose gate is held: to look at its files, or, with its top image at rest, to put another
+// one on top.
 
 #ifndef VHDXKIT_DISK_FROZEN_DISK_H_
 #define VHDXKIT_DISK_FROZEN_DISK_H_
@@ -26,10 +27,11 @@ class FrozenDisk {
  public:
   /// Errors: kReadOnly.
   static Result<WrittenDisk> Look(Disk& disk);
-  /// Waits for the requests under way, lets nobody in, and ends the session of the top image, so
-  /// that all that was written is durable in a file whose log is empty. The disk is open for
-  /// writing. Errors: kInvalidArgument (closed); those of Image::Rest: the disk then goes on as
-  /// before.
+  /// Waits for the requests under way, and lets nobody in. Errors: kInvalidArgument (closed).
+  static Result<FrozenDisk> Pause(Disk& disk);
+  /// The same, and ends the session of the top image, so that all that was written is durable in a
+  /// file whose log is empty. The disk is open for writing. Errors: those of Pause and Image::Rest:
+  /// the disk then goes on as before.
   static Result<FrozenDisk> Freeze(Disk& disk);
   /// The disk goes on.
   ~FrozenDisk();
@@ -37,7 +39,7 @@ class FrozenDisk {
   FrozenDisk& operator=(FrozenDisk&&) = delete;
 
   const Image& top() const;
-  /// Of the top image, durably.
+  /// Of the top image that was frozen, durably.
   const Guid& data_write_guid() const;
   /// Puts a child of the top image on top of it, to be written from now on. What was the top image
   /// may be read by others. Errors: those of Image::EnableWriting; nothing has changed then.

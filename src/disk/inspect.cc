@@ -4,6 +4,7 @@
 
 #include "bytes/border.h"
 #include "bytes/try.h"
+#include "disk/frozen_disk.h"
 #include "disk/open_image.h"
 #include "disk/parent_search.h"
 
@@ -34,6 +35,16 @@ Result<Inspection> Inspect(FileSystem& files, const std::string& path,
   }
   inspection.parent = std::move(state);
   return inspection;
+} catch (...) {
+  return CaughtException();
+}
+
+Result<Inspection> Inspect(FileSystem& files, Disk& disk, const OpenOptions& options) try {
+  const FrozenDisk paused = VHDX_TRY(FrozenDisk::Pause(disk));
+  OpenOptions unlocked = options;
+  unlocked.access = DiskAccess::kReadOnly;
+  unlocked.lock = LockPolicy::kIgnore;
+  return Inspect(files, disk.name(), unlocked);
 } catch (...) {
   return CaughtException();
 }

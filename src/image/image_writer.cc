@@ -17,7 +17,6 @@ namespace {
 using format::BatEntry;
 using format::PayloadState;
 using format::Transition;
-using Step = Transition::Step;
 
 // Blocks whose space is punched together, at most: 1 MiB of memory.
 constexpr uint64_t kMostFreed = 65536;
@@ -123,8 +122,8 @@ Result<void> ImageWriter::ChangePart(const Part& part, const Contents& contents,
   {
     const BlockReference shared = references_->Share(part.block);
     auto entry = VHDX_TRY(block_map_.Entry(index));
-    const Step step = TransitionFor(part, contents, entry).step;
-    if (step == Step::kNothing || step == Step::kInPlace) {
+    const Transition::Step step = TransitionFor(part, contents, entry).step;
+    if (step == Transition::Step::kNothing || step == Transition::Step::kInPlace) {
       return Apply(part, contents, entry, freed);
     }
   }
@@ -144,16 +143,16 @@ Result<void> ImageWriter::Apply(const Part& part, const Contents& contents, BatE
                                 FreedSpace& freed) {
   const Transition& transition = TransitionFor(part, contents, entry);
   switch (transition.step) {
-    case Step::kNothing:
+    case Transition::Step::kNothing:
       break;
-    case Step::kInPlace:
+    case Transition::Step::kInPlace:
       return ChangeInPlace(part, contents, entry, transition);
-    case Step::kGetSpace:
+    case Transition::Step::kGetSpace:
       return GetSpace(part, contents, entry, transition);
-    case Step::kForgetSpace:
+    case Transition::Step::kForgetSpace:
       if (entry.file_offset() == 0) break;
       [[fallthrough]];
-    case Step::kLoseSpace:
+    case Transition::Step::kLoseSpace:
       return LoseSpace(part, entry, transition, freed);
   }
   return {};

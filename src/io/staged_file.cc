@@ -59,6 +59,13 @@ std::string TemporaryPath(const SplitPath& target) {
   return target.folder + TemporaryPrefix(target) + NextSuffix() + std::string(kEnding);
 }
 
+bool IsTemporary(std::string_view name, std::string_view prefix) {
+  return name.size() == prefix.size() + kSuffixLength + kEnding.size() &&
+         name.starts_with(prefix) && name.ends_with(kEnding) &&
+         name.substr(prefix.size(), kSuffixLength).find_first_not_of(kLetters) ==
+             std::string_view::npos;
+}
+
 // Removes what a process that was killed has left of an earlier file for the same target. Whoever
 // still writes one holds its lock; where there are no locks, all stay. What fails is of no concern.
 void RemoveAbandoned(FileSystem& files, const SplitPath& target) {
@@ -66,11 +73,7 @@ void RemoveAbandoned(FileSystem& files, const SplitPath& target) {
   const auto names = files.List(target.folder.empty() ? "." : target.folder, kMostSearched);
   if (!names || names->size() == kMostSearched) return;
   for (const std::string& name : *names) {
-    const bool is_ours =
-        name.size() == prefix.size() + kSuffixLength + kEnding.size() && name.starts_with(prefix) &&
-        name.ends_with(kEnding) &&
-        name.substr(prefix.size(), kSuffixLength).find_first_not_of(kLetters) == std::string::npos;
-    if (!is_ours) continue;
+    if (!IsTemporary(name, prefix)) continue;
     const std::string path = target.folder + name;
     const auto file = files.Open(path, {.access = FileAccess::kReadWrite});
     if (file && (*file)->Lock(LockMode::kExclusive)) static_cast<void>(files.Remove(path));
@@ -78,6 +81,12 @@ void RemoveAbandoned(FileSystem& files, const SplitPath& target) {
 }
 
 }  // namespace
+
+bool StagedFile::IsTemporaryName(std::string_view name) {
+  constexpr size_t kEnd = kSuffixLength + kEnding.size();
+  return name.size() > kEnd + 2 && name.starts_with('.') && name[name.size() - kEnd - 1] == '.' &&
+         IsTemporary(name, name.substr(0, name.size() - kEnd));
+}
 
 StagedFile::StagedFile(FileSystem& files, std::string path, std::string temporary_path,
                        std::unique_ptr<File> file)

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace vhdx {
 
@@ -26,6 +27,9 @@ class StagedFile {
   /// for the same `path` that a killed process has left. Errors: those of FileSystem::Open.
   static Result<std::unique_ptr<StagedFile>> Create(FileSystem& files, const std::string& path,
                                                     bool direct = false);
+
+  /// Whether a file of that name is one that is being made, or that a killed process has left.
+  static bool IsTemporaryName(std::string_view name);
 
   StagedFile(const StagedFile&) = delete;
   StagedFile& operator=(const StagedFile&) = delete;

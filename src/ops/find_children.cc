@@ -14,6 +14,7 @@
 #include "disk/windows_path.h"
 #include "image/image.h"
 #include "io/paths.h"
+#include "io/staged_file.h"
 
 namespace vhdx {
 namespace {
@@ -107,6 +108,8 @@ Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::stri
                   folder);
     }
     for (const std::string& name : names) {
+      // A child that never got its name, because whoever made it was killed, is nobody's.
+      if (StagedFile::IsTemporaryName(name)) continue;
       std::string candidate = JoinPath(folder, name);
       auto is_child = VHDX_TRY(IsChildOf(files, candidate, parent, options));
       if (is_child) children.push_back(std::move(candidate));

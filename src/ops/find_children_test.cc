@@ -66,6 +66,13 @@ TEST_F(FindChildrenOf, CopyOfAParent_HasNoChildrenWhileTheParentIsInItsPlace) {
   EXPECT_EQ(*FindChildren(files_, "/other/a copy.vhdx"), Paths{"/other/c.avhdx"});
 }
 
+TEST_F(FindChildrenOf, ChildThatNeverGotItsName_IsNone) {
+  MakeChild("/vm/.b.avhdx.x1y2z3.partial");
+  MakeChild("/vm/.c.avhdx.backup.partial.not");
+  EXPECT_EQ(*FindChildren(files_, "/vm/base.vhdx"),
+            (Paths{"/vm/.c.avhdx.backup.partial.not", "/vm/a.avhdx"}));
+}
+
 TEST_F(FindChildrenOf, ChildInUse_IsFoundToo) {
   auto child = *files_.Open("/vm/a.avhdx", {.access = FileAccess::kReadWrite});
   ASSERT_TRUE(child->Lock(LockMode::kExclusive));

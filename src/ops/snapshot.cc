@@ -41,14 +41,14 @@ Result<PreparedChild> PrepareChild(const WrittenDisk& disk, const std::string& p
                                       .logical_sector_size = above.logical_sector_size,
                                       .physical_sector_size = above.physical_sector_size}));
   auto image = VHDX_TRY(MakeNewImage(create, parameters, disk.files));
-  auto locator = VHDX_TRY(LocatorOfChild(disk.files, disk.image.file(), Guid{}, path));
-  auto items = VHDX_TRY(ItemsForChildren(disk.image));
-  image.locator_entries = std::move(locator);
-  image.inherited_items = std::move(items);
   if (disk.files.Open(path, {})) {
     return Fail(ErrorCode::kExists, "the file exists already; a snapshot makes a new one", path);
   }
   auto staged = VHDX_TRY(StageTarget(disk.files, path, disk.direct));
+  auto locator = VHDX_TRY(LocatorOfChild(disk.files, disk.image.file(), Guid{}, path));
+  auto items = VHDX_TRY(ItemsForChildren(disk.image));
+  image.locator_entries = std::move(locator);
+  image.inherited_items = std::move(items);
   auto begun = VHDX_TRY(NewDisk::Begin(staged->file(), std::move(image)));
   VHDX_TRY(staged->file().Sync());
   return PreparedChild{std::move(staged), std::move(begun)};

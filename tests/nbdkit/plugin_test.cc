@@ -4,10 +4,13 @@
 #define NBDKIT_API_VERSION 2
 #include <gtest/gtest.h>
 #include <nbdkit-plugin.h>
+#include <unistd.h>
 #include <vhdxkit/create.h>
+#include <vhdxkit/disk.h>
 #include <vhdxkit/inspect.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdint>
@@ -23,6 +26,8 @@
 #include <vector>
 
 #include "bytes/arithmetic.h"
+#include "control/control_client.h"
+#include "json/json.h"
 #include "nbdkit/files.h"
 #include "testing/fault_file.h"
 #include "testing/image_builder.h"
@@ -62,6 +67,7 @@ class Reports {
 };
 
 Reports reports;
+std::atomic<int> shutdowns = 0;  // that the plugin asked for
 thread_local int error_of_thread = 0;
 
 struct Host {
@@ -396,6 +402,76 @@ TEST_F(NbdkitPlugin, ParentOfAnotherImage_IsNotOpenedForWriting) {
   plugin_.close(disk);
 }
 
+// The socket is the host's, although the images are not.
+class NbdkitPluginWithControl : public NbdkitPlugin {
+ protected:
+  NbdkitPluginWithControl() : folder_(::testing::TempDir() + "vhdxkit-XXXXXX") {
+    EXPECT_NE(::mkdtemp(folder_.data()), nullptr);
+  }
+  ~NbdkitPluginWithControl() override { EXPECT_EQ(::rmdir(folder_.c_str()), 0); }
+
+  std::string socket() const { return folder_ + "/control"; }
+  int StartWithControl() {
+    MakeDisk();
+    const int answer = Start({{"file", "/disk.vhdx"}, {"access", "write"}, {"control", socket()}});
+    return answer == 0 ? plugin_.after_fork() : answer;
+  }
+  Result<Json> Ask(const Json& request) {
+    auto client = control::ControlClient::Connect(socket(), interrupted_);
+    if (!client) return std::unexpected(std::move(client.error()));
+    return client->Ask(request);
+  }
+
+  const std::atomic<bool> interrupted_ = false;
+
+ private:
+  std::string folder_;
+};
+
+TEST_F(NbdkitPluginWithControl, SnapshotIsTakenBelowAConnection) {
+  ASSERT_EQ(StartWithControl(), 0);
+  void* const disk = Connect();
+  ASSERT_EQ(Write(disk, 0, Filled(4096, 1)), 0);
+  const auto reply = Ask({{"execute", "snapshot"}, {"arguments", {{"child", "/child.avhdx"}}}});
+  ASSERT_TRUE(reply) << ToString(reply.error());
+  EXPECT_EQ((*reply)["parent"], "/disk.vhdx");
+  ASSERT_EQ(Write(disk, 0, Filled(4096, 2)), 0);
+  EXPECT_EQ(Read(disk, 0, 4096), Filled(4096, 2));
+  EXPECT_EQ((*Ask({{"execute", "info"}}))["filename"], "/child.avhdx");
+  plugin_.close(disk);
+  End();
+  auto parent = Disk::Open(host->memory, "/disk.vhdx");
+  auto child = Disk::Open(host->memory, "/child.avhdx");
+  ASSERT_TRUE(parent && child);
+  Bytes bytes(4096);
+  ASSERT_TRUE((*parent)->Read(0, bytes));
+  EXPECT_EQ(bytes, Filled(4096, 1));
+  ASSERT_TRUE((*child)->Read(0, bytes));
+  EXPECT_EQ(bytes, Filled(4096, 2));
+}
+
+TEST_F(NbdkitPluginWithControl, StopIsPassedOnAndTheSocketIsGoneAtTheEnd) {
+  ASSERT_EQ(StartWithControl(), 0);
+  shutdowns = 0;
+  ASSERT_TRUE(Ask({{"execute", "stop"}}));
+  plugin_.cleanup();
+  EXPECT_EQ(shutdowns, 1);
+  EXPECT_NE(::access(socket().c_str(), F_OK), 0);
+}
+
+TEST_F(NbdkitPluginWithControl, ErrorOfASnapshotIsForItsClientAlone) {
+  ASSERT_EQ(StartWithControl(), 0);
+  EXPECT_FALSE(Ask({{"execute", "snapshot"}, {"arguments", {{"child", "/disk.vhdx"}}}}));
+  EXPECT_TRUE(reports.Take().empty());
+  EXPECT_TRUE(Ask({{"execute", "flush"}}));
+}
+
+TEST_F(NbdkitPluginWithControl, NeedsToKnowHowTheDiskIsOpened) {
+  MakeDisk();
+  EXPECT_EQ(Start({{"file", "/disk.vhdx"}, {"control", socket()}}), -1);
+  EXPECT_NE(reports.Take()[0].find("access="), std::string::npos);
+}
+
 TEST_F(NbdkitPlugin, LastFlushThatFails_IsTheServersFailure) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   MakeDisk();
@@ -426,6 +502,8 @@ void nbdkit_error(const char* format, ...) {
   va_end(values);
   vhdx::nbd::reports.Add(sentence.data());
 }
+
+void nbdkit_shutdown() { ++vhdx::nbd::shutdowns; }
 
 void nbdkit_set_error(int error) { vhdx::nbd::error_of_thread = error; }
 

@@ -1,4 +1,4 @@
-#include "cli/json_text.h"
+#include "cli/json_stream.h"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -21,22 +21,6 @@ std::string Printed(Print print) {
   EXPECT_EQ(::pread(fd, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
   ::close(fd);
   return text;
-}
-
-TEST(JsonText, BytesThatAreNoUtf8AreReplaced) {
-  EXPECT_EQ(ToLine({{"filename", "caf\xe9"}}), "{\"filename\":\"caf\uFFFD\"}");
-}
-
-TEST(JsonText, ControlCharactersAreEscaped) { EXPECT_EQ(ToLine("\x1b[2J\n"), "\"\\u001b[2J\\n\""); }
-
-TEST(JsonText, KeysKeepTheirOrderAndNumbersAreWhole) {
-  EXPECT_EQ(ToLine({{"z", 1}, {"a", UINT64_MAX}}), "{\"z\":1,\"a\":18446744073709551615}");
-}
-
-TEST(JsonText, NothingIsNull) {
-  EXPECT_TRUE(TextOrNull("").is_null());
-  EXPECT_TRUE(NumberOrNull(std::optional<uint64_t>()).is_null());
-  EXPECT_EQ(NumberOrNull(std::optional<uint64_t>(0)), Json(0));
 }
 
 TEST(JsonStream, EmptyArrayIsOneLine) {

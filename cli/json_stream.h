@@ -1,35 +1,14 @@
-// JSON as the command prints it: whole documents, and arrays that are printed element by element.
+// JSON that is printed while it is being made, element by element.
 
-#ifndef VHDXKIT_CLI_JSON_TEXT_H_
-#define VHDXKIT_CLI_JSON_TEXT_H_
+#ifndef VHDXKIT_CLI_JSON_STREAM_H_
+#define VHDXKIT_CLI_JSON_STREAM_H_
 
-#include <nlohmann/json.hpp>
-#include <optional>
-#include <string>
 #include <string_view>
 
 #include "cli/text_output.h"
-
-// Its members are compiled once, in json_text.cc.
-extern template class nlohmann::basic_json<nlohmann::ordered_map>;
+#include "json/json.h"
 
 namespace vhdx::cli {
-
-using Json = nlohmann::ordered_json;
-
-/// On one line. Bytes of a string that are no UTF-8 become U+FFFD.
-std::string ToLine(const Json& json);
-
-/// Indented, with a line feed at the end.
-std::string ToDocument(const Json& json);
-
-/// The text, or null where there is none.
-Json TextOrNull(std::string_view text);
-
-template <typename T>
-Json NumberOrNull(const std::optional<T>& number) {
-  return number ? Json(*number) : Json(nullptr);
-}
 
 /// Prints a document of nested objects and arrays while it is being made, one element a line, so
 /// that a document of any length needs no memory.
@@ -62,4 +41,4 @@ class JsonStream {
 
 }  // namespace vhdx::cli
 
-#endif  // VHDXKIT_CLI_JSON_TEXT_H_
+#endif  // VHDXKIT_CLI_JSON_STREAM_H_

@@ -1,23 +1,8 @@
-#include "cli/json_text.h"
+#include "cli/json_stream.h"
 
-template class nlohmann::basic_json<nlohmann::ordered_map>;
+#include <string>
 
 namespace vhdx::cli {
-namespace {
-
-constexpr int kIndent = 4;
-
-std::string Dump(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
-}  // namespace
-
-std::string ToLine(const Json& json) { return Dump(json, -1); }
-
-std::string ToDocument(const Json& json) { return Dump(json, kIndent) + "\n"; }
-
-Json TextOrNull(std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 void JsonStream::Name(std::string_view name) {
   Separate();
@@ -44,7 +29,7 @@ void JsonStream::Begin(char bracket) {
 
 void JsonStream::End(char bracket) {
   --depth_;
-  if (!first_) out_.Write("\n" + std::string(depth_ * kIndent, ' '));
+  if (!first_) out_.Write("\n" + std::string(depth_ * kJsonIndent, ' '));
   out_.Write(std::string(1, bracket));
   first_ = false;
 }
@@ -54,7 +39,7 @@ void JsonStream::Separate() {
     after_name_ = false;
     return;
   }
-  if (depth_ > 0) out_.Write((first_ ? "\n" : ",\n") + std::string(depth_ * kIndent, ' '));
+  if (depth_ > 0) out_.Write((first_ ? "\n" : ",\n") + std::string(depth_ * kJsonIndent, ' '));
   first_ = false;
 }
 
