@@ -5,6 +5,7 @@
 #include "cli/check_document.h"
 #include "cli/dump_values.h"
 #include "cli/messages.h"
+#include "json/error_json.h"
 
 namespace vhdx::cli {
 namespace {

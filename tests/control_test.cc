@@ -116,13 +116,15 @@ TEST_F(Control, SnapshotsKeepWhatWasWrittenBefore) {
   ExpectClean("two.avhdx");
 }
 
-TEST_F(Control, ChildHasTheDefaultPermissions) {
+TEST_F(Control, ChildHasThePermissionsOfItsParent) {
+  ASSERT_EQ(::chmod(PathOf("disk.vhdx").c_str(), 0640), 0);
   WithServer("ctl -q snapshot child.avhdx");
   struct stat parent = {};
   struct stat child = {};
   ASSERT_EQ(::stat(PathOf("disk.vhdx").c_str(), &parent), 0);
   ASSERT_EQ(::stat(PathOf("child.avhdx").c_str(), &child), 0);
-  EXPECT_EQ(child.st_mode & 07777U, 0644U);
+  EXPECT_EQ(child.st_mode & 07777U, 0640U);
+  EXPECT_EQ(child.st_uid, parent.st_uid);
 }
 
 TEST_F(Control, ParentIsReadableAtOnceAndNotServedForWritingAgain) {

@@ -192,9 +192,9 @@ struct OpenFileOptions {
   FileCreation creation = FileCreation::kExisting;
   bool direct =
       false;  ///< O_DIRECT: bypass the host's page cache; see FileCapabilities::io_alignment
-  /// kNew: the path of a file that this one is meant to replace. If it exists, the new file gets
-  /// its permissions and, if the host allows it, its owner.
-  std::string_view replaces = {};
+  /// kNew: the path of another file, such as the one that this is meant to replace. If it exists,
+  /// the new file gets its permissions and, if the host allows it, its owner.
+  std::string_view access_of = {};
   /// What File::name is to say instead of the path: the name that people know the file by, where it
   /// is opened under a temporary one.
   std::string_view known_as = {};

@@ -33,6 +33,8 @@ struct SnapshotReport {
 /// When this returns, the child and its name are durable, and so is all that was written before. A
 /// crash before that leaves the image without a child, or with an empty one.
 ///
+/// The child gets the permissions of the image and, if the host allows it, its owner.
+///
 /// The lock of the image is exchanged for a reader's. If it fails, there is no child, and the disk
 /// goes on as before. Errors: kReadOnly; kExists; kBusy (two snapshots at once); kInvalidArgument
 /// (options; the disk is closed; a path that a child cannot name); kNoSpace; kPoisoned; those of

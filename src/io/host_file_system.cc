@@ -86,11 +86,11 @@ std::unexpected<Error> OpenFailure(int sys_errno, const std::string& path,
   return std::unexpected(std::move(error));
 }
 
-// The file that a new one is going to replace, if there is one.
-std::optional<struct stat> StatusOfReplaced(const OpenFileOptions& options) {
+// The file whose permissions a new one gets, if there is one.
+std::optional<struct stat> StatusOfOther(const OpenFileOptions& options) {
   struct stat status = {};
-  const bool is_there = options.creation == FileCreation::kNew && !options.replaces.empty() &&
-                        ::stat(std::string(options.replaces).c_str(), &status) == 0 &&
+  const bool is_there = options.creation == FileCreation::kNew && !options.access_of.empty() &&
+                        ::stat(std::string(options.access_of).c_str(), &status) == 0 &&
                         S_ISREG(status.st_mode);
   return is_there ? std::optional(status) : std::nullopt;
 }
@@ -108,7 +108,7 @@ bool GiveAccessOf(const struct stat& other, int fd) {
 Result<FileDescriptor> OpenDescriptor(const std::string& path, const OpenFileOptions& options,
                                       bool block_device) {
   constexpr mode_t kForAll = 0666;  // less the umask
-  const auto replaced = StatusOfReplaced(options);
+  const auto replaced = StatusOfOther(options);
   int fd = -1;
   do {
     fd = ::open(path.c_str(), OpenFlags(options, block_device),
@@ -117,7 +117,8 @@ Result<FileDescriptor> OpenDescriptor(const std::string& path, const OpenFileOpt
   if (fd < 0) return OpenFailure(errno, path, options);
   FileDescriptor descriptor(fd);
   if (replaced && !GiveAccessOf(*replaced, fd)) {
-    return HostFailure(errno, "give the file the permissions of the one it replaces", path);
+    return HostFailure(errno, "give the file the permissions of " + std::string(options.access_of),
+                       path);
   }
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags >= 0 && (flags & O_NONBLOCK) != 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);

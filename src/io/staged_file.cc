@@ -105,7 +105,7 @@ StagedFile::~StagedFile() {
 }
 
 Result<std::unique_ptr<StagedFile>> StagedFile::Create(FileSystem& files, const std::string& path,
-                                                       bool direct) {
+                                                       const StagedFileOptions& options) {
   const SplitPath target = Split(path);
   if (target.name.empty() || target.name == "." || target.name == "..") {
     return Fail(ErrorCode::kInvalidArgument, "empty file name", path);
@@ -113,11 +113,13 @@ Result<std::unique_ptr<StagedFile>> StagedFile::Create(FileSystem& files, const 
   RemoveAbandoned(files, target);
   for (int attempt = 1;; ++attempt) {
     std::string temporary = TemporaryPath(target);
-    auto file = files.Open(temporary, {.access = FileAccess::kReadWrite,
-                                       .creation = FileCreation::kNew,
-                                       .direct = direct,
-                                       .replaces = path,
-                                       .known_as = path});
+    auto file = files.Open(
+        temporary,
+        {.access = FileAccess::kReadWrite,
+         .creation = FileCreation::kNew,
+         .direct = options.direct,
+         .access_of = options.access_of.empty() ? std::string_view(path) : options.access_of,
+         .known_as = path});
     if (file) {
       const auto locked = (*file)->Lock(LockMode::kExclusive);
       // Somebody took it for abandoned before it was locked.

@@ -20,13 +20,19 @@ enum class Durability : uint8_t {
   kSync,  ///< contents and name are durable when Commit returns
 };
 
+struct StagedFileOptions {
+  bool direct = false;              ///< O_DIRECT
+  std::string_view access_of = {};  ///< the path of a file; empty: what exists under the name
+};
+
 class StagedFile {
  public:
   /// Creates an empty, writable file that Commit will rename to `path`, locked for its writer where
-  /// there are locks. It gets the permissions of a file that exists there. Removes temporary files
-  /// for the same `path` that a killed process has left. Errors: those of FileSystem::Open.
+  /// there are locks. It gets the permissions of a file that exists there, or of options.access_of.
+  /// Removes temporary files for the same `path` that a killed process has left. Errors: those of
+  /// FileSystem::Open.
   static Result<std::unique_ptr<StagedFile>> Create(FileSystem& files, const std::string& path,
-                                                    bool direct = false);
+                                                    const StagedFileOptions& options = {});
 
   /// Whether a file of that name is one that is being made, or that a killed process has left.
   static bool IsTemporaryName(std::string_view name);

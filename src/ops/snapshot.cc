@@ -44,7 +44,9 @@ Result<PreparedChild> PrepareChild(const WrittenDisk& disk, const std::string& p
   if (disk.files.Open(path, {})) {
     return Fail(ErrorCode::kExists, "the file exists already; a snapshot makes a new one", path);
   }
-  auto staged = VHDX_TRY(StageTarget(disk.files, path, disk.direct));
+  // What was private to somebody stays so.
+  auto staged = VHDX_TRY(StageTarget(
+      disk.files, path, {.direct = disk.direct, .access_of = disk.image.info().filename}));
   auto locator = VHDX_TRY(LocatorOfChild(disk.files, disk.image.file(), Guid{}, path));
   auto items = VHDX_TRY(ItemsForChildren(disk.image));
   image.locator_entries = std::move(locator);

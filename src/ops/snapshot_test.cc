@@ -6,6 +6,7 @@
 #include <vhdxkit/snapshot.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -68,7 +69,12 @@ class SnapshotTest : public ::testing::Test {
     spec_.log.entries = {
         {.writes = testing::MovedPages({testing::PlanLayout(spec_).bat.file_offset, 4096})}};
   }
-  void FailEachCall();
+  /// Of how many snapshots a call failed, and after how many of those the disk took writes.
+  struct Tally {
+    size_t failed = 0;
+    size_t went_on = 0;
+  };
+  void FailEachCall(const Fault& fault, Tally& tally);
   bool Exists(const std::string& path) { return files_.Open(path, {}).has_value(); }
   std::vector<std::string> Names() { return *files_.List("/vm", 100); }
 
@@ -257,9 +263,8 @@ TEST_F(SnapshotTest, DiskThatIsNotWritten_IsRefused) {
 
 // Each call that a snapshot makes fails once: there is no child, or it was made nevertheless; what
 // was flushed is there; and the disk goes on, or says that it is poisoned.
-void SnapshotTest::FailEachCall() {
-  size_t failed = 0;
-  size_t went_on = 0;
+void SnapshotTest::FailEachCall(const Fault& fault, Tally& tally) {
+  auto& [failed, went_on] = tally;
   for (uint64_t nth = 1; nth < 200; ++nth) {
     ASSERT_TRUE(files_.Remove(kDisk));
     ASSERT_TRUE(testing::BuildAt(spec_, files_, kDisk));
@@ -267,7 +272,9 @@ void SnapshotTest::FailEachCall() {
     Put(*disk, 0, 1);
     ASSERT_EQ(OutcomeOf(disk->Flush()), "ok");
     Put(*disk, 3 * kMiB, 1);
-    plan_->Add({.nth = nth});
+    Fault nth_call = fault;
+    nth_call.nth = nth;
+    plan_->Add(nth_call);
     const auto snapshot = Snapshot(*disk, kChild);
     const bool met = plan_->fired() > failed;
     plan_->Clear();
@@ -292,16 +299,33 @@ void SnapshotTest::FailEachCall() {
     }
     EXPECT_EQ(Names(), std::vector<std::string>{"disk.vhdx"}) << nth;
   }
+}
+
+void ExpectSomePoisoned(size_t failed, size_t went_on) {
   EXPECT_GT(failed, 20u);
   EXPECT_GT(went_on, 10u);
   EXPECT_LT(went_on, failed);
 }
 
-TEST_F(SnapshotTest, WhateverFails_NothingIsLost) { FailEachCall(); }
+TEST_F(SnapshotTest, WhateverFails_NothingIsLost) {
+  Tally tally;
+  FailEachCall({}, tally);
+  ExpectSomePoisoned(tally.failed, tally.went_on);
+}
 
 TEST_F(SnapshotTest, WhateverFailsAfterALogWasReplayed_NothingIsLost) {
   MakeLogDirty();
-  FailEachCall();
+  Tally tally;
+  FailEachCall({}, tally);
+  ExpectSomePoisoned(tally.failed, tally.went_on);
+}
+
+// Space that is missing once is not poison, whatever of the snapshot could not be written.
+TEST_F(SnapshotTest, WriteWithoutSpace_LetsTheDiskGoOn) {
+  Tally tally;
+  FailEachCall({.call = FileCall::kWrite, .code = ErrorCode::kNoSpace, .sys_errno = ENOSPC}, tally);
+  EXPECT_GT(tally.failed, 10u);
+  EXPECT_EQ(tally.went_on, tally.failed);
 }
 
 TEST_F(SnapshotTest, LogThatNobodyReplayed_StaysTheParents) {

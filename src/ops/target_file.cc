@@ -27,8 +27,8 @@ Result<std::unique_ptr<File>> LockTarget(
 }
 
 Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path,
-                                                bool direct) {
-  auto staged = StagedFile::Create(files, path, direct);
+                                                const StagedFileOptions& options) {
+  auto staged = StagedFile::Create(files, path, options);
   if (staged) return staged;
   Error& error = staged.error();
   error.file = path;

@@ -25,7 +25,7 @@ Result<std::unique_ptr<File>> LockTarget(FileSystem& files, const std::string& p
 
 /// A StagedFile whose errors name the target.
 Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path,
-                                                bool direct = false);
+                                                const StagedFileOptions& options = {});
 
 }  // namespace vhdx
 
