@@ -40,7 +40,7 @@ struct BenchOutcome {
 // As JSON has them; in text hyphens are spaces.
 std::vector<std::pair<std::string, uint64_t>> Named(const EngineCounters& counters) {
   return {{"syncs", counters.syncs},
-          {"flush-rounds", counters.flush_rounds},
+          {"group-commits", counters.group_commits},
           {"log-entries", counters.log_entries},
           {"log-restarts", counters.log_restarts},
           {"pages-logged", counters.pages_logged},

@@ -436,8 +436,7 @@ TEST_F(Commands, DumpOfOneInvalidCopySucceeds) {
   const Outcome outcome = Run({"dump", "/odd.vhdx"});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_EQ(outcome.err, "");
-  EXPECT_NE(outcome.out.find("  warning: one of the two region tables has no signature"),
-            std::string::npos)
+  EXPECT_NE(outcome.out.find("  warning: a region table has no signature"), std::string::npos)
       << outcome.out;
 }
 

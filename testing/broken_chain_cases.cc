@@ -42,7 +42,7 @@ CaseFile Base(std::string path = "/vm/base.vhdx") {
   return {.path = std::move(path), .spec = TwinImage()};
 }
 // A file that looks like the parent and has another identity.
-CaseFile Stranger(std::string path) {
+CaseFile Mismatch(std::string path) {
   CaseFile file = Base(std::move(path));
   file.spec.data_write_guid = TestGuid(95);
   return file;
@@ -65,8 +65,8 @@ void AddPaths(std::vector<BrokenCase>& cases) {
       {ChildWithPath(format::kVolumePathKey, "\\\\?\\Volume{00112233}\\vm\\base.vhdx"), Base()}));
   cases.push_back(
       Chain("parent under another name", {Child(".\\gone.vhdx"), Base("/vm/renamed.vhdx")}));
-  BrokenCase decoy = Chain("stranger under the parent's name",
-                           {Child(), Base("/vm/renamed.vhdx"), Stranger("/vm/base.vhdx")});
+  BrokenCase decoy = Chain("identity mismatch under the parent's name",
+                           {Child(), Base("/vm/renamed.vhdx"), Mismatch("/vm/base.vhdx")});
   decoy.chain_length = 2;
   cases.push_back(decoy);
   BrokenCase elsewhere =
@@ -85,7 +85,8 @@ void AddMissing(std::vector<BrokenCase>& cases) {
   cases.push_back(RefusedChain("no parent", {Child()}, missing));
   cases.push_back(RefusedChain(
       "parent outside", {Child("..\\parents\\base.vhdx"), Base("/parents/base.vhdx")}, missing));
-  cases.push_back(RefusedChain("stranger alone", {Child(), Stranger("/vm/base.vhdx")}, linkage));
+  cases.push_back(
+      RefusedChain("identity mismatch alone", {Child(), Mismatch("/vm/base.vhdx")}, linkage));
   cases.push_back(RefusedChain(
       "parent that is no VHDX",
       {Child(), {.path = "/vm/base.vhdx", .bytes = std::vector<std::byte>(2 * kMiB)}}, missing));
@@ -98,7 +99,7 @@ void AddMissing(std::vector<BrokenCase>& cases) {
   written.spec.headers[1].data_write_guid = TestGuid(96);
   cases.push_back(RefusedChain("parent that was written to", {Child(), written}, linkage));
   // Only the current header counts, even if the other one would fit.
-  CaseFile older = Stranger("/vm/base.vhdx");
+  CaseFile older = Mismatch("/vm/base.vhdx");
   older.spec.headers[0].data_write_guid = TwinImage().data_write_guid;
   cases.push_back(RefusedChain("parent by its older header", {Child(), older}, linkage));
 }

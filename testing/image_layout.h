@@ -26,7 +26,7 @@ struct ImageLayout {
   FileRange metadata;
   std::vector<FileRange> regions;               ///< in the order of the table
   std::vector<PlacedItem> items;                ///< in the order of the table
-  std::map<uint64_t, uint64_t> block_offsets;   ///< of every block that has a place, by number
+  std::map<uint64_t, uint64_t> block_offsets;   ///< of every allocated block, by number
   std::map<uint64_t, uint64_t> bitmap_offsets;  ///< of every sector bitmap that has one, by chunk
   std::vector<BitmapSpec> bitmaps;              ///< those asked for and those that are needed
   uint64_t end = 0;                             ///< behind the last structure

@@ -1,5 +1,5 @@
 // Logs of every form, legal or not: entries anywhere in the ring, with any fields, torn, stale, or
-// holding pages that would otherwise stand in place.
+// holding pages that would otherwise be in place.
 
 #ifndef VHDXKIT_TESTING_LOG_SPEC_H_
 #define VHDXKIT_TESTING_LOG_SPEC_H_

@@ -69,8 +69,8 @@ CrashDisk::CrashDisk(const CrashDiskShape& shape, uint64_t seed)
     blocks_ = {0, 1, 2, 3, 4};
     disk_size_ = kFixedBlocks * kBlock - 64 * kKiB;
   } else if (shape.subformat == Subformat::kDifferencing && random() % 2 == 0) {
-    // Blocks that show their parent get a place once in a disk's life: enough of them for that to
-    // happen in rounds of all kinds.
+    // Blocks that show their parent are allocated once in a disk's life: there are enough of them
+    // for that to happen in group commits of all kinds.
     blocks_ = {0, 1, 2, 3, 5, 6, 7, 9, 10, 11, 12, 13};
     disk_size_ = 14 * kBlock - 64 * kKiB;
   } else if (random() % 3 == 0 || shape.size == CrashDiskSize::kSmall) {
@@ -119,7 +119,7 @@ ImageSpec CrashDisk::Base(std::mt19937_64& random) const {
   }
   ImageSpec spec = testing::FixedImage(shape);
   for (BlockSpec& block : spec.blocks) block.content = BlockContent::kEnds;
-  // QEMU gives a block its place when it is first written.
+  // QEMU allocates a block when it is first written.
   if (random() % 2 == 0) {
     std::erase_if(spec.blocks, [&](const BlockSpec&) { return random() % 2 == 0; });
   }

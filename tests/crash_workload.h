@@ -39,7 +39,7 @@ struct CrashWorkload {
   double zeroes = 0.1;
   size_t blocks = SIZE_MAX;   ///< only the first so many are used
   bool whole_blocks = false;  ///< more writes and trims of whole blocks than usual
-  bool in_order = false;      ///< one block after the other, so that each round has a new one
+  bool in_order = false;      ///< one block after the other, so that each commit has a new one
 
   static CrashWorkload Random(std::mt19937_64& random);
 };

@@ -313,7 +313,7 @@ TEST_P(DiskWriteModel, RandomOperations_LeaveWhatPlainBytesHave) {
           << "seed " << seed << ", " << Describe(shape);
     }
     ++seed;
-    // Which states a block goes through hangs on when a round of the journal ends.
+    // Which states a block goes through depends on when a group commit ends.
   } while (only == nullptr &&
            (tally.operations < wanted ||
             (!SawAllTransitions(tally) && tally.operations < kMostOfWanted * wanted)));

@@ -65,12 +65,12 @@ std::string_view StepWords(const format::Transition& transition) {
       return "nothing";
     case format::Transition::Step::kInPlace:
       return transition.sets_bits ? "in place; bits are set" : "in place";
-    case format::Transition::Step::kGetSpace:
-      return transition.sets_bits ? "gets space; bits are set" : "gets space";
-    case format::Transition::Step::kLoseSpace:
-      return "offset 0; its space becomes free";
-    case format::Transition::Step::kForgetSpace:
-      return "offset 0, if it has another";
+    case format::Transition::Step::kAllocate:
+      return transition.sets_bits ? "allocated; bits are set" : "allocated";
+    case format::Transition::Step::kFree:
+      return "offset 0; its space, if any, is freed";
+    case format::Transition::Step::kFreeIfAllocated:
+      return "if it has space: offset 0; its space is freed";
   }
   return "";
 }

@@ -278,7 +278,7 @@ TEST_P(FaultMatrix, WriteThatFailsHalfWay_IsToldAndPromisesHold) {
   FailEach(FileCall::kWrite, {.torn = true});
 }
 
-// Payload, log, headers or pages in place: once there is space the same disk goes on.
+// Payload, log, headers or checkpointed pages: once there is space the same disk continues.
 TEST_P(FaultMatrix, WriteWithoutSpace_IsToldAndTheDiskGoesOn) {
   const Fault no_space{.code = ErrorCode::kNoSpace, .sys_errno = ENOSPC};
   EXPECT_EQ(FailEach(FileCall::kWrite, no_space, true), 0U);

@@ -13,9 +13,9 @@ namespace vhdx {
 /// Totals since the disk was opened.
 struct EngineCounters {
   uint64_t syncs = 0;          ///< syncs of the host file, for any reason
-  uint64_t flush_rounds = 0;   ///< group commits of metadata
+  uint64_t group_commits = 0;  ///< group commits that had metadata to log
   uint64_t log_entries = 0;    ///< log entries written
-  uint64_t log_restarts = 0;   ///< times that the log was full and was started again
+  uint64_t log_restarts = 0;   ///< times that the log was full and a new generation was started
   uint64_t pages_logged = 0;   ///< 4 KiB pages in the log entries
   uint64_t log_bytes = 0;      ///< bytes of the log entries
   uint64_t payload_bytes = 0;  ///< bytes of guest data written

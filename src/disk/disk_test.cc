@@ -335,11 +335,11 @@ TEST_F(DiskOf, IgnoredLog_IsNotReplayed) {
   Open("/b.vhdx", {.ignore_log = true});
 }
 
-TEST_F(DiskOf, StrangerUnderTheParentsName_IsRefusedUnlessTheParentIsThereToo) {
+TEST_F(DiskOf, IdentityMismatchUnderTheParentsName_IsRefusedUnlessTheParentIsThereToo) {
   PutPair("/vm/child.avhdx", R"(.\other.vhdx)");
-  ImageSpec stranger = base_;
-  stranger.data_write_guid = TestGuid(77);
-  Put("/vm/other.vhdx", stranger);
+  ImageSpec mismatch = base_;
+  mismatch.data_write_guid = TestGuid(77);
+  Put("/vm/other.vhdx", mismatch);
   EXPECT_EQ(OutcomeOfOpening("/vm/child.avhdx"), "ok") << "found by its identity";
   ASSERT_TRUE(files_.Remove("/vm/base.vhdx"));
   EXPECT_EQ(Disk::Open(files_, "/vm/child.avhdx", {}).error().rule, "parent.linkage");

@@ -127,8 +127,8 @@ TEST_F(DiskWrite, CutThatFindsNoSpace_IsToldAndTheDiskGoesOn) {
   ExpectClean();
 }
 
-// The page of an entry, or of bits, that is a hole: a full host is told to the request that needs
-// it, while the disk can still go on, and not to the flush that brings the page in place.
+// The page of an entry, or of bits, that is a hole: a full host is reported by the request that
+// changes it, while the disk can still continue, and not by the checkpoint that writes the page.
 TEST_F(DiskWrite, HostWithoutSpaceForMetadata_IsToldToTheRequest) {
   const ImageSpec base = DynamicImage();
   Put("/vm/base.vhdx", base);
@@ -243,7 +243,7 @@ TEST_F(DiskWrite, LogThatWasNeverBegun_IsClearedByTheFirstWrite) {
   EXPECT_EQ(ReadAgain({0, 512}), Filled(512, 1));
 }
 
-// What is appended would come to stand there, and the two overlap.
+// A block that is appended would be allocated there, and the two would overlap.
 TEST_F(DiskWrite, UnmappedBlockBehindTheEndOfTheFile_KeepsTheImageFromBeingWritten) {
   ImageSpec spec = DynamicImage();
   spec.blocks = {testing::StateBlock(1, format::PayloadState::kUnmapped, 100 * kMiB)};

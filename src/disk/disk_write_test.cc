@@ -76,7 +76,7 @@ TEST_F(DiskWrite, FlushOfNewBlocks_CostsOneSync) {
   EXPECT_EQ(Syncs(), before + 1);  // there was nothing to do
   before = Syncs();
   EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
-  EXPECT_EQ(Syncs(), before + 3);  // pages in place, and two headers without a log
+  EXPECT_EQ(Syncs(), before + 3);  // the checkpoint, and two headers without a log
 }
 
 // None of them can be left out: tests/model/syncs.py tries that, one at a time.
@@ -88,10 +88,10 @@ TEST_F(DiskWrite, SessionWithOneFlushedWrite_CostsTenSyncs) {
   EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
   EXPECT_EQ(Syncs(), 7U);  // the log's first entry, two headers that name it, and the flush itself
   EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
-  EXPECT_EQ(Syncs(), 10U);  // pages in place, and two headers without a log
+  EXPECT_EQ(Syncs(), 10U);  // the checkpoint, and two headers without a log
 }
 
-// Without metadata in the log nothing else syncs what was written in place.
+// Without metadata in the log nothing else syncs what was overwritten in place.
 TEST_F(DiskWrite, OverwritesThatNobodyFlushed_AreSyncedByClose) {
   ImageSpec spec = DynamicImage();
   spec.blocks = {FullBlock(0)};
@@ -103,9 +103,9 @@ TEST_F(DiskWrite, OverwritesThatNobodyFlushed_AreSyncedByClose) {
   EXPECT_EQ(Syncs(), before + 1);
 }
 
-// What a flush leaves in the log alone is written in place once: when the disk is closed, when the
-// log begins again, or when too much of it has come together.
-TEST_F(DiskWrite, FlushedMetadata_ComesInPlaceLater) {
+// Pages that a flush leaves only in the log are checkpointed once: when the disk is closed, when a
+// new log generation starts, or when too many of them have accumulated.
+TEST_F(DiskWrite, FlushedMetadata_IsCheckpointedLater) {
   const ImageSpec spec = DynamicImage();
   const uint64_t bat = testing::PlanLayout(spec).bat.file_offset;
   const auto entry_in_file = [&] {
@@ -195,7 +195,7 @@ TEST_F(DiskWrite, TrimOfManyBlocks_PunchesOnceARun) {
   EXPECT_EQ(disk->counters().freed_blocks, kBlocks - 1);
   EXPECT_EQ(Read(*disk, {0, 50 * 2 * kMiB}), Filled(50 * 2 * kMiB, 0));
   EXPECT_EQ(Read(*disk, {50 * 2 * kMiB, 512}), Filled(512, 1));
-  // What has been given back is used again, and nobody pads it: it reads as zeros.
+  // The freed space is allocated again, and not padded: it is zeroed space.
   EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
   for (uint64_t block = 0; block < 50; ++block) {
     EXPECT_EQ(OutcomeOf(disk->Write(block * 2 * kMiB + 512, Filled(512, 2))), "ok");
@@ -208,8 +208,7 @@ TEST_F(DiskWrite, TrimOfManyBlocks_PunchesOnceARun) {
   ExpectClean();
 }
 
-// Space between blocks may hold anything; a bitmap that comes to stand there holds only what it
-// says.
+// Space between blocks is stale; a bitmap that is allocated there has no bits but its own.
 TEST_F(DiskWrite, BitmapInUsedSpace_HasNoOldBits) {
   const ImageSpec base = DynamicImage();
   Put("/vm/base.vhdx", base);
@@ -370,7 +369,7 @@ class PausingFileSystem final : public ForwardingFileSystem {
 
 // The entries are durable already when the space comes back: a flush that has no page to log makes
 // the hole durable.
-TEST_F(DiskWrite, SpaceFreedAfterItsRound_IsFreeAfterTheNext) {
+TEST_F(DiskWrite, SpaceFreedAfterItsCommit_IsFreeAfterTheNext) {
   ImageSpec spec = DynamicImage({.disk_size = 8 * kMiB, .block_size = 2 * kMiB});
   spec.blocks = testing::FullBlocks(4);
   Put(kPath, spec);
@@ -398,9 +397,9 @@ TEST_F(DiskWrite, SpaceFreedAfterItsRound_IsFreeAfterTheNext) {
   ExpectClean();
 }
 
-// Bits that stand in the file for a block that has no place mean nothing, and are cleared when it
-// gets one. Here they are set again at once, while the page as it was comes in place: it must not
-// pass for the page as it is.
+// Bits that the file holds for an unallocated block mean nothing, and are cleared when the block is
+// allocated. Here they are set again at once, while the page is checkpointed as it was: it must not
+// be taken for the page as it is.
 TEST_F(DiskWrite, PageOfBitsThatChangesThereAndBack_IsLoggedAgain) {
   const ImageSpec base = DynamicImage();
   Put("/vm/base.vhdx", base);
@@ -441,8 +440,8 @@ TEST_F(DiskWrite, FixedDisk_KeepsItsBlocks) {
   ExpectClean();
 }
 
-// Such are QEMU's: every block is zero, and the file as long as if all had a place.
-TEST_F(DiskWrite, FixedDiskWithoutPlaces_KeepsRoomForEveryBlock) {
+// QEMU makes such disks: every block is zero, and the file is as long as if all were allocated.
+TEST_F(DiskWrite, FixedDiskWithoutBlocks_KeepsSpaceForEveryBlock) {
   ImageSpec spec = FixedImage({.disk_size = 8 * kMiB});
   spec.blocks = {FullBlock(0), FullBlock(3)};
   const uint64_t used = testing::PlanLayout(spec).end;

@@ -29,9 +29,9 @@ Result<Inspection> Inspect(FileSystem& files, const std::string& path,
   if (parent != nullptr) {
     state.identity = ParentState::Identity::kOk;
     state.resolved = parent->name();
-  } else if (search.stranger() != nullptr) {
+  } else if (search.mismatch() != nullptr) {
     state.identity = ParentState::Identity::kMismatch;
-    if (options.ignore_parent_id) state.resolved = search.stranger()->name();
+    if (options.ignore_parent_id) state.resolved = search.mismatch()->name();
   }
   inspection.parent = std::move(state);
   return inspection;

@@ -59,12 +59,12 @@ Result<std::unique_ptr<File>> FindParent(FileSystem& files, Image& child, size_t
     }
     return file;
   }
-  if (search.stranger() == nullptr || !options.ignore_parent_id) {
+  if (search.mismatch() == nullptr || !options.ignore_parent_id) {
     return std::unexpected(ParentNotFound(child.info().filename, locator, search));
   }
-  file = search.TakeStranger();
+  file = search.TakeMismatch();
   findings.Add(rules::kParentIdIgnored, {(*file)->name(), 0},
-               "DataWriteGuid " + search.stranger_guid().ToString(), WantedGuids(locator));
+               "DataWriteGuid " + search.mismatch_guid().ToString(), WantedGuids(locator));
   return file;
 }
 

@@ -253,9 +253,9 @@ std::unique_ptr<File> ParentSearch::Judge(std::unique_ptr<File> file, const Head
     return file;
   }
   Note(path, "its DataWriteGuid is " + header.data_write_guid.ToString());
-  if (stranger_ == nullptr) {
-    stranger_ = std::move(file);
-    stranger_guid_ = header.data_write_guid;
+  if (mismatch_ == nullptr) {
+    mismatch_ = std::move(file);
+    mismatch_guid_ = header.data_write_guid;
   }
   return nullptr;
 }
@@ -276,24 +276,24 @@ void ParentSearch::Note(std::string path, std::string outcome) {
 
 Error ParentNotFound(const std::string& child, const ParentLocatorInfo& locator,
                      const ParentSearch& search) {
-  const File* const stranger = search.stranger();
-  const Rule& rule = stranger != nullptr ? rules::kParentLinkage : rules::kParentMissing;
+  const File* const mismatch = search.mismatch();
+  const Rule& rule = mismatch != nullptr ? rules::kParentLinkage : rules::kParentMissing;
   const std::string name = !locator.relative_path.empty()         ? locator.relative_path
                            : !locator.absolute_win32_path.empty() ? locator.absolute_win32_path
                                                                   : locator.volume_path;
-  Error error{.code = stranger != nullptr ? ErrorCode::kCorrupt : ErrorCode::kNotFound,
+  Error error{.code = mismatch != nullptr ? ErrorCode::kCorrupt : ErrorCode::kNotFound,
               .rule = std::string(rule.id),
               .file = child,
               .file_offset = {},
               .found = "no such file",
               .expected = WantedGuids(locator)};
   const std::string parent = "the parent \"" + name + "\"";
-  if (stranger != nullptr) {
-    error.found = search.stranger_guid().ToString();
+  if (mismatch != nullptr) {
+    error.found = search.mismatch_guid().ToString();
     error.sentence = Format(
         "{} is not the parent that this image was made on, or was changed: its DataWriteGuid is "
         "{}, not {}; name another file with --parent, or use --ignore-parent-id to read it anyway",
-        stranger->name(), error.found, error.expected);
+        mismatch->name(), error.found, error.expected);
   } else if (search.unreadable()) {
     error.code = search.unreadable()->code;
     error.sys_errno = search.unreadable()->sys_errno;

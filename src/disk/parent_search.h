@@ -45,8 +45,8 @@ class ParentSearch {
   Result<std::unique_ptr<File>> Find(const ParentLocatorInfo& locator);
   /// The same, only by the paths and names in the locator, and not by its identity.
   std::unique_ptr<File> FindByPath(const ParentLocatorInfo& locator);
-  /// The file at this path, wherever it is, if it is the parent; null for a stranger. Errors: those
-  /// of FileSystem::Open; kInvalidArgument for the child itself; header.*.
+  /// The file at this path, wherever it is, if it is the parent; null if its identity does not
+  /// match. Errors: those of FileSystem::Open; kInvalidArgument for the child itself; header.*.
   Result<std::unique_ptr<File>> Open(const std::string& path, const ParentLocatorInfo& locator);
 
   const std::vector<ParentAttempt>& attempts() const { return attempts_; }
@@ -54,9 +54,9 @@ class ParentSearch {
   /// be.
   const std::vector<std::string>& duplicates() const { return duplicates_; }
   /// The first file that was found in a right place and has another identity, or null.
-  const File* stranger() const { return stranger_.get(); }
-  std::unique_ptr<File> TakeStranger() { return std::move(stranger_); }
-  const Guid& stranger_guid() const { return stranger_guid_; }
+  const File* mismatch() const { return mismatch_.get(); }
+  std::unique_ptr<File> TakeMismatch() { return std::move(mismatch_); }
+  const Guid& mismatch_guid() const { return mismatch_guid_; }
   /// The first file in a right place that could not be read, and why.
   const std::optional<Error>& unreadable() const { return unreadable_; }
   /// The first file in a right place that the allowed folders do not hold, or empty.
@@ -92,8 +92,8 @@ class ParentSearch {
   std::set<std::string> tried_;                            // real paths
   std::vector<ParentAttempt> attempts_;
   std::vector<std::string> duplicates_;
-  std::unique_ptr<File> stranger_;
-  Guid stranger_guid_;
+  std::unique_ptr<File> mismatch_;
+  Guid mismatch_guid_;
   std::optional<Error> unreadable_;
   std::string outside_;
 };

@@ -46,8 +46,8 @@ TEST(MakeFinding, SentenceHoldsPlaceAndValues) {
   EXPECT_EQ(finding.found, "0x1");
   EXPECT_EQ(finding.expected, "0x2");
   EXPECT_EQ(finding.sentence,
-            "one of the two headers has a wrong checksum (at offset 4096): found 0x1, expected "
-            "0x2; the first write rewrites both headers");
+            "a header has a wrong checksum (at offset 4096): found 0x1, expected 0x2; if the other "
+            "header is valid, the first write rewrites both");
 }
 
 TEST(MakeFinding, ValuesMayBeMissing) {

@@ -19,15 +19,16 @@ inline constexpr Rule kFileTruncated{"file.truncated", Severity::kRefuse,
                                      "[MS-VHDX] 2.1", "copy the file again, or take an older copy"};
 
 // Headers.
-inline constexpr Rule kHeaderSignature{"header.signature", Severity::kTolerate,
-                                       "One of the two headers has no signature", "[MS-VHDX] 2.2.2",
-                                       "the first write rewrites both headers"};
-inline constexpr Rule kHeaderChecksum{"header.checksum", Severity::kTolerate,
-                                      "One of the two headers has a wrong checksum",
-                                      "[MS-VHDX] 2.2.2", "the first write rewrites both headers"};
+inline constexpr Rule kHeaderSignature{
+    "header.signature", Severity::kTolerate, "A header has no signature", "[MS-VHDX] 2.2.2",
+    "if the other header is valid, the first write rewrites both"};
+inline constexpr Rule kHeaderChecksum{
+    "header.checksum", Severity::kTolerate, "A header has a wrong checksum", "[MS-VHDX] 2.2.2",
+    "if the other header is valid, the first write rewrites both"};
 inline constexpr Rule kHeaderUnreadable{
-    "header.unreadable", Severity::kTolerate, "One of the two headers cannot be read",
-    "ours: counts as an invalid copy", "the first write rewrites both headers"};
+    "header.unreadable", Severity::kTolerate, "A header cannot be read",
+    "ours: counts as an invalid copy",
+    "if the other header is valid, the first write rewrites both"};
 inline constexpr Rule kHeaderNone{"header.none", Severity::kRefuse, "Neither header is valid",
                                   "[MS-VHDX] 2.2.2", "take an older copy of the file"};
 inline constexpr Rule kHeaderSequenceEqual{
@@ -106,15 +107,16 @@ inline constexpr Rule kLogOverlap{"log.overlap", Severity::kRefuse, "The log and
                                   "[MS-VHDX] 2.2.2", "take an older copy of the file"};
 
 // Region tables.
-inline constexpr Rule kRegionSignature{"region.signature", Severity::kTolerate,
-                                       "One of the two region tables has no signature",
-                                       "[MS-VHDX] 2.2.3.1", "the first write mends it"};
-inline constexpr Rule kRegionChecksum{"region.checksum", Severity::kTolerate,
-                                      "One of the two region tables has a wrong checksum",
-                                      "[MS-VHDX] 2.2.3.1", "the first write mends it"};
+inline constexpr Rule kRegionSignature{
+    "region.signature", Severity::kTolerate, "A region table has no signature", "[MS-VHDX] 2.2.3.1",
+    "if the other region table is valid, the first write rewrites this one"};
+inline constexpr Rule kRegionChecksum{
+    "region.checksum", Severity::kTolerate, "A region table has a wrong checksum",
+    "[MS-VHDX] 2.2.3.1", "if the other region table is valid, the first write rewrites this one"};
 inline constexpr Rule kRegionUnreadable{
-    "region.unreadable", Severity::kTolerate, "One of the two region tables cannot be read",
-    "ours: counts as an invalid copy", "the first write rewrites it"};
+    "region.unreadable", Severity::kTolerate, "A region table cannot be read",
+    "ours: counts as an invalid copy",
+    "if the other region table is valid, the first write rewrites this one"};
 inline constexpr Rule kRegionNone{"region.none", Severity::kRefuse, "Neither region table is valid",
                                   "[MS-VHDX] 2.2.3", "take an older copy of the file"};
 inline constexpr Rule kRegionDiffer{

@@ -25,11 +25,11 @@ enum class BlockPart : uint8_t { kWhole, kPart };
 
 struct Transition {
   enum class Step : uint8_t {
-    kNothing,      ///< the block reads as it is to already
-    kInPlace,      ///< in the space that the block has
-    kGetSpace,     ///< written into new space, to which the entry then points
-    kLoseSpace,    ///< the entry says how it reads, and points nowhere
-    kForgetSpace,  ///< the same, if it still points at space that it once used; else nothing
+    kNothing,          ///< the block reads as it is to already
+    kInPlace,          ///< written to the space that the block has
+    kAllocate,         ///< written to new space, to which the entry then points
+    kFree,             ///< the entry says how it reads, and its space, if any, is freed
+    kFreeIfAllocated,  ///< the same, if it still points at space that it once used; else nothing
   };
   enum class Order : uint8_t {
     kAny,

@@ -68,7 +68,7 @@ TEST(Transitions, WriteEndsWithData_AndNothingElseGetsSpaceWhereThereAreZeros) {
     const Transition& transition = met.transition;
     if (met.is_write()) {
       EXPECT_TRUE(OwnsSpace(transition.to));
-    } else if (transition.step == Transition::Step::kGetSpace) {
+    } else if (transition.step == Transition::Step::kAllocate) {
       EXPECT_TRUE(met.is_child() && met.from == PayloadState::kNotPresent)
           << "only a parent shows something that has to be covered";
     }
@@ -101,13 +101,13 @@ TEST(Transitions, BitsAreSetInBlocksThatArePartlyThere) {
 
 TEST(Transitions, WhatCoversTheParentIsDurableFirst) {
   ForEachCase([](const Case& met) {
-    const bool covers = met.is_child() && (met.transition.step == Transition::Step::kGetSpace ||
+    const bool covers = met.is_child() && (met.transition.step == Transition::Step::kAllocate ||
                                            met.transition.sets_bits);
     if (covers &&
         (met.from == PayloadState::kNotPresent || met.from == PayloadState::kPartiallyPresent)) {
       EXPECT_EQ(met.transition.order, Transition::Order::kPayloadFirst);
     }
-    if (met.transition.step == Transition::Step::kGetSpace) {
+    if (met.transition.step == Transition::Step::kAllocate) {
       EXPECT_NE(met.transition.order, Transition::Order::kAny);
     }
   });
@@ -116,8 +116,8 @@ TEST(Transitions, WhatCoversTheParentIsDurableFirst) {
 TEST(Transitions, FixedDiskKeepsItsBlocks) {
   ForEachCase([](const Case& met) {
     if (met.disk != Subformat::kFixed) return;
-    EXPECT_NE(met.transition.step, Transition::Step::kLoseSpace);
-    EXPECT_NE(met.transition.step, Transition::Step::kForgetSpace);
+    EXPECT_NE(met.transition.step, Transition::Step::kFree);
+    EXPECT_NE(met.transition.step, Transition::Step::kFreeIfAllocated);
   });
 }
 
@@ -125,7 +125,7 @@ TEST(Transitions, WholeBlockThatIsTrimmedGivesItsSpaceBack) {
   ForEachCase([](const Case& met) {
     const bool trims = met.request == BlockRequest::kTrim && met.part == BlockPart::kWhole;
     if (met.disk == Subformat::kFixed || !trims || !OwnsSpace(met.from)) return;
-    EXPECT_EQ(met.transition.step, Transition::Step::kLoseSpace);
+    EXPECT_EQ(met.transition.step, Transition::Step::kFree);
     EXPECT_EQ(met.transition.to, met.is_child() ? PayloadState::kZero : PayloadState::kUnmapped);
   });
 }

@@ -30,7 +30,7 @@ BatRules BatRules::WithFileSize(uint64_t file_size) const {
   return changed;
 }
 
-FileRange BatRules::PlaceOf(BatSlot slot, BatEntry entry) const {
+FileRange BatRules::RangeOf(BatSlot slot, BatEntry entry) const {
   const bool is_bitmap = slot.kind == BatSlot::Kind::kBitmap;
   return {entry.file_offset(), is_bitmap ? format::kSectorBitmapBlockSize : geometry_.block_size()};
 }

@@ -46,7 +46,7 @@ class BatRules {
   BatRules WithFileSize(uint64_t file_size) const;
 
   /// The range of the file that the entry points to, if any.
-  FileRange PlaceOf(BatSlot slot, format::BatEntry entry) const;
+  FileRange RangeOf(BatSlot slot, format::BatEntry entry) const;
 
   /// Whether the entry of that slot may be used.
   bool IsUsable(BatSlot slot, format::BatEntry entry) const;

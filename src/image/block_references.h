@@ -1,10 +1,10 @@
 // Who uses a block of an image that is being written.
 //
 // A request holds a reference to a block from the moment it looks up where the block is to the end
-// of its I/O. Shared references stand side by side; whoever gives a block a place, or takes it
-// away, holds the only one. A reference belongs to no thread: one thread may take it and another
-// give it back. Blocks are counted together in stripes, so that a reference to one block may have
-// to wait for one to another; nobody takes a second while holding one, except with TryShare.
+// of its I/O. Shared references exist side by side; whoever allocates or frees a block holds the
+// only one. A reference belongs to no thread: one thread may take it and another give it back.
+// Blocks are counted together in stripes, so that a reference to one block may have to wait for one
+// to another; nobody takes a second while holding one, except with TryShare.
 
 #ifndef VHDXKIT_IMAGE_BLOCK_REFERENCES_H_
 #define VHDXKIT_IMAGE_BLOCK_REFERENCES_H_

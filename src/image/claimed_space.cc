@@ -21,7 +21,7 @@ Result<void> VisitData(File& file, const BatRules& bat_rules, Visit visit) {
       if (!goes_on) break;
       const Claim claim = ClaimOf(bat_rules, entry);
       if (claim.kind != Claim::Kind::kData) continue;
-      if (IsPlacedWrong(bat_rules.BrokenRules(entry.slot, entry.entry))) continue;
+      if (IsMisplaced(bat_rules.BrokenRules(entry.slot, entry.entry))) continue;
       goes_on = visit(entry, claim.range);
     }
     // An error ends the scan; this one is dropped below.
@@ -33,7 +33,7 @@ Result<void> VisitData(File& file, const BatRules& bat_rules, Visit visit) {
 
 bool MayBeWritten(const Rule& rule) { return rule.severity > Severity::kReadOnly; }
 
-// The places that entries point at, and what keeps the image from being written.
+// The space that entries point at, and what keeps the image from being written.
 class ClaimScan {
  public:
   ClaimScan(const BatRules& bat_rules, std::string name, uint64_t file_size)
@@ -57,15 +57,15 @@ class ClaimScan {
     }
     const Claim claim = ClaimOf(bat_rules_, scanned);
     if (claim.kind == Claim::Kind::kNone) return {};
-    if (slot.kind == BatSlot::Kind::kPayload) ++placed_blocks_;
+    if (slot.kind == BatSlot::Kind::kPayload) ++allocated_blocks_;
     if (claims_.Claim(claim.range)) return {};
     const bool has_data = claim.kind == Claim::Kind::kData;
     return Refuse(has_data ? rules::kBatOverlap : rules::kBatAnchorOverlap, scanned);
   }
 
   /// Payload blocks that would need space if they were written.
-  uint64_t placeless_blocks() const {
-    return bat_rules_.geometry().payload_block_count() - placed_blocks_;
+  uint64_t unallocated_blocks() const {
+    return bat_rules_.geometry().payload_block_count() - allocated_blocks_;
   }
 
   Result<SpaceMap> Take() {
@@ -74,7 +74,7 @@ class ClaimScan {
   }
 
  private:
-  // A partially present block needs the bitmap of its chunk, whose entry stands behind those of all
+  // A partially present block needs the bitmap of its chunk, whose entry comes after those of all
   // blocks of the chunk and is not visited if it is zero: the next entry that is visited tells.
   Result<void> LookForBitmap(uint64_t index, format::BatEntry entry) {
     if (!partial_) return {};
@@ -96,7 +96,7 @@ class ClaimScan {
   const BatRules& bat_rules_;
   const std::string name_;
   SpaceMap claims_;
-  uint64_t placed_blocks_ = 0;
+  uint64_t allocated_blocks_ = 0;
   std::optional<ScannedEntry> partial_;  // the last one of its chunk
 };
 
@@ -123,7 +123,7 @@ Claim ClaimOf(const BatRules& bat_rules, const ScannedEntry& scanned) {
   return {};
 }
 
-bool IsPlacedWrong(std::span<const Rule* const> broken) {
+bool IsMisplaced(std::span<const Rule* const> broken) {
   return std::ranges::any_of(broken, [](const Rule* rule) {
     return rule == &rules::kBatOffset || rule == &rules::kBatBeyondEof ||
            rule == &rules::kBatOverlap || rule == &rules::kBatAnchorOverlap ||
@@ -181,7 +181,8 @@ Result<ClaimsForWriting> ClaimForWriting(File& file, const BatRules& bat_rules) 
     return {};
   }));
   auto space = VHDX_TRY(scan.Take());
-  return ClaimsForWriting{.space = std::move(space), .placeless_blocks = scan.placeless_blocks()};
+  return ClaimsForWriting{.space = std::move(space),
+                          .unallocated_blocks = scan.unallocated_blocks()};
 }
 
 }  // namespace vhdx

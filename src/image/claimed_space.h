@@ -27,21 +27,21 @@ struct Claim {
 
 Claim ClaimOf(const BatRules& bat_rules, const ScannedEntry& scanned);
 
-/// Whether one of the rules that an entry breaks says that its place in the file is wrong.
-bool IsPlacedWrong(std::span<const Rule* const> broken);
+/// Whether one of the rules that an entry breaks says that its offset in the file is wrong.
+bool IsMisplaced(std::span<const Rule* const> broken);
 
 bool Intersect(FileRange a, FileRange b);
 
 /// Fails with kCorrupt, and both entries in Error::found, if two entries have data in the same
 /// space: then at least one of the blocks has bytes of the other. `file` is read through (the
-/// replayed one). Entries whose place is wrong in itself are left out: reading their block fails
+/// replayed one). Entries whose offset is wrong in itself are left out: reading their block fails
 /// anyway. Memory: one bit for each MiB of the file. Errors: kIo.
 Result<void> RefuseSharedSpace(File& file, const BatRules& bat_rules);
 
 /// What all structures and blocks of an image claim.
 struct ClaimsForWriting {
   SpaceMap space;
-  uint64_t placeless_blocks = 0;  ///< payload blocks that would need space if they were written
+  uint64_t unallocated_blocks = 0;  ///< payload blocks that would need space if they were written
 };
 
 /// The claims of an image that is about to be written. `file` is read through (the replayed one).

@@ -24,14 +24,15 @@ class DurableState {
   /// `file` outlives it and is `length_bytes` long.
   DurableState(File& file, uint64_t length_bytes) : file_(file), length_(length_bytes) {}
 
-  /// Errors: kIo, kNoSpace, which poison; kPoisoned.
+  /// Errors: kIo, kNoSpace, which poison the disk; kPoisoned.
   Result<void> Sync();
 
   /// Poisons with this error, unless an earlier one did; gives it back for returning.
   std::unexpected<Error> Poison(Error error) noexcept;
-  /// What a write of metadata, or a cut, returned. Its error poisons, unless the host had no space:
-  /// then the bytes that were there are there, nothing builds on those that were to come, and the
-  /// same write may be tried again once there is space. (ENOSPC from a sync is a failed sync.)
+  /// What a write of metadata, or a cut, returned. Its error poisons the disk, unless the host had
+  /// no space: then the bytes that were there are there, nothing builds on those that were to come,
+  /// and the same write may be tried again once there is space. (ENOSPC from a sync is a failed
+  /// sync.)
   Result<void> PoisonIfFailed(Result<void> written);
   /// kPoisoned with the words of the first failure, if there was one.
   Result<void> Check() const {

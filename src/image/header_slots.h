@@ -15,7 +15,7 @@ namespace vhdx {
 
 class HeaderSlots {
  public:
-  /// `current` stands in the slot `current_slot`, 0 or 1; the other slot may hold anything.
+  /// `current` is stored in the slot `current_slot`, 0 or 1; the other slot may hold anything.
   HeaderSlots(File& file, DurableState& durability, const HeaderInfo& current, size_t current_slot)
       : file_(file), durability_(durability), current_(current), slot_(current_slot) {}
 
@@ -23,7 +23,8 @@ class HeaderSlots {
 
   /// Brings both slots to these values, one after the other, each durable before anything else
   /// happens: whichever is lost, the other says the same. Sequence number and checksum are made
-  /// here. Errors poison: kIo, kNoSpace; kUnsupported when the sequence numbers are used up.
+  /// here. Errors poison the disk: kIo, kNoSpace; kUnsupported when the sequence numbers are used
+  /// up.
   Result<void> Update(HeaderInfo values);
 
  private:

@@ -49,7 +49,7 @@ Result<void> ImageWriter::WriteWithin(
   auto entry = VHDX_TRY(block_map_.Entry(geometry_.PayloadIndex(part.block)));
   const ByteSpan whole(sector);
   FreedSpace freed;  // a write frees none
-  return Apply(part, {.buffers = {&whole, 1}}, entry, freed);
+  return ApplyTransition(part, {.buffers = {&whole, 1}}, entry, freed);
 }
 
 Result<void> ImageWriter::WriteZeroes(DiskRange range) {
@@ -109,13 +109,13 @@ Result<void> ImageWriter::ChangeParts(DiskRange range, const Contents& contents,
     if (freed.size() == kMostFreed) {
       VHDX_TRY(GiveBack(freed));
     }
-    VHDX_TRY(journal_.Relieve());
+    VHDX_TRY(journal_.Throttle());
     done += part.length_bytes;
   }
   return {};
 }
 
-// What needs no more than the space that the block has goes on beside other requests to it.
+// A request that neither allocates nor frees the block runs side by side with others to it.
 Result<void> ImageWriter::ChangePart(const Part& part, const Contents& contents,
                                      FreedSpace& freed) {
   const uint64_t index = geometry_.PayloadIndex(part.block);
@@ -124,13 +124,13 @@ Result<void> ImageWriter::ChangePart(const Part& part, const Contents& contents,
     auto entry = VHDX_TRY(block_map_.Entry(index));
     const Transition::Step step = TransitionFor(part, contents, entry).step;
     if (step == Transition::Step::kNothing || step == Transition::Step::kInPlace) {
-      return Apply(part, contents, entry, freed);
+      return ApplyTransition(part, contents, entry, freed);
     }
   }
   const BlockReference only = references_->Exclude(part.block);
   // Somebody may have been faster.
   auto entry = VHDX_TRY(block_map_.Entry(index));
-  return Apply(part, contents, entry, freed);
+  return ApplyTransition(part, contents, entry, freed);
 }
 
 const Transition& ImageWriter::TransitionFor(const Part& part, const Contents& contents,
@@ -139,46 +139,46 @@ const Transition& ImageWriter::TransitionFor(const Part& part, const Contents& c
                               IsWhole(part) ? format::BlockPart::kWhole : format::BlockPart::kPart);
 }
 
-Result<void> ImageWriter::Apply(const Part& part, const Contents& contents, BatEntry entry,
-                                FreedSpace& freed) {
+Result<void> ImageWriter::ApplyTransition(const Part& part, const Contents& contents,
+                                          BatEntry entry, FreedSpace& freed) {
   const Transition& transition = TransitionFor(part, contents, entry);
   switch (transition.step) {
     case Transition::Step::kNothing:
       break;
     case Transition::Step::kInPlace:
       return ChangeInPlace(part, contents, entry, transition);
-    case Transition::Step::kGetSpace:
-      return GetSpace(part, contents, entry, transition);
-    case Transition::Step::kForgetSpace:
+    case Transition::Step::kAllocate:
+      return AllocateBlock(part, contents, entry, transition);
+    case Transition::Step::kFreeIfAllocated:
       if (entry.file_offset() == 0) break;
       [[fallthrough]];
-    case Transition::Step::kLoseSpace:
-      return LoseSpace(part, entry, transition, freed);
+    case Transition::Step::kFree:
+      return FreeBlock(part, entry, transition, freed);
   }
   return {};
 }
 
-// -- Blocks that have a place --
+// -- Blocks that are allocated --
 
 Result<void> ImageWriter::ChangeInPlace(const Part& part, const Contents& contents, BatEntry entry,
                                         const Transition& transition) {
   auto put = Put(part, contents, entry.file_offset() + part.within);
   journal_.NoteWrite();
-  return put && transition.sets_bits ? PublishBits(part, entry) : put;
+  return put && transition.sets_bits ? ApplyBits(part, entry) : put;
 }
 
-Result<void> ImageWriter::PublishBits(const Part& part, BatEntry entry) {
+Result<void> ImageWriter::ApplyBits(const Part& part, BatEntry entry) {
   auto known = VHDX_TRY(IsWholeInFile(part));
   if (known) return {};
-  const Publication publication{.bits = Publication::Bits{.range = RangeOf(part)},
-                                .payload_first = true};
-  VHDX_TRY(journal_.Publish(publication));
+  const MetadataChange change{.bits = MetadataChange::Bits{.range = RangeOf(part)},
+                              .payload_first = true};
+  VHDX_TRY(journal_.Apply(change));
   auto complete = VHDX_TRY(sector_bitmaps_.AllSet(part.block));
   if (!complete) return {};
   // Every sector is here: from now on nobody has to look at its bits.
-  return journal_.Publish(
-      {.entry = Publication::Entry{geometry_.PayloadIndex(part.block),
-                                   BatEntry(PayloadState::kFullyPresent, entry.file_offset())},
+  return journal_.Apply(
+      {.entry = MetadataChange::Entry{geometry_.PayloadIndex(part.block),
+                                      BatEntry(PayloadState::kFullyPresent, entry.file_offset())},
        .payload_first = true});
 }
 
@@ -192,51 +192,51 @@ Result<bool> ImageWriter::IsWholeInFile(const Part& part) {
   return true;
 }
 
-// -- Blocks that get a place --
+// -- Allocating blocks --
 
-Result<void> ImageWriter::GetSpace(const Part& part, const Contents& contents, BatEntry entry,
-                                   const Transition& transition) {
+Result<void> ImageWriter::AllocateBlock(const Part& part, const Contents& contents, BatEntry entry,
+                                        const Transition& transition) {
   if (transition.sets_bits) {
     VHDX_TRY(EnsureBitmap(geometry_.ChunkOf(part.block)));
   }
-  auto piece = VHDX_TRY(journal_.Allocate(geometry_.block_size()));
-  auto done = FillNewPlace(part, contents, piece, transition.sets_bits);
+  auto allocation = VHDX_TRY(journal_.Allocate(geometry_.block_size()));
+  auto done = FillAllocation(part, contents, allocation, transition.sets_bits);
   journal_.NoteWrite();
   if (done) {
-    Publication publication{
-        .entry = Publication::Entry{geometry_.PayloadIndex(part.block),
-                                    BatEntry(transition.to, piece.range.file_offset)},
-        .placed = piece.range,
+    MetadataChange change{
+        .entry = MetadataChange::Entry{geometry_.PayloadIndex(part.block),
+                                       BatEntry(transition.to, allocation.range.file_offset)},
+        .allocated = allocation.range,
         .payload_first = transition.order == Transition::Order::kPayloadFirst ||
-                         piece.contents == Space::Contents::kDirty};
+                         allocation.contents == Space::Contents::kStale};
     if (transition.sets_bits) {
-      publication.bits = {.range = RangeOf(part), .others = SectorBitmaps::OtherBits::kClear};
+      change.bits = {.range = RangeOf(part), .others = SectorBitmaps::OtherBits::kClear};
     }
     // An unmapped block may have kept its old space.
     if (entry.file_offset() != 0) {
-      publication.freed = {entry.file_offset(), geometry_.block_size()};
+      change.freed = {entry.file_offset(), geometry_.block_size()};
     }
-    done = journal_.Publish(publication);
-    if (done && publication.freed) {
-      return journal_.Free({&*publication.freed, 1}, Space::Contents::kDirty);
+    done = journal_.Apply(change);
+    if (done && change.freed) {
+      return journal_.Free({&*change.freed, 1}, Space::Contents::kStale);
     }
   }
-  if (!done) journal_.Abandon(piece);
+  if (!done) journal_.Abandon(allocation);
   return done;
 }
 
-Result<void> ImageWriter::FillNewPlace(const Part& part, const Contents& contents,
-                                       const Space::Piece& piece, bool partial) {
-  const uint64_t start = piece.range.file_offset;
+Result<void> ImageWriter::FillAllocation(const Part& part, const Contents& contents,
+                                         const Space::Allocation& allocation, bool partial) {
+  const uint64_t start = allocation.range.file_offset;
   const uint64_t end = start + part.within + part.length_bytes;
-  const bool is_zero = piece.contents == Space::Contents::kZero;
-  if (!is_zero) {
-    // No bit tells of what lies behind the end of the disk, which may become larger.
+  const bool zeroed = allocation.contents == Space::Contents::kZeroed;
+  if (!zeroed) {
+    // No bit covers what is past the end of the disk, which may become larger.
     const uint64_t rest = partial ? start + geometry_.BytesOnDisk(part.block) : end;
     VHDX_TRY(partial ? Result<void>{} : Pad({start, part.within}));
-    VHDX_TRY(Pad({rest, start + piece.range.length_bytes - rest}));
+    VHDX_TRY(Pad({rest, start + allocation.range.length_bytes - rest}));
   }
-  if (contents.zeros() && is_zero) return {};
+  if (contents.zeros() && zeroed) return {};
   return Put(part, contents, start + part.within);
 }
 
@@ -244,33 +244,33 @@ Result<void> ImageWriter::EnsureBitmap(uint64_t chunk) {
   const MutexLock lock(bitmap_mutex_);
   auto offset = VHDX_TRY(block_map_.BitmapBlockOffset(chunk));
   if (offset != 0) return {};
-  auto piece = VHDX_TRY(journal_.Allocate(format::kSectorBitmapBlockSize));
-  const bool dirty = piece.contents == Space::Contents::kDirty;
-  auto done = dirty ? Pad(piece.range) : Result<void>{};
+  auto allocation = VHDX_TRY(journal_.Allocate(format::kSectorBitmapBlockSize));
+  const bool stale = allocation.contents == Space::Contents::kStale;
+  auto done = stale ? Pad(allocation.range) : Result<void>{};
   if (done) {
-    done = journal_.Publish(
-        {.entry = Publication::Entry{geometry_.BitmapIndex(chunk),
-                                     BatEntry(PayloadState::kFullyPresent,  // the same number
-                                              piece.range.file_offset)},
-         .placed = piece.range,
-         .payload_first = dirty});
+    done = journal_.Apply(
+        {.entry = MetadataChange::Entry{geometry_.BitmapIndex(chunk),
+                                        BatEntry(PayloadState::kFullyPresent,  // the same number
+                                                 allocation.range.file_offset)},
+         .allocated = allocation.range,
+         .payload_first = stale});
   }
-  if (!done) journal_.Abandon(piece);
+  if (!done) journal_.Abandon(allocation);
   return done;
 }
 
-// -- Blocks that lose their place --
+// -- Freeing blocks --
 
-Result<void> ImageWriter::LoseSpace(const Part& part, BatEntry entry, const Transition& transition,
+Result<void> ImageWriter::FreeBlock(const Part& part, BatEntry entry, const Transition& transition,
                                     FreedSpace& freed) {
-  Publication publication{
-      .entry = Publication::Entry{geometry_.PayloadIndex(part.block), BatEntry(transition.to, 0)}};
+  MetadataChange change{.entry = MetadataChange::Entry{geometry_.PayloadIndex(part.block),
+                                                       BatEntry(transition.to, 0)}};
   if (entry.file_offset() != 0) {
-    publication.freed = {entry.file_offset(), geometry_.block_size()};
+    change.freed = {entry.file_offset(), geometry_.block_size()};
   }
-  auto published = journal_.Publish(publication);
-  if (published && publication.freed) freed.push_back(*publication.freed);
-  return published;
+  auto applied = journal_.Apply(change);
+  if (applied && change.freed) freed.push_back(*change.freed);
+  return applied;
 }
 
 // Nothing points at it any more, and nobody else gets it before it is free.
@@ -294,7 +294,8 @@ Result<void> ImageWriter::GiveBack(FreedSpace& freed) {
     if (!punched && punched.error().code != ErrorCode::kUnsupported && result) {
       result = std::unexpected(punched.error());
     }
-    VHDX_TRY(journal_.Free({&run, 1}, punched ? Space::Contents::kZero : Space::Contents::kDirty));
+    VHDX_TRY(
+        journal_.Free({&run, 1}, punched ? Space::Contents::kZeroed : Space::Contents::kStale));
   }
   freed.clear();
   return result;

@@ -1,9 +1,9 @@
 // Writing into one image: what becomes of each block that a write, a zeroing or a trim touches
 // (docs/format.md, section 9.5).
 //
-// Ranges are multiples of the logical sector. Threads: any number. Requests to a block that has its
-// place run side by side, each holding a reference to it; whoever gives a block its place, or takes
-// it away, holds the only one. A reader that wants to be safe from that holds a reference too.
+// Ranges are multiples of the logical sector. Threads: any number. Requests to an allocated block
+// run side by side, each holding a reference to it; a request that allocates or frees a block holds
+// the only one. A reader that must be safe from that holds a reference too.
 
 #ifndef VHDXKIT_IMAGE_IMAGE_WRITER_H_
 #define VHDXKIT_IMAGE_IMAGE_WRITER_H_
@@ -67,7 +67,7 @@ class ImageWriter {
   Result<void> Rest() { return journal_.Rest(); }
   const HeaderInfo& header() const { return journal_.header(); }
 
-  /// While it is held, the block keeps its place.
+  /// While it is held, the block is neither moved nor freed.
   BlockReference Share(uint64_t block) { return references_->Share(block); }
   BlockReference TryShare(uint64_t block) { return references_->TryShare(block); }
   void CountInto(EngineCounters& counters) const;
@@ -79,7 +79,7 @@ class ImageWriter {
     uint64_t within = 0;  // bytes from the start of the block
     uint64_t length_bytes = 0;
   };
-  // What is to stand in a part: puts it at an offset of the file.
+  // What a part is to contain: puts it at an offset of the file.
   struct Contents {
     enum class Kind : uint8_t { kBytes, kClone, kZeroes, kTrim };
     Kind kind = Kind::kBytes;
@@ -94,8 +94,7 @@ class ImageWriter {
     }
   };
 
-  // Space that blocks have lost: punched when enough has come together, in as few calls as it
-  // takes.
+  // Space of freed blocks: punched when enough of it has accumulated, in as few calls as possible.
   using FreedSpace = std::vector<FileRange>;
 
   Result<void> Change(DiskRange range, const Contents& contents);
@@ -105,18 +104,18 @@ class ImageWriter {
                                           format::BatEntry entry) const;
   /// What the transition says. The caller holds a reference to the block: the only one, unless that
   /// is to do something in place or nothing.
-  Result<void> Apply(const Part& part, const Contents& contents, format::BatEntry entry,
-                     FreedSpace& freed);
+  Result<void> ApplyTransition(const Part& part, const Contents& contents, format::BatEntry entry,
+                               FreedSpace& freed);
   Result<void> ChangeInPlace(const Part& part, const Contents& contents, format::BatEntry entry,
                              const format::Transition& transition);
-  Result<void> GetSpace(const Part& part, const Contents& contents, format::BatEntry entry,
-                        const format::Transition& transition);
-  Result<void> FillNewPlace(const Part& part, const Contents& contents, const Space::Piece& piece,
-                            bool partial);
-  Result<void> LoseSpace(const Part& part, format::BatEntry entry,
+  Result<void> AllocateBlock(const Part& part, const Contents& contents, format::BatEntry entry,
+                             const format::Transition& transition);
+  Result<void> FillAllocation(const Part& part, const Contents& contents,
+                              const Space::Allocation& allocation, bool partial);
+  Result<void> FreeBlock(const Part& part, format::BatEntry entry,
                          const format::Transition& transition, FreedSpace& freed);
   Result<void> GiveBack(FreedSpace& freed);
-  Result<void> PublishBits(const Part& part, format::BatEntry entry);
+  Result<void> ApplyBits(const Part& part, format::BatEntry entry);
   Result<void> EnsureBitmap(uint64_t chunk);
   Result<void> Put(const Part& part, const Contents& contents, uint64_t file_offset);
   Result<void> Pad(FileRange range);
@@ -133,7 +132,7 @@ class ImageWriter {
   const Subformat subformat_;
   Journal journal_;
   std::unique_ptr<BlockReferences> references_;
-  Mutex bitmap_mutex_;  // held by whoever gives a sector bitmap its place
+  Mutex bitmap_mutex_;  // held while a sector bitmap is allocated
   std::atomic<uint64_t> payload_bytes_ = 0;
   std::atomic<uint64_t> padding_bytes_ = 0;
   std::atomic<uint64_t> punches_ = 0;

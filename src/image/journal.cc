@@ -53,16 +53,16 @@ Result<void> Journal::PoisonIfThrown(Work&& work) {
   }
 }
 
-// -- Leading --
+// -- The leader --
 
-void Journal::BeginLeading() {
-  if (leading_) ++counters_.stalls;
-  while (leading_) mutex_.Wait(changed_);
-  leading_ = true;
+void Journal::BecomeLeader() {
+  if (has_leader_) ++counters_.stalls;
+  while (has_leader_) mutex_.Wait(changed_);
+  has_leader_ = true;
 }
 
-void Journal::EndLeading() {
-  leading_ = false;
+void Journal::StepDown() {
+  has_leader_ = false;
   changed_.notify_all();
 }
 
@@ -70,7 +70,7 @@ Result<void> Journal::Start() {
   if (open_.load(std::memory_order_acquire)) return durability_.Check();
   {
     const MutexLock lock(mutex_);
-    BeginLeading();
+    BecomeLeader();
   }
   auto result = durability_.Check();
   if (result && !started_) result = PoisonIfThrown([this] { return StartSession(); });
@@ -80,78 +80,78 @@ Result<void> Journal::Start() {
   } else if (result) {
     open_ = true;
   }
-  EndLeading();
+  StepDown();
   return result;
 }
 
-// -- Publishing --
+// -- Metadata changes --
 
-Result<Space::Piece> Journal::Allocate(uint64_t length_bytes) {
-  auto piece = space_->Allocate(length_bytes);
-  if (piece) {
+Result<Space::Allocation> Journal::Allocate(uint64_t length_bytes) {
+  auto allocation = space_->Allocate(length_bytes);
+  if (allocation) {
     ++counters_.allocations;
-    if (piece->reused) ++counters_.reused;
+    if (allocation->reused) ++counters_.reused;
   }
-  return piece;
+  return allocation;
 }
 
-void Journal::Abandon(const Space::Piece& piece) {
-  space_->Release(piece.range, Space::Contents::kDirty);
+void Journal::Abandon(const Space::Allocation& allocation) {
+  space_->Release(allocation.range, Space::Contents::kStale);
 }
 
-Result<void> Journal::Publish(const Publication& publication) {
-  return PoisonIfThrown([&] { return PublishAll(publication); });
+Result<void> Journal::Apply(const MetadataChange& change) {
+  return PoisonIfThrown([&] { return LoadAndApply(change); });
 }
 
 // Whatever has to be read is read before the lock is taken: what fails there fails this request and
 // nothing else.
-Result<void> Journal::PublishAll(const Publication& publication) {
-  if (publication.entry) {
-    VHDX_TRY(block_map_.MakeReady(publication.entry->index));
-    const uint64_t page = publication.entry->index / format::kBatEntriesPerPage;
-    VHDX_TRY(TakeHostSpace({BatPageOffset(page), format::kLogSectorSize}));
+Result<void> Journal::LoadAndApply(const MetadataChange& change) {
+  if (change.entry) {
+    VHDX_TRY(block_map_.MakeReady(change.entry->index));
+    const uint64_t page = change.entry->index / format::kBatEntriesPerPage;
+    VHDX_TRY(ReserveHostSpace({BatPageOffset(page), format::kLogSectorSize}));
   }
-  if (publication.bits) {
-    auto pages = VHDX_TRY(sector_bitmaps_.PagesOf(publication.bits->range));
-    VHDX_TRY(TakeHostSpace(pages));
+  if (change.bits) {
+    auto pages = VHDX_TRY(sector_bitmaps_.PagesOf(change.bits->range));
+    VHDX_TRY(ReserveHostSpace(pages));
   }
   for (;;) {
     std::optional<SectorBitmaps::LoadedPages> pages;
-    if (publication.bits) {
-      auto loaded = VHDX_TRY(sector_bitmaps_.LoadPages(publication.bits->range));
+    if (change.bits) {
+      auto loaded = VHDX_TRY(sector_bitmaps_.LoadPages(change.bits->range));
       pages = std::move(loaded);
     }
-    const MutexLock lock(publish_mutex_);
+    const MutexLock lock(commit_mutex_);
     if (pages && !sector_bitmaps_.AreCurrent(*pages)) continue;
-    return PublishLocked(publication, pages);
+    return ApplyLocked(change, pages);
   }
 }
 
-Result<void> Journal::PublishLocked(const Publication& publication,
-                                    const std::optional<SectorBitmaps::LoadedPages>& pages) {
+Result<void> Journal::ApplyLocked(const MetadataChange& change,
+                                  const std::optional<SectorBitmaps::LoadedPages>& pages) {
   VHDX_TRY(durability_.Check());
-  if (publication.freed) {
-    claims_->Release(*publication.freed);
+  if (change.freed) {
+    claims_->Release(*change.freed);
     ++counters_.freed;
   }
-  if (publication.placed) {
+  if (change.allocated) {
     claims_->Grow(durability_.length());
-    if (!claims_->Claim(*publication.placed)) {
+    if (!claims_->Claim(*change.allocated)) {
       return SelfCheckFailed("space that is in use was about to be used again",
-                             publication.placed->file_offset);
+                             change.allocated->file_offset);
     }
   }
   // Bits before the entry: without its block in that state they mean nothing.
   if (pages) {
     std::vector<uint64_t> changed;
-    sector_bitmaps_.SetBits(*pages, publication.bits->others, changed);
+    sector_bitmaps_.SetBits(*pages, change.bits->others, changed);
     dirty_bitmap_pages_.insert(changed.begin(), changed.end());
   }
-  if (publication.entry) {
-    block_map_.SetEntry(publication.entry->index, publication.entry->value);
-    dirty_bat_pages_.insert(publication.entry->index / format::kBatEntriesPerPage);
+  if (change.entry) {
+    block_map_.SetEntry(change.entry->index, change.entry->value);
+    dirty_bat_pages_.insert(change.entry->index / format::kBatEntriesPerPage);
   }
-  payload_first_ = payload_first_ || publication.payload_first;
+  payload_first_ = payload_first_ || change.payload_first;
   dirty_pages_ = dirty_bat_pages_.size() + dirty_bitmap_pages_.size();
   NoteWrite();
   return {};
@@ -159,20 +159,20 @@ Result<void> Journal::PublishLocked(const Publication& publication,
 
 Result<void> Journal::Free(std::span<const FileRange> ranges, Space::Contents contents) {
   return PoisonIfThrown([&]() -> Result<void> {
-    const MutexLock lock(publish_mutex_);
+    const MutexLock lock(commit_mutex_);
     for (const FileRange& range : ranges) freed_.push_back({range, contents});
     NoteWrite();
     return {};
   });
 }
 
-// Before the first change of a page: once that is in the log, the page has to come in place, and a
-// full host could only be told to whoever flushes. What stands there stays.
-Result<void> Journal::TakeHostSpace(FileRange pages) {
+// Before the first change of a page: once the change is in the log, a checkpoint has to write the
+// page, and a full host could be reported only to the flush. The contents of the page stay.
+Result<void> Journal::ReserveHostSpace(FileRange pages) {
   const MutexLock lock(host_space_mutex_);
   const uint64_t end = pages.file_offset + pages.length_bytes;
   for (uint64_t at = pages.file_offset; at < end; at += format::kLogSectorSize) {
-    auto& of_unit = has_host_space_[at / format::kAlignment];
+    auto& of_unit = reserved_pages_[at / format::kAlignment];
     const uint64_t page = at % format::kAlignment / format::kLogSectorSize;
     if (of_unit.test(page)) continue;
     VHDX_TRY(AllocateHoles(file_, {at, format::kLogSectorSize}));
@@ -189,41 +189,41 @@ uint64_t Journal::BatPageOffset(uint64_t page_index) const {
 
 Result<void> Journal::Flush() {
   mutex_.Lock();
-  // A round that is running has perhaps not seen what was written before this call; but if nothing
-  // was written since its snapshot, it is all that there is to wait for.
-  const uint64_t wanted = unsynced_.load() ? rounds_started_ + 1 : rounds_started_;
+  // The snapshot of a running group commit may have missed what was written before this call; but
+  // if nothing was written since that snapshot, there is nothing else to wait for.
+  const uint64_t wanted = unsynced_.load() ? commits_started_ + 1 : commits_started_;
   Result<void> result = durability_.Check();
-  while (result && rounds_done_ < wanted) {
-    if (leading_) {
+  while (result && commits_done_ < wanted) {
+    if (has_leader_) {
       ++counters_.stalls;
       mutex_.Wait(changed_);
     } else {
-      leading_ = true;
-      const uint64_t number = ++rounds_started_;
+      has_leader_ = true;
+      const uint64_t number = ++commits_started_;
       mutex_.Unlock();
-      result = PoisonIfThrown([&] { return RunRound(number, WithoutPages::kSync); });
+      result = PoisonIfThrown([&] { return RunGroupCommit(number, WithoutPages::kSync); });
       mutex_.Lock();
-      EndLeading();
+      StepDown();
     }
-    if (result && rounds_done_ < wanted) result = durability_.Check();
+    if (result && commits_done_ < wanted) result = durability_.Check();
   }
   mutex_.Unlock();
   return result;
 }
 
-Result<void> Journal::Relieve() {
+Result<void> Journal::Throttle() {
   if (dirty_pages_.load(std::memory_order_relaxed) < kMaxDirtyPages) return {};
   ++counters_.stalls;
   return Flush();
 }
 
-Result<void> Journal::RunRound(uint64_t number, WithoutPages without_pages) {
+Result<void> Journal::RunGroupCommit(uint64_t number, WithoutPages without_pages) {
   unsynced_.exchange(false);
   auto snapshot = VHDX_TRY(TakeSnapshot());
   if (snapshot.pages.empty()) {
     const bool sync = without_pages == WithoutPages::kSync;
     VHDX_TRY(sync ? Sync() : Result<void>{});
-  } else if (auto durable = MakeRoundDurable(snapshot); !durable) {
+  } else if (auto durable = MakeDurable(snapshot); !durable) {
     PutBack(snapshot);
     return durable;
   }
@@ -232,17 +232,17 @@ Result<void> Journal::RunRound(uint64_t number, WithoutPages without_pages) {
   }
   {
     const MutexLock lock(mutex_);
-    rounds_done_ = number;
+    commits_done_ = number;
     changed_.notify_all();
   }
   if (snapshot.pages.empty()) return {};
-  ++counters_.rounds;
-  // What flushed is durable; a failure from here on is the next call's.
-  if (in_log_only_.size() > limits_.pages_in_log_only) (void)WriteInPlace();
+  ++counters_.group_commits;
+  // What was flushed is durable; a failure from here on is reported by the next call.
+  if (in_log_only_.size() > limits_.pages_in_log_only) (void)Checkpoint();
   return {};
 }
 
-Result<void> Journal::MakeRoundDurable(Snapshot& snapshot) {
+Result<void> Journal::MakeDurable(Snapshot& snapshot) {
   if (!logging_) {
     // Its sync makes the payload durable too.
     VHDX_TRY(StartLog(snapshot));
@@ -257,21 +257,21 @@ Result<void> Journal::Close() {
   {
     const MutexLock lock(mutex_);
     if (closed_) return durability_.Check();
-    BeginLeading();
+    BecomeLeader();
     closed_ = true;
     open_ = false;
   }
   Result<void> result = durability_.Check();
   if (result && started_) result = PoisonIfThrown([this] { return EndSession(); });
   const MutexLock lock(mutex_);
-  EndLeading();
+  StepDown();
   return result;
 }
 
 Result<void> Journal::Rest() {
   {
     const MutexLock lock(mutex_);
-    BeginLeading();
+    BecomeLeader();
     open_ = false;
   }
   Result<void> result = durability_.Check();
@@ -285,27 +285,27 @@ Result<void> Journal::Rest() {
   // Of an image that was not written, too: its identity may be the leavings of a killed process.
   if (result) result = Sync();
   const MutexLock lock(mutex_);
-  EndLeading();
+  StepDown();
   return result;
 }
 
 Result<void> Journal::EndSession() {
   const uint64_t number = [this] {
     const MutexLock lock(mutex_);
-    return ++rounds_started_;
+    return ++commits_started_;
   }();
-  // What is in place is synced below, with the pages that come there, or was synced by a flush.
+  // What was overwritten in place is synced below, with the checkpoint, or was synced by a flush.
   const bool synced_elsewhere = logging_ || !unsynced_.load();
   const auto without_pages = synced_elsewhere ? WithoutPages::kNothing : WithoutPages::kSync;
-  VHDX_TRY(RunRound(number, without_pages));
+  VHDX_TRY(RunGroupCommit(number, without_pages));
   VHDX_TRY(durability_.Check());
   if (logging_) {
-    VHDX_TRY(WriteInPlace());
+    VHDX_TRY(Checkpoint());
     VHDX_TRY(Sync());
     VHDX_TRY(RetireLog());
   }
   const uint64_t end = [this] {
-    const MutexLock lock(publish_mutex_);
+    const MutexLock lock(commit_mutex_);
     return std::max(claims_->End(), least_length_);
   }();
   return CutFile(end);
@@ -343,7 +343,7 @@ Result<void> Journal::StartLog(const Snapshot& snapshot) {
   }
   HeaderInfo header = headers_.current();
   header.log_guid = *begun_log_;
-  // Both are durable before the entry that makes this round durable. After a power cut that entry
+  // Both are durable before the entry of this group commit is written. After a power cut that entry
   // may be there although its sync never returned. If only one header named its log, what readers
   // have seen since would depend on that one header.
   VHDX_TRY(headers_.Update(header));
@@ -363,13 +363,13 @@ Result<void> Journal::RetireLog() {
   return {};
 }
 
-// The log is full, and the first `logged` pages of this round are in it.
+// The log is full, and the first `logged` pages of this group commit are in it.
 Result<void> Journal::RestartLog(const Snapshot& snapshot, size_t logged) {
-  // Nothing comes in place before its entry is durable.
+  // No page is checkpointed before its entry is durable.
   if (logged > 0) {
     VHDX_TRY(Sync());
   }
-  VHDX_TRY(WriteInPlace());
+  VHDX_TRY(Checkpoint());
   VHDX_TRY(Sync());
   VHDX_TRY(RetireLog());
   ++counters_.log_restarts;
@@ -380,7 +380,7 @@ Result<void> Journal::LogPages(Snapshot& snapshot) {
   const std::span<const log::Page> pages(snapshot.pages);
   for (size_t logged = 0; logged < pages.size();) {
     const size_t count = std::min<size_t>(log_.pages_per_entry(), pages.size() - logged);
-    if (!log_.HasRoomFor(count)) {
+    if (!log_.HasSpaceFor(count)) {
       VHDX_TRY(RestartLog(snapshot, logged));
     }
     VHDX_TRY(
@@ -398,18 +398,18 @@ Result<void> Journal::LogPages(Snapshot& snapshot) {
 }
 
 // All entries so far are durable.
-Result<void> Journal::WriteInPlace() {
+Result<void> Journal::Checkpoint() {
   VHDX_TRY(durability_.Check());
   for (const auto& [file_offset, bytes] : in_log_only_) {
     VHDX_TRY(durability_.PoisonIfFailed(file_.WriteAt(file_offset, ByteSpan(bytes))));
-    // A page that was changed meanwhile, and perhaps back again, is the next round's.
-    const MutexLock lock(publish_mutex_);
+    // A page that was changed meanwhile, and perhaps back again, is left to the next group commit.
+    const MutexLock lock(commit_mutex_);
     if (!dirty_bitmap_pages_.contains(file_offset)) {
-      sector_bitmaps_.NoteInPlace(file_offset, bytes);
+      sector_bitmaps_.NoteCheckpointed(file_offset, bytes);
     }
   }
   in_log_only_.clear();
-  log_.NoteApplied();
+  log_.NoteCheckpointed();
   return {};
 }
 
@@ -417,8 +417,8 @@ Result<void> Journal::WriteInPlace() {
 
 Result<Journal::Snapshot> Journal::TakeSnapshot() {
   Snapshot snapshot;
-  const MutexLock lock(publish_mutex_);
-  // What freed it was published before, and is in an earlier round or in this one.
+  const MutexLock lock(commit_mutex_);
+  // The change that freed it was applied before, and is in an earlier group commit or in this one.
   snapshot.freed = std::exchange(freed_, {});
   if (dirty_bat_pages_.empty() && dirty_bitmap_pages_.empty() && table_repairs_.empty()) {
     return snapshot;
@@ -426,7 +426,7 @@ Result<Journal::Snapshot> Journal::TakeSnapshot() {
   snapshot.pages.reserve(dirty_bat_pages_.size() + dirty_bitmap_pages_.size() +
                          table_repairs_.size());
   // An entry must not become durable before what it needs: bitmaps before entries, and since a
-  // chunk's bitmap entry stands behind those of its blocks, pages of entries from the back.
+  // chunk's bitmap entry comes after those of its blocks, pages of entries from the last one.
   std::ranges::move(table_repairs_, std::back_inserter(snapshot.pages));
   table_repairs_.clear();
   for (const uint64_t file_offset : dirty_bitmap_pages_) {
@@ -449,10 +449,11 @@ Result<Journal::Snapshot> Journal::TakeSnapshot() {
   return snapshot;
 }
 
-// Pages that are in the log stay there: a crash could have ended the round behind them as well.
+// Pages that are in the log stay there: a crash could have ended the group commit after them as
+// well.
 void Journal::PutBack(Snapshot& snapshot) {
   unsynced_ = true;
-  const MutexLock lock(publish_mutex_);
+  const MutexLock lock(commit_mutex_);
   for (log::Page& page : std::span(snapshot.pages).subspan(snapshot.logged)) {
     const uint64_t bat = block_map_.rules().bat_offset();
     const uint64_t bat_end =
@@ -482,9 +483,9 @@ Result<void> Journal::CheckBatPage(uint64_t page_index) {
     auto entry = block_map_.Entry(first + i);
     if (!entry) return durability_.Poison(std::move(entry.error()));
     if (entry->raw() == 0) continue;  // right in every slot
-    const bool has_place = entry->file_offset() != 0;
-    const bool owns_place = !has_place || claims_->IsClaimed(rules.PlaceOf(slot, *entry));
-    if (!rules.IsUsable(slot, *entry) || !owns_place) {
+    const bool is_allocated = entry->file_offset() != 0;
+    const bool owns_space = !is_allocated || claims_->IsClaimed(rules.RangeOf(slot, *entry));
+    if (!rules.IsUsable(slot, *entry) || !owns_space) {
       return SelfCheckFailed(
           "a wrong BAT entry was about to be written: " + rules.Describe(slot, *entry),
           rules.EntryOffset(first + i));
@@ -510,7 +511,7 @@ std::unexpected<Error> Journal::SelfCheckFailed(std::string_view sentence, uint6
 
 void Journal::CountInto(EngineCounters& counters) const {
   counters.syncs += durability_.sync_count();
-  counters.flush_rounds += counters_.rounds;
+  counters.group_commits += counters_.group_commits;
   counters.log_entries += counters_.log_entries;
   counters.log_restarts += counters_.log_restarts;
   counters.pages_logged += counters_.pages_logged;

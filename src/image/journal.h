@@ -1,18 +1,19 @@
-// The journal of one image that is being written: sessions, publications and rounds.
+// The journal of one image that is being written: sessions, metadata changes and group commits.
 //
 // A *session* begins with the first change: what is in the file is made durable, both headers get
 // new GUIDs, a dirty log is replayed, the file is cut to its last structure. Until then the file
-// stays as it was. A *publication* changes BAT entries and sector bitmaps in memory. A *round*
-// takes all that was published into the log and makes it durable. In place it is written later:
-// before the log begins again, when the disk is closed, or when much has come together. Rounds
-// never overlap; a flush is satisfied by a round whose snapshot was taken after it was called, so
-// that flushes that come together share one.
+// stays as it was. A *metadata change* is applied to BAT entries and sector bitmaps in memory. A
+// *group commit* writes all changes applied so far to the log and makes them durable. A
+// *checkpoint* writes the logged pages in place, later: before a new log generation starts, when
+// the disk is closed, or when many pages are only in the log. Group commits never overlap; a flush
+// is satisfied by a group commit whose snapshot was taken after the flush was called, so concurrent
+// flushes share one.
 //
-// Any failed sync or metadata write poisons: nothing is written any more, and every call says so.
-// docs/crash-consistency.md has the argument why what is on disk is right at every moment.
+// A failed sync or metadata write poisons the disk: nothing is written any more, and every call
+// says so. docs/crash-consistency.md has the argument why what is on disk is right at every moment.
 //
-// Any number of threads. Order of locks: block reference, host space, publish lock, space; whoever
-// leads a round or starts the session holds none of them while it syncs.
+// Any number of threads. Order of locks: block reference, host space, commit lock, space; the
+// leader of a group commit, and whoever starts the session, holds none of them while it syncs.
 
 #ifndef VHDXKIT_IMAGE_JOURNAL_H_
 #define VHDXKIT_IMAGE_JOURNAL_H_
@@ -50,8 +51,8 @@
 
 namespace vhdx {
 
-/// Something that changes what a disk reads, all of it at once.
-struct Publication {
+/// A change of metadata that changes what a disk reads, all of it at once.
+struct MetadataChange {
   /// An entry of the BAT, by its index.
   struct Entry {
     uint64_t index = 0;
@@ -64,7 +65,7 @@ struct Publication {
   };
   std::optional<Entry> entry = {};
   std::optional<Bits> bits = {};
-  std::optional<FileRange> placed = {};  ///< what the entry now points at
+  std::optional<FileRange> allocated = {};  ///< what the entry now points at
   /// What it pointed at before. Nobody else gets it until the caller has called Journal::Free.
   std::optional<FileRange> freed = {};
   /// Old bytes could show if the entry became durable before what was written.
@@ -98,19 +99,20 @@ class Journal {
   }
 
   /// Space for a block. Errors: kNoSpace, kIo.
-  Result<Space::Piece> Allocate(uint64_t length_bytes);
+  Result<Space::Allocation> Allocate(uint64_t length_bytes);
   /// Space that was allocated and is not going to be used; it may hold anything.
-  void Abandon(const Space::Piece& piece);
+  void Abandon(const Space::Allocation& allocation);
 
-  /// Everything that the publication exposes has been written. The caller holds a reference to the
-  /// block: the only one if the block gets or loses its place. Errors: kIo, kCorrupt (the page of
-  /// the entry cannot be changed); kNoSpace (the host has none for a page that is a hole);
-  /// kPoisoned; kInternal, which poisons.
-  Result<void> Publish(const Publication& publication);
+  /// Applies a change to the maps in memory; the next group commit logs it. Everything that the
+  /// change exposes has been written. The caller holds a reference to the block: the only one if
+  /// the block is allocated or freed. Errors: kIo, kCorrupt (the page of the entry cannot be
+  /// changed); kNoSpace (the host has none for a page that is a hole); kPoisoned; kInternal, which
+  /// poisons the disk.
+  Result<void> Apply(const MetadataChange& change);
 
-  /// Space that publications have freed, of one block or several; kZero: a hole was punched in it
-  /// since. It is used again when those publications, and the hole, are durable. Errors: kNoMemory,
-  /// which poisons.
+  /// Space that changes have freed, of one block or several; kZeroed: a hole was punched in it
+  /// since. It is used again when those changes, and the hole, are durable. Errors: kNoMemory,
+  /// which poisons the disk.
   Result<void> Free(std::span<const FileRange> ranges, Space::Contents contents);
 
   /// Bytes of the file were changed, perhaps in vain: the next flush has something to do.
@@ -120,13 +122,13 @@ class Journal {
   }
 
   Result<void> Flush();
-  /// To be called between changes, with no lock held: runs a round if so much was published since
-  /// the last one that memory and the next flush would suffer. Errors: as Flush.
-  Result<void> Relieve();
+  /// To be called between changes, with no lock held: runs a group commit if so many pages were
+  /// changed since the last one that memory and the next flush would suffer. Errors: as Flush.
+  Result<void> Throttle();
   /// Errors: as Flush.
   Result<void> Close();
   /// Ends the session as Close does, durably; the next change begins another. Nothing may be
-  /// changed meanwhile. Errors: as Flush; the session then goes on, unless it is poisoned.
+  /// changed meanwhile. Errors: as Flush; the session then continues, unless the disk is poisoned.
   Result<void> Rest();
   /// What the headers say now. Nothing may be changed meanwhile.
   const HeaderInfo& header() const { return headers_.current(); }
@@ -139,7 +141,7 @@ class Journal {
  private:
   struct FreedRange {
     FileRange range;
-    Space::Contents contents = Space::Contents::kDirty;
+    Space::Contents contents = Space::Contents::kStale;
   };
   struct Snapshot {
     std::vector<log::Page> pages;  // in the order in which they are logged
@@ -149,9 +151,9 @@ class Journal {
     size_t logged = 0;  // how many of the pages are in the log
   };
 
-  // Leading: one thread at a time syncs, logs and writes in place.
-  void BeginLeading() VHDX_REQUIRES(mutex_);
-  void EndLeading() VHDX_REQUIRES(mutex_);
+  // The leader: one thread at a time syncs, logs and checkpoints.
+  void BecomeLeader() VHDX_REQUIRES(mutex_);
+  void StepDown() VHDX_REQUIRES(mutex_);
 
   template <typename Work>
   Result<void> PoisonIfThrown(Work&& work);
@@ -164,23 +166,23 @@ class Journal {
   Result<void> CutFile(uint64_t end);
   Result<void> FindTableRepairs();
 
-  Result<void> PublishAll(const Publication& publication);
-  Result<void> PublishLocked(const Publication& publication,
-                             const std::optional<SectorBitmaps::LoadedPages>& pages)
-      VHDX_REQUIRES(publish_mutex_);
-  /// What a round does that has no page to log: somebody flushed what is in place; or, when the
-  /// disk is closed, nothing, because a sync follows anyway.
+  Result<void> LoadAndApply(const MetadataChange& change);
+  Result<void> ApplyLocked(const MetadataChange& change,
+                           const std::optional<SectorBitmaps::LoadedPages>& pages)
+      VHDX_REQUIRES(commit_mutex_);
+  /// What a group commit without a page to log does: sync, because a flush waits for what was
+  /// overwritten in place; or, when the disk is closed, nothing, because a sync follows anyway.
   enum class WithoutPages : uint8_t { kSync, kNothing };
-  Result<void> RunRound(uint64_t number, WithoutPages without_pages);
-  Result<void> MakeRoundDurable(Snapshot& snapshot);
+  Result<void> RunGroupCommit(uint64_t number, WithoutPages without_pages);
+  Result<void> MakeDurable(Snapshot& snapshot);
   Result<Snapshot> TakeSnapshot();
-  /// After a round that found no space: what it did not log is the next round's.
-  void PutBack(Snapshot& snapshot) VHDX_EXCLUDES(publish_mutex_);
-  bool GiveBackSpace() VHDX_EXCLUDES(publish_mutex_);
-  uint64_t EndOfClaims() VHDX_EXCLUDES(publish_mutex_);
-  Result<void> CheckBatPage(uint64_t page_index) VHDX_REQUIRES(publish_mutex_);
-  Result<void> CheckBitmapPage(uint64_t file_offset) VHDX_REQUIRES(publish_mutex_);
-  Result<void> TakeHostSpace(FileRange pages) VHDX_EXCLUDES(host_space_mutex_);
+  /// After a group commit that found no space: what it did not log is left to the next one.
+  void PutBack(Snapshot& snapshot) VHDX_EXCLUDES(commit_mutex_);
+  bool GiveBackSpace() VHDX_EXCLUDES(commit_mutex_);
+  uint64_t EndOfClaims() VHDX_EXCLUDES(commit_mutex_);
+  Result<void> CheckBatPage(uint64_t page_index) VHDX_REQUIRES(commit_mutex_);
+  Result<void> CheckBitmapPage(uint64_t file_offset) VHDX_REQUIRES(commit_mutex_);
+  Result<void> ReserveHostSpace(FileRange pages) VHDX_EXCLUDES(host_space_mutex_);
   uint64_t BatPageOffset(uint64_t page_index) const;
   std::unexpected<Error> SelfCheckFailed(std::string_view sentence, uint64_t file_offset);
 
@@ -189,7 +191,7 @@ class Journal {
   Result<void> RestartLog(const Snapshot& snapshot, size_t logged);
   Result<void> RetireLog();
   Result<void> LogPages(Snapshot& snapshot);
-  Result<void> WriteInPlace();
+  Result<void> Checkpoint();
   log::FileLengths Lengths(const Snapshot& snapshot) const;
 
   FileSystem& files_;  // for new GUIDs
@@ -209,24 +211,24 @@ class Journal {
 
   Mutex mutex_;
   std::condition_variable changed_;
-  bool leading_ VHDX_GUARDED_BY(mutex_) = false;
+  bool has_leader_ VHDX_GUARDED_BY(mutex_) = false;
   bool closed_ VHDX_GUARDED_BY(mutex_) = false;
-  uint64_t rounds_started_ VHDX_GUARDED_BY(mutex_) = 0;
-  uint64_t rounds_done_ VHDX_GUARDED_BY(mutex_) = 0;
+  uint64_t commits_started_ VHDX_GUARDED_BY(mutex_) = 0;
+  uint64_t commits_done_ VHDX_GUARDED_BY(mutex_) = 0;
 
-  Mutex publish_mutex_;
-  std::set<uint64_t> dirty_bat_pages_ VHDX_GUARDED_BY(publish_mutex_);     // by page index
-  std::set<uint64_t> dirty_bitmap_pages_ VHDX_GUARDED_BY(publish_mutex_);  // by file offset
-  std::vector<FreedRange> freed_ VHDX_GUARDED_BY(publish_mutex_);
-  bool payload_first_ VHDX_GUARDED_BY(publish_mutex_) = false;
-  std::optional<SpaceMap> claims_ VHDX_GUARDED_BY(publish_mutex_);  // what entries point at
+  Mutex commit_mutex_;
+  std::set<uint64_t> dirty_bat_pages_ VHDX_GUARDED_BY(commit_mutex_);     // by page index
+  std::set<uint64_t> dirty_bitmap_pages_ VHDX_GUARDED_BY(commit_mutex_);  // by file offset
+  std::vector<FreedRange> freed_ VHDX_GUARDED_BY(commit_mutex_);
+  bool payload_first_ VHDX_GUARDED_BY(commit_mutex_) = false;
+  std::optional<SpaceMap> claims_ VHDX_GUARDED_BY(commit_mutex_);  // what entries point at
 
-  // Pages of metadata that the host has space for, by MiB of the file.
+  // Pages of metadata for which host space is reserved, by MiB of the file.
   Mutex host_space_mutex_;
   std::unordered_map<uint64_t, std::bitset<format::kAlignment / format::kLogSectorSize>>
-      has_host_space_ VHDX_GUARDED_BY(host_space_mutex_);
+      reserved_pages_ VHDX_GUARDED_BY(host_space_mutex_);
 
-  // Only whoever leads touches these.
+  // Only the leader touches these.
   HeaderSlots headers_;
   log::LogWriter log_;
   // A fixed disk keeps space for every block (docs/format.md, section 11.1).
@@ -236,12 +238,13 @@ class Journal {
   // named by both yet; and a log that at most one of them still names.
   std::optional<Guid> begun_log_;
   bool is_retiring_ = false;
-  // What the entries of this log say of pages that are not in place yet, by file offset.
+  // Pages that the entries of this log generation hold and no checkpoint has written yet, by file
+  // offset.
   std::map<uint64_t, log::PageBytes> in_log_only_;
   std::vector<log::Page> table_repairs_;  // of the region table that is not the good one
 
   struct Counters {
-    std::atomic<uint64_t> rounds = 0;
+    std::atomic<uint64_t> group_commits = 0;
     std::atomic<uint64_t> log_entries = 0;
     std::atomic<uint64_t> log_restarts = 0;
     std::atomic<uint64_t> pages_logged = 0;

@@ -43,7 +43,7 @@ Result<void> Journal::StartSession() {
   least_length_ = std::min(least_length_, AlignUp(durability_.length(), format::kAlignment));
   const uint64_t end = EndOfClaims();
   VHDX_TRY(CutFile(end));
-  const MutexLock lock(publish_mutex_);
+  const MutexLock lock(commit_mutex_);
   space_ = std::make_unique<Space>(file_, durability_, limits_, end, claims_->Unclaimed(end));
   started_.store(true, std::memory_order_release);
   return {};
@@ -54,21 +54,21 @@ Result<void> Journal::Prepare() {
   const BatRules& bat_rules = block_map_.rules();
   auto claims = ClaimForWriting(replayed, bat_rules);
   if (!claims) {
-    // Of two blocks in one place this names both.
+    // Of two blocks in the same space this names both.
     auto shared = RefuseSharedSpace(replayed, bat_rules);
     return shared ? std::unexpected(std::move(claims.error())) : shared;
   }
   if (info_.parameters.subformat() == Subformat::kFixed) {
     least_length_ =
-        claims->space.End() + claims->placeless_blocks * bat_rules.geometry().block_size();
+        claims->space.End() + claims->unallocated_blocks * bat_rules.geometry().block_size();
   }
-  const MutexLock lock(publish_mutex_);
+  const MutexLock lock(commit_mutex_);
   claims_ = std::move(claims->space);
   return {};
 }
 
 uint64_t Journal::EndOfClaims() {
-  const MutexLock lock(publish_mutex_);
+  const MutexLock lock(commit_mutex_);
   return std::max(claims_->End(), least_length_);
 }
 
@@ -86,22 +86,22 @@ Result<void> Journal::Recover() {
 
 // Where writing anything takes new space (copy-on-write file systems, files that share their
 // blocks) a full host lets no session begin, although the file may hold space that nothing refers
-// to. To give it back changes no byte with a meaning. With a log to replay the length of the file
-// means something. Returns whether anything was given back.
+// to. Giving that space back to the host changes no byte with a meaning. With a log to replay the
+// length of the file means something. Returns whether anything was given back.
 bool Journal::GiveBackSpace() {
   if (NeedsReplay()) return false;
   const uint64_t end = EndOfClaims();
   bool gave = durability_.length() > end && CutFile(end).has_value();
   if (info_.parameters.subformat() == Subformat::kFixed) return gave;
-  const MutexLock lock(publish_mutex_);
+  const MutexLock lock(commit_mutex_);
   for (const FileRange& range : claims_->Unclaimed(std::min(end, durability_.length()))) {
     gave = file_.PunchHole(range).has_value() || gave;
   }
   return gave;
 }
 
-// Behind the last structure there may be anything, of blocks that a crash took back; what the file
-// is extended by reads as zeros.
+// Past the last structure there may be anything, from blocks that a crash undid; what the file is
+// extended by reads as zeros.
 Result<void> Journal::CutFile(uint64_t end) {
   if (file_.capabilities().block_device || durability_.length() == end) return {};
   VHDX_TRY(durability_.PoisonIfFailed(file_.Resize(end)));
@@ -110,7 +110,7 @@ Result<void> Journal::CutFile(uint64_t end) {
 }
 
 // Both copies of the region table are to be the same; the one that is not gets the other's bytes
-// with the first round.
+// with the first group commit.
 Result<void> Journal::FindTableRepairs() {
   File& replayed = overlay_ != nullptr ? static_cast<File&>(*overlay_) : file_;
   const size_t good = info_.current_region_table;

@@ -18,7 +18,7 @@ namespace {
 using format::BatEntry;
 using format::PayloadState;
 
-constexpr uint64_t kZeroPiece = kMiB;
+constexpr uint64_t kZeroUnit = kMiB;
 // Mostly the first bytes of a block tell whether it is zero, so little is read at first.
 constexpr uint64_t kFirstLook = 4 * kKiB;
 
@@ -29,7 +29,7 @@ uint64_t FullyPresentAt(uint64_t file_offset) {
 // Zeros that are written and not only allocated, so that the first use of the log changes nothing
 // in the host's own tables.
 Result<void> FillWithZeros(File& file, FileRange range) {
-  const std::vector<std::byte> zeros(kZeroPiece);
+  const std::vector<std::byte> zeros(kZeroUnit);
   for (uint64_t done = 0; done < range.length_bytes; done += zeros.size()) {
     const uint64_t length = std::min<uint64_t>(zeros.size(), range.length_bytes - done);
     VHDX_TRY(file.WriteAt(range.file_offset + done, ByteSpan(zeros).first(length)));
@@ -38,9 +38,9 @@ Result<void> FillWithZeros(File& file, FileRange range) {
 }
 
 Result<bool> ReadsAsZeros(BlockDevice& source, DiskRange range) {
-  std::vector<std::byte> buffer(std::min(range.length_bytes, kZeroPiece));
+  std::vector<std::byte> buffer(std::min(range.length_bytes, kZeroUnit));
   uint64_t look = kFirstLook;
-  for (uint64_t done = 0; done < range.length_bytes; look = kZeroPiece) {
+  for (uint64_t done = 0; done < range.length_bytes; look = kZeroUnit) {
     const auto bytes = std::span(buffer).first(std::min(look, range.length_bytes - done));
     VHDX_TRY(source.Read(range.disk_offset + done, bytes));
     if (!IsAllZero(bytes)) return false;
@@ -67,8 +67,9 @@ Result<std::unique_ptr<NewDisk>> NewDisk::Begin(File& file, NewImage image) {
   VHDX_TRY(CheckNewImage(image));
   std::unique_ptr<NewDisk> disk(new NewDisk(file, std::move(image), size_is_known));
   const bool length_is_known = size_is_known && disk->is_fixed();
-  const uint64_t length = length_is_known ? disk->FixedPlace(disk->geometry_.payload_block_count())
-                                          : disk->first_block_offset_;
+  const uint64_t length = length_is_known
+                              ? disk->FixedBlockOffset(disk->geometry_.payload_block_count())
+                              : disk->first_block_offset_;
   // The host says at once if it has no files of that length.
   auto begun = file.Resize(length);
   if (begun) begun = FillWithZeros(file, disk->layout_.log);
@@ -90,7 +91,7 @@ void NewDisk::SetSize(uint64_t size_bytes) {
 
 // -- Writing --
 
-NewDisk::Piece NewDisk::PieceAt(DiskRange range) const {
+NewDisk::Part NewDisk::PartAt(DiskRange range) const {
   const uint64_t within = geometry_.OffsetInBlock(range.disk_offset);
   return {.block = geometry_.BlockOf(range.disk_offset),
           .offset_in_block = within,
@@ -104,8 +105,8 @@ NewDisk::BatPage& NewDisk::PageOf(uint64_t index) {
   return *pages_[number];
 }
 
-uint64_t NewDisk::FindPlace(uint64_t block) {
-  if (is_fixed()) return FixedPlace(block);
+uint64_t NewDisk::FindBlock(uint64_t block) {
+  if (is_fixed()) return FixedBlockOffset(block);
   const uint64_t index = geometry_.PayloadIndex(block);
   const uint64_t number = index / format::kBatEntriesPerPage;
   const MutexLock lock(mutex_);
@@ -113,8 +114,8 @@ uint64_t NewDisk::FindPlace(uint64_t block) {
   return BatEntry((*pages_[number])[index % format::kBatEntriesPerPage]).file_offset();
 }
 
-uint64_t NewDisk::TakePlace(uint64_t block) {
-  if (is_fixed()) return FixedPlace(block);
+uint64_t NewDisk::AllocateBlock(uint64_t block) {
+  if (is_fixed()) return FixedBlockOffset(block);
   const uint64_t index = geometry_.PayloadIndex(block);
   const MutexLock lock(mutex_);
   uint64_t& entry = PageOf(index)[index % format::kBatEntriesPerPage];
@@ -130,10 +131,10 @@ Result<void> NewDisk::Write(uint64_t disk_offset, std::span<const ByteSpan> buff
   VHDX_TRY(CheckInside(*this, left));
   BufferCursor<ByteSpan> cursor(buffers);
   while (left.length_bytes > 0) {
-    const Piece piece = PieceAt(left);
-    const uint64_t file_offset = TakePlace(piece.block) + piece.offset_in_block;
-    VHDX_TRY(file_.WriteAt(file_offset, cursor.Take(piece.length_bytes)));
-    left = {left.disk_offset + piece.length_bytes, left.length_bytes - piece.length_bytes};
+    const Part part = PartAt(left);
+    const uint64_t file_offset = AllocateBlock(part.block) + part.offset_in_block;
+    VHDX_TRY(file_.WriteAt(file_offset, cursor.Take(part.length_bytes)));
+    left = {left.disk_offset + part.length_bytes, left.length_bytes - part.length_bytes};
   }
   return {};
 }
@@ -141,11 +142,11 @@ Result<void> NewDisk::Write(uint64_t disk_offset, std::span<const ByteSpan> buff
 Result<void> NewDisk::WriteZeroes(DiskRange range) {
   VHDX_TRY(CheckInside(*this, range));
   while (range.length_bytes != 0) {
-    const Piece piece = PieceAt(range);
-    if (const uint64_t place = FindPlace(piece.block); place != 0) {
-      VHDX_TRY(file_.ZeroRange({place + piece.offset_in_block, piece.length_bytes}));
+    const Part part = PartAt(range);
+    if (const uint64_t start = FindBlock(part.block); start != 0) {
+      VHDX_TRY(file_.ZeroRange({start + part.offset_in_block, part.length_bytes}));
     }
-    range = {range.disk_offset + piece.length_bytes, range.length_bytes - piece.length_bytes};
+    range = {range.disk_offset + part.length_bytes, range.length_bytes - part.length_bytes};
   }
   return {};
 }
@@ -157,17 +158,17 @@ Result<void> NewDisk::CloneFrom(uint64_t disk_offset, BlockDevice& source, DiskR
     return Fail(ErrorCode::kUnsupported, "the host cannot share bytes between these files", name());
   }
   for (uint64_t done = 0; done < target.length_bytes;) {
-    const Piece piece = PieceAt({disk_offset + done, target.length_bytes - done});
-    const DiskRange from{source_range.disk_offset + done, piece.length_bytes};
-    done += piece.length_bytes;
-    if (FindPlace(piece.block) == 0) {
+    const Part part = PartAt({disk_offset + done, target.length_bytes - done});
+    const DiskRange from{source_range.disk_offset + done, part.length_bytes};
+    done += part.length_bytes;
+    if (FindBlock(part.block) == 0) {
       auto zeros = VHDX_TRY(ReadsAsZeros(source, from));
       if (zeros) {
         zeros_not_cloned_ += from.length_bytes;
         continue;
       }
     }
-    VHDX_TRY(source.CloneTo(from, file_, TakePlace(piece.block) + piece.offset_in_block));
+    VHDX_TRY(source.CloneTo(from, file_, AllocateBlock(part.block) + part.offset_in_block));
   }
   return {};
 }
@@ -186,7 +187,7 @@ Result<void> NewDisk::Finish(WriteOrder order) {
   uint64_t end = 0;
   {
     const MutexLock lock(mutex_);
-    end = is_fixed() ? FixedPlace(geometry_.payload_block_count()) : next_offset_;
+    end = is_fixed() ? FixedBlockOffset(geometry_.payload_block_count()) : next_offset_;
   }
   Result<void> done;
   if (!size_is_known_) {
@@ -217,13 +218,13 @@ Result<void> NewDisk::WriteBat(FileRange bat) {
   return {};
 }
 
-// Every block behind the one before it; a chunk's bitmap has no place.
+// Every block follows the one before it; the bitmap of a chunk is not allocated.
 uint64_t NewDisk::FixedEntry(uint64_t index) const {
   const uint64_t chunk = index / (geometry_.chunk_ratio() + 1);
   const uint64_t in_chunk = index % (geometry_.chunk_ratio() + 1);
   const uint64_t block = chunk * geometry_.chunk_ratio() + in_chunk;
   if (in_chunk == geometry_.chunk_ratio() || block >= geometry_.payload_block_count()) return 0;
-  return FullyPresentAt(FixedPlace(block));
+  return FullyPresentAt(FixedBlockOffset(block));
 }
 
 Result<void> NewDisk::WriteFixedBat(FileRange bat) {

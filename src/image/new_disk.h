@@ -1,6 +1,6 @@
 // NewDisk: the contents of an image that is being made, in a new, empty file that nobody else uses.
 //
-// Blocks are placed one after the other as they are first written, their entries are kept in
+// Blocks are allocated one after the other as they are first written, their entries are kept in
 // memory, and Finish writes all structures. There is no log to write and nothing to sync, and a
 // block that is never written takes no space. Any number of threads may write; Begin and Finish are
 // called by one.
@@ -72,7 +72,7 @@ class NewDisk final : public BlockDevice {
 
  private:
   // A part of one block.
-  struct Piece {
+  struct Part {
     uint64_t block = 0;
     uint64_t offset_in_block = 0;
     uint64_t length_bytes = 0;
@@ -82,14 +82,14 @@ class NewDisk final : public BlockDevice {
   NewDisk(File& file, NewImage image, bool size_is_known);
 
   bool is_fixed() const { return image_.parameters.leave_blocks_allocated; }
-  Piece PieceAt(DiskRange range) const;
-  uint64_t FixedPlace(uint64_t block) const {
+  Part PartAt(DiskRange range) const;
+  uint64_t FixedBlockOffset(uint64_t block) const {
     return first_block_offset_ + geometry_.BlockStart(block);
   }
   /// The file offset of a block; 0: not allocated yet.
-  uint64_t FindPlace(uint64_t block) VHDX_EXCLUDES(mutex_);
+  uint64_t FindBlock(uint64_t block) VHDX_EXCLUDES(mutex_);
   /// The same; allocates the block if necessary.
-  uint64_t TakePlace(uint64_t block) VHDX_EXCLUDES(mutex_);
+  uint64_t AllocateBlock(uint64_t block) VHDX_EXCLUDES(mutex_);
   BatPage& PageOf(uint64_t index) VHDX_REQUIRES(mutex_);
   Result<void> WriteBat(FileRange bat) VHDX_EXCLUDES(mutex_);
   Result<void> WriteFixedBat(FileRange bat);

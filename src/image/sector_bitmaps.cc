@@ -87,7 +87,7 @@ Result<SectorBitmaps::PagePointer> SectorBitmaps::GetPage(uint64_t file_offset) 
     auto page = VHDX_TRY(ReadPage(file_offset));
     const MutexLock lock(shard.mutex);
     if (auto known = shard.Find(file_offset)) return known;
-    // While it was read it may have been changed, have come to stand in the file, and be gone.
+    // While it was read, it may have been changed, checkpointed and dropped from memory.
     if (shard.changes != changes) continue;
     shard.Keep(file_offset, page);
     return page;
@@ -207,8 +207,8 @@ void SectorBitmaps::EncodePage(uint64_t file_offset,
   }
 }
 
-void SectorBitmaps::NoteInPlace(uint64_t file_offset,
-                                std::span<const std::byte, format::kLogSectorSize> bytes) {
+void SectorBitmaps::NoteCheckpointed(uint64_t file_offset,
+                                     std::span<const std::byte, format::kLogSectorSize> bytes) {
   Shard& shard = ShardOf(file_offset);
   const MutexLock lock(shard.mutex);
   const auto found = shard.changed.find(file_offset);

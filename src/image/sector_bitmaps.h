@@ -60,10 +60,12 @@ class SectorBitmaps {
   Result<FileRange> PagesOf(DiskRange range);
   /// Whether every sector of the block is in this file. Errors: kIo.
   Result<bool> AllSet(uint64_t block);
-  /// Copies a changed page as it is to stand in the file.
+  /// Encodes a changed page as it is to be logged and checkpointed.
   void EncodePage(uint64_t file_offset, std::span<std::byte, format::kLogSectorSize> bytes);
-  /// The page stands in the file, as it is now or as it was: who changed it since says so.
-  void NoteInPlace(uint64_t file_offset, std::span<const std::byte, format::kLogSectorSize> bytes);
+  /// The page was written in place with these bytes. If it has not changed since, it is no longer
+  /// kept in memory.
+  void NoteCheckpointed(uint64_t file_offset,
+                        std::span<const std::byte, format::kLogSectorSize> bytes);
 
  private:
   static constexpr uint64_t kPageSize = format::kLogSectorSize;

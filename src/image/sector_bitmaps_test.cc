@@ -99,7 +99,7 @@ TEST_P(ChangedBitmaps, NothingNew_ChangesNoPage) {
   EXPECT_EQ(changed_.size(), 1U);
 }
 
-TEST_P(ChangedBitmaps, PagesThatCameToStandInTheFile_AreReadFromThere) {
+TEST_P(ChangedBitmaps, CheckpointedPages_AreReadFromTheFile) {
   Set(0, 9, SectorBitmaps::OtherBits::kKeep);
   ASSERT_EQ(changed_.size(), 1U);
   MemoryFile file(contents_);
@@ -109,11 +109,11 @@ TEST_P(ChangedBitmaps, PagesThatCameToStandInTheFile_AreReadFromThere) {
   EXPECT_EQ(page[slice], std::byte{0xFF});
   EXPECT_EQ(page[slice + 1], std::byte{0x01});
   ASSERT_EQ(OutcomeOf(file.WriteAt(changed_[0], ByteSpan(page))), "ok");
-  bitmaps().NoteInPlace(changed_[0], page);
+  bitmaps().NoteCheckpointed(changed_[0], page);
   EXPECT_EQ(BitsNow(), expected_);
   // An older copy does not take a newer page away.
   Set(20, 1, SectorBitmaps::OtherBits::kKeep);
-  bitmaps().NoteInPlace(changed_[0], page);
+  bitmaps().NoteCheckpointed(changed_[0], page);
   EXPECT_EQ(BitsNow(), expected_);
 }
 

@@ -40,23 +40,24 @@ std::optional<uint64_t> FreeRanges::Take(uint64_t length_bytes) {
 Space::Space(File& file, DurableState& durability, const WriteLimits& limits, uint64_t end,
              const std::vector<FileRange>& free)
     : file_(file), durability_(durability), limits_(limits), end_(end) {
-  for (const FileRange& range : free) dirty_.Add(range);
+  for (const FileRange& range : free) stale_.Add(range);
 }
 
-Result<Space::Piece> Space::Allocate(uint64_t length_bytes) {
+Result<Space::Allocation> Space::Allocate(uint64_t length_bytes) {
   const MutexLock lock(mutex_);
-  if (auto offset = zero_.Take(length_bytes)) {
-    return Piece{{*offset, length_bytes}, Contents::kZero, true};
+  if (auto offset = zeroed_.Take(length_bytes)) {
+    return Allocation{{*offset, length_bytes}, Contents::kZeroed, true};
   }
-  if (auto offset = dirty_.Take(length_bytes)) {
-    return Piece{{*offset, length_bytes}, Contents::kDirty, true};
+  if (auto offset = stale_.Take(length_bytes)) {
+    return Allocation{{*offset, length_bytes}, Contents::kStale, true};
   }
   VHDX_TRY(GrowTo(end_ + length_bytes));
   const FileCapabilities& host = file_.capabilities();
   const bool zero = host.extension_reads_zero && !host.block_device;
-  const Piece piece{{end_, length_bytes}, zero ? Contents::kZero : Contents::kDirty, false};
+  const Allocation allocation{
+      {end_, length_bytes}, zero ? Contents::kZeroed : Contents::kStale, false};
   end_ += length_bytes;
-  return piece;
+  return allocation;
 }
 
 Result<void> Space::GrowTo(uint64_t needed) {
@@ -83,7 +84,7 @@ Result<void> Space::GrowTo(uint64_t needed) {
 
 void Space::Release(FileRange range, Contents contents) {
   const MutexLock lock(mutex_);
-  (contents == Contents::kZero ? zero_ : dirty_).Add(range);
+  (contents == Contents::kZeroed ? zeroed_ : stale_).Add(range);
 }
 
 uint64_t Space::end() const {

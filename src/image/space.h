@@ -1,9 +1,9 @@
 // Where new blocks of one image go: free space inside the file, and what is appended to it.
 //
 // Free space is not recorded in a VHDX file; it is what nothing else claims. Space that reads as
-// zeros after a crash too ("zero") is told from space that may hold anything ("dirty"): what comes
-// to stand in dirty space must be durable before an entry points at it. The file grows ahead in
-// large steps, so that few rounds have to make a new length durable. Any number of threads.
+// zeros after a crash too ("zeroed") is told from space that may hold anything ("stale"): what is
+// written to stale space must be durable before an entry points at it. The file grows ahead in
+// large steps, so that few group commits have to make a new length durable. Any number of threads.
 
 #ifndef VHDXKIT_IMAGE_SPACE_H_
 #define VHDXKIT_IMAGE_SPACE_H_
@@ -34,10 +34,10 @@ class FreeRanges {
 
 class Space {
  public:
-  enum class Contents : uint8_t { kZero, kDirty };
-  struct Piece {
+  enum class Contents : uint8_t { kZeroed, kStale };
+  struct Allocation {
     FileRange range;
-    Contents contents = Contents::kDirty;
+    Contents contents = Contents::kStale;
     bool reused = false;  ///< was used before, by whatever
   };
 
@@ -47,10 +47,10 @@ class Space {
         const std::vector<FileRange>& free);
 
   /// Space of that length, a multiple of 1 MiB. Errors: kNoSpace, kIo.
-  Result<Piece> Allocate(uint64_t length_bytes) VHDX_EXCLUDES(mutex_);
+  Result<Allocation> Allocate(uint64_t length_bytes) VHDX_EXCLUDES(mutex_);
   /// Space that is free again.
   void Release(FileRange range, Contents contents) VHDX_EXCLUDES(mutex_);
-  /// Where the space that was ever handed out ends; never goes down.
+  /// Where the space that was ever allocated ends; never goes down.
   uint64_t end() const VHDX_EXCLUDES(mutex_);
 
   uint64_t growth_steps() const VHDX_EXCLUDES(mutex_);
@@ -63,8 +63,8 @@ class Space {
   const WriteLimits limits_;
   mutable Mutex mutex_;
   uint64_t end_ VHDX_GUARDED_BY(mutex_);
-  FreeRanges zero_ VHDX_GUARDED_BY(mutex_);
-  FreeRanges dirty_ VHDX_GUARDED_BY(mutex_);
+  FreeRanges zeroed_ VHDX_GUARDED_BY(mutex_);
+  FreeRanges stale_ VHDX_GUARDED_BY(mutex_);
   uint64_t growth_steps_ VHDX_GUARDED_BY(mutex_) = 0;
 };
 

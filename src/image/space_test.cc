@@ -46,12 +46,12 @@ class SpaceOfAFile : public ::testing::Test {
   DurableState durability_{file_, kEnd};
 };
 
-TEST_F(SpaceOfAFile, AppendedSpace_IsZeroAndTheFileGrowsAhead) {
+TEST_F(SpaceOfAFile, AppendedSpace_IsZeroedAndTheFileGrowsAhead) {
   Space space = NewSpace();
-  auto piece = space.Allocate(2 * kMiB);
-  ASSERT_TRUE(piece);
-  EXPECT_EQ(piece->range, (FileRange{kEnd, 2 * kMiB}));
-  EXPECT_EQ(piece->contents, Space::Contents::kZero);
+  auto allocation = space.Allocate(2 * kMiB);
+  ASSERT_TRUE(allocation);
+  EXPECT_EQ(allocation->range, (FileRange{kEnd, 2 * kMiB}));
+  EXPECT_EQ(allocation->contents, Space::Contents::kZeroed);
   EXPECT_EQ(*file_.Size(), kEnd + 8 * kMiB);
   EXPECT_EQ(durability_.length(), kEnd + 8 * kMiB);
   ASSERT_TRUE(space.Allocate(2 * kMiB));
@@ -59,22 +59,22 @@ TEST_F(SpaceOfAFile, AppendedSpace_IsZeroAndTheFileGrowsAhead) {
   EXPECT_EQ(space.end(), kEnd + 4 * kMiB);
 }
 
-TEST_F(SpaceOfAFile, FreeSpaceOfTheFile_IsDirtyAndUsedFirst) {
+TEST_F(SpaceOfAFile, FreeSpaceOfTheFile_IsStaleAndUsedFirst) {
   Space space = NewSpace({{2 * kMiB, kMiB}});
-  auto piece = space.Allocate(kMiB);
-  ASSERT_TRUE(piece);
-  EXPECT_EQ(piece->range.file_offset, 2 * kMiB);
-  EXPECT_EQ(piece->contents, Space::Contents::kDirty);
-  EXPECT_TRUE(piece->reused);
+  auto allocation = space.Allocate(kMiB);
+  ASSERT_TRUE(allocation);
+  EXPECT_EQ(allocation->range.file_offset, 2 * kMiB);
+  EXPECT_EQ(allocation->contents, Space::Contents::kStale);
+  EXPECT_TRUE(allocation->reused);
 }
 
-TEST_F(SpaceOfAFile, PunchedSpace_IsPreferredToDirtySpace) {
+TEST_F(SpaceOfAFile, PunchedSpace_IsPreferredToStaleSpace) {
   Space space = NewSpace({{2 * kMiB, kMiB}});
-  space.Release({3 * kMiB, kMiB}, Space::Contents::kZero);
-  auto piece = space.Allocate(kMiB);
-  ASSERT_TRUE(piece);
-  EXPECT_EQ(piece->range.file_offset, 3 * kMiB);
-  EXPECT_EQ(piece->contents, Space::Contents::kZero);
+  space.Release({3 * kMiB, kMiB}, Space::Contents::kZeroed);
+  auto allocation = space.Allocate(kMiB);
+  ASSERT_TRUE(allocation);
+  EXPECT_EQ(allocation->range.file_offset, 3 * kMiB);
+  EXPECT_EQ(allocation->contents, Space::Contents::kZeroed);
 }
 
 class SpaceOfADevice : public SpaceOfAFile {
@@ -87,9 +87,9 @@ TEST_F(SpaceOfADevice, NothingIsKnownOfIt_AndItEnds) {
   EXPECT_EQ(OutcomeOf(MemoryFile(file_.contents()).Resize(6 * kMiB)), "ok");
   durability_.NoteLength(6 * kMiB);
   Space space = NewSpace();
-  auto piece = space.Allocate(2 * kMiB);
-  ASSERT_TRUE(piece);
-  EXPECT_EQ(piece->contents, Space::Contents::kDirty);
+  auto allocation = space.Allocate(2 * kMiB);
+  ASSERT_TRUE(allocation);
+  EXPECT_EQ(allocation->contents, Space::Contents::kStale);
   EXPECT_EQ(OutcomeOf(space.Allocate(kMiB)), "no-space");
 }
 

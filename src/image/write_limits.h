@@ -16,8 +16,7 @@ struct WriteLimits {
   uint64_t log_sectors = 64 * kMiB / 4096;
   /// Maximum number of pages in one log entry.
   uint64_t pages_per_entry = 2048;
-  /// Maximum number of pages that are only in the log. With one more, all of them are written in
-  /// place.
+  /// Maximum number of pages that are only in the log. With one more, all of them are checkpointed.
   size_t pages_in_log_only = 2048;
   /// How far the file is extended ahead of what is needed: an eighth of its length, within these.
   uint64_t least_growth_bytes = 64 * kMiB;

@@ -110,8 +110,8 @@ Result<LogReader::Trace> LogReader::FindTrace() {
 }
 
 // A data sector that was never written has neither the signature nor the number of the entry, or is
-// still a data sector of another entry, of an earlier lap or session. What was written and damaged
-// later would have to lose both, or exactly its number.
+// still a data sector of another entry, from before the log wrapped or from an earlier session.
+// What was written and damaged later would have to lose both, or exactly its number.
 Result<bool> LogReader::IsBegunOnly(uint64_t log_offset) {
   auto first = VHDX_TRY(ReadSector(log_offset));
   const auto header = LoadFrom<LogEntryHeader>(*first);

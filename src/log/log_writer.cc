@@ -63,7 +63,7 @@ uint64_t LogWriter::EntryBytes(uint64_t page_count) {
   return (format::DescriptorSectorCount(page_count) + page_count) * kLogSectorSize;
 }
 
-bool LogWriter::HasRoomFor(uint64_t page_count) const {
+bool LogWriter::HasSpaceFor(uint64_t page_count) const {
   return head_ + EntryBytes(page_count) <= log_.length_bytes;
 }
 
@@ -72,7 +72,7 @@ Result<void> LogWriter::Begin(const Guid& log_guid, FileLengths lengths) {
   head_ = 0;
   pending_.clear();
   VHDX_TRY(WriteEntry({}, lengths));
-  pending_.back().applied = true;  // it has no pages
+  pending_.back().checkpointed = true;  // it has no pages
   return {};
 }
 
@@ -107,7 +107,7 @@ Result<void> LogWriter::WriteEntry(std::span<const Page> pages, FileLengths leng
   header.checksum = Crc32c(entry);
   StoreTo(entry, header);
   if (auto written = file_.WriteAt(log_.file_offset + head_, ByteSpan(entry)); !written) {
-    // The next entry has its place and its number.
+    // The next entry gets its offset and its number.
     --sequence_number_;
     pending_.pop_back();
     return written;
@@ -116,12 +116,12 @@ Result<void> LogWriter::WriteEntry(std::span<const Page> pages, FileLengths leng
   return {};
 }
 
-void LogWriter::NoteApplied() {
-  for (Pending& pending : pending_) pending.applied = true;
+void LogWriter::NoteCheckpointed() {
+  for (Pending& pending : pending_) pending.checkpointed = true;
 }
 
 void LogWriter::NoteSynced() {
-  while (!pending_.empty() && pending_.front().applied) pending_.pop_front();
+  while (!pending_.empty() && pending_.front().checkpointed) pending_.pop_front();
 }
 
 }  // namespace vhdx::log

@@ -2,12 +2,12 @@
 // end, under one LogGuid.
 //
 // The log is linear: an entry never wraps. When the next one would pass the end, whoever writes
-// retires the log and begins it again with a new LogGuid; so free space needs no arithmetic, and a
-// reader that ignores tails (QEMU's) comes to the right contents too.
+// retires the log and starts a new generation of it, with a new LogGuid; so free space needs no
+// arithmetic, and a reader that ignores tails (QEMU's) comes to the right contents too.
 //
 // A writer only writes; what must be durable before and after is its owner's business (`Journal`).
-// It is told when pages are in place and when a sync has completed, and from that knows the tail.
-// One thread at a time.
+// It is told when pages have been checkpointed and when a sync has completed, and from that knows
+// the tail. One thread at a time.
 
 #ifndef VHDXKIT_LOG_LOG_WRITER_H_
 #define VHDXKIT_LOG_LOG_WRITER_H_
@@ -29,7 +29,7 @@ namespace vhdx::log {
 
 using PageBytes = std::array<std::byte, format::kLogSectorSize>;
 
-/// 4 KiB of metadata as they are to stand in the file.
+/// A 4 KiB page of metadata, as a checkpoint writes it.
 struct Page {
   uint64_t file_offset = 0;  ///< a multiple of 4096
   PageBytes bytes;
@@ -51,20 +51,20 @@ class LogWriter {
   /// flush in the middle of it. Errors: kIo, kNoSpace.
   Result<void> Allocate();
 
-  /// Writes the empty entry that begins a lap, at the start of the log: it names itself as its
-  /// tail. Errors: kIo, kNoSpace.
+  /// Writes the empty entry that begins a log generation, at the start of the log: it names itself
+  /// as its tail. Errors: kIo, kNoSpace.
   Result<void> Begin(const Guid& log_guid, FileLengths lengths);
 
-  /// Pages that one entry may carry at most: what fits behind the empty one.
+  /// Pages that one entry may carry at most: what fits after the empty one.
   uint64_t pages_per_entry() const { return pages_per_entry_; }
-  bool HasRoomFor(uint64_t page_count) const;
-  /// Writes an entry behind the last one. There is room for it. Errors: kIo, kNoSpace.
+  bool HasSpaceFor(uint64_t page_count) const;
+  /// Writes an entry after the last one. There is space for it. Errors: kIo, kNoSpace.
   Result<void> Append(std::span<const Page> pages, FileLengths lengths);
 
-  /// The pages of all entries so far have been written in place, perhaps not durably.
-  void NoteApplied();
-  /// A sync has completed that began after everything up to here: what was applied is in place for
-  /// good, and no later tail reaches back to it.
+  /// The pages of all entries so far have been written in place, perhaps not durably yet.
+  void NoteCheckpointed();
+  /// A sync has completed that began after everything up to here: what was checkpointed is durably
+  /// in place, and no later tail reaches back to it.
   void NoteSynced();
 
   /// Bytes of the last entry.
@@ -73,7 +73,7 @@ class LogWriter {
  private:
   struct Pending {
     uint64_t log_offset = 0;
-    bool applied = false;
+    bool checkpointed = false;
   };
 
   static uint64_t EntryBytes(uint64_t page_count);

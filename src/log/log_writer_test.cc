@@ -113,7 +113,7 @@ TEST_F(LogWriterTest, Tail_ReachesBackToWhatIsNotDurablyInPlace) {
   ASSERT_EQ(OutcomeOf(writer_.Append(pages, {})), "ok");
   writer_.NoteSynced();  // durable, but not in place
   ASSERT_EQ(OutcomeOf(writer_.Append(pages, {})), "ok");
-  writer_.NoteApplied();  // in place, but not durably
+  writer_.NoteCheckpointed();  // in place, but not durably
   ASSERT_EQ(OutcomeOf(writer_.Append(pages, {})), "ok");
   const auto before = Sequence(TestGuid(1));
   ASSERT_EQ(before.size(), 3U);
@@ -125,14 +125,14 @@ TEST_F(LogWriterTest, Tail_ReachesBackToWhatIsNotDurablyInPlace) {
 
 TEST_F(LogWriterTest, Room_EndsWithTheLogAndBeginsAgainWithALap) {
   ASSERT_EQ(OutcomeOf(writer_.Begin(TestGuid(1), {})), "ok");
-  EXPECT_TRUE(writer_.HasRoomFor(writer_.pages_per_entry()));
+  EXPECT_TRUE(writer_.HasSpaceFor(writer_.pages_per_entry()));
   const std::vector<Page> pages(100, PageOf(4 * kMiB, 3));
   ASSERT_EQ(OutcomeOf(writer_.Append(pages, {})), "ok");
   ASSERT_EQ(OutcomeOf(writer_.Append(pages, {})), "ok");
-  EXPECT_TRUE(writer_.HasRoomFor(52));  // 256 sectors less 1, 101 and 101, less one of descriptors
-  EXPECT_FALSE(writer_.HasRoomFor(53));
+  EXPECT_TRUE(writer_.HasSpaceFor(52));  // 256 sectors less 1, 101 and 101, less one of descriptors
+  EXPECT_FALSE(writer_.HasSpaceFor(53));
   ASSERT_EQ(OutcomeOf(writer_.Begin(TestGuid(2), {})), "ok");
-  EXPECT_TRUE(writer_.HasRoomFor(200));
+  EXPECT_TRUE(writer_.HasSpaceFor(200));
   EXPECT_EQ(Sequence(TestGuid(2)).size(), 1U);
 }
 
@@ -140,8 +140,8 @@ TEST_F(LogWriterTest, LargestEntry_FitsBehindTheEmptyOne) {
   LogWriter writer(file_, kLog, 100000);
   EXPECT_EQ(writer.pages_per_entry(), 253U);  // 2 sectors of descriptors: 1 + 2 + 253 = 256
   ASSERT_EQ(OutcomeOf(writer.Begin(TestGuid(1), {})), "ok");
-  EXPECT_TRUE(writer.HasRoomFor(253));
-  EXPECT_FALSE(writer.HasRoomFor(254));
+  EXPECT_TRUE(writer.HasSpaceFor(253));
+  EXPECT_FALSE(writer.HasSpaceFor(254));
 }
 
 }  // namespace

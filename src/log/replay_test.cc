@@ -150,7 +150,8 @@ TEST_F(Replay, FirstEntryWhoseDataWasNeverWritten_ChangedNothing) {
   EXPECT_EQ(OutcomeOf(findings_), "log.never-begun@1048576");
 }
 
-// The same behind the first lap: where its data belongs, that of an older entry still stands.
+// The same after the log has wrapped: where its data belongs, there is still that of an older
+// entry.
 TEST_F(Replay, FirstEntryWithTheDataOfAnOlderOne_ChangedNothing) {
   ASSERT_TRUE(Run({{.writes = {DataWrite(3 * kMiB, SectorOf(1))}, .sequence_number = 77}}));
   findings_ = {};

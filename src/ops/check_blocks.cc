@@ -102,7 +102,7 @@ class BlockChecker {
     const Claim claim = ClaimOf(bat_rules_, scanned);
     if (claim.kind == Claim::Kind::kAnchor) has_anchors_ = true;
     if (claim.kind != Claim::Kind::kData) return {};
-    if (!IsPlacedWrong(broken) && !space_.Claim(claim.range)) AddConflict(claim.range);
+    if (!IsMisplaced(broken) && !space_.Claim(claim.range)) AddConflict(claim.range);
     // A block that the end of the file cuts off: the part that is there is no free space.
     if (claim.range.file_offset < bat_rules_.file_size()) {
       cut_block_end_ = std::max(cut_block_end_, claim.range.file_offset + claim.range.length_bytes);
@@ -142,7 +142,7 @@ class BlockChecker {
     const Claim claim = ClaimOf(bat_rules_, scanned);
     if (claim.kind != Claim::Kind::kAnchor) return {};
     const auto broken = bat_rules_.BrokenRules(scanned.slot, scanned.entry);
-    if (!IsPlacedWrong(broken) && !space_.Claim(claim.range)) {
+    if (!IsMisplaced(broken) && !space_.Claim(claim.range)) {
       Report(rules::kBatAnchorOverlap, scanned);
     }
     return {};

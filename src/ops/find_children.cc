@@ -25,8 +25,8 @@ struct Parent {
   Guid data_write_guid;
 };
 
-// A log of a stranger is replayed only up to this length: replaying takes half a second per GiB,
-// and a file of a few KiB can claim a log of 1 GiB.
+// The log of an unknown file is replayed only up to this length: replaying takes half a second per
+// GiB, and a file of a few KiB can claim a log of 1 GiB.
 constexpr uint64_t kReplayedLog = 64 * kMiB;
 
 bool Names(const std::optional<ParentLocatorInfo>& locator, const Parent& parent) {

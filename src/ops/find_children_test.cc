@@ -27,7 +27,7 @@ class FindChildrenOf : public ::testing::Test {
     ASSERT_TRUE(Create(files_, "/vm/base.vhdx", {.size_bytes = kGiB}));
     MakeChild("/vm/a.avhdx");
     MakeChild("/other/b.vhdx");
-    ASSERT_TRUE(Create(files_, "/vm/stranger.vhdx", {.size_bytes = kGiB}));
+    ASSERT_TRUE(Create(files_, "/vm/unrelated.vhdx", {.size_bytes = kGiB}));
     files_.AddFile("/vm/broken.vhdx");
   }
 
@@ -46,7 +46,7 @@ TEST_F(FindChildrenOf, Folder_NamesThoseWhoNameIt) {
   EXPECT_EQ(*FindChildren(files_, "/vm/base.vhdx", {.parent_folders = {"/other"}}),
             (Paths{"/other/b.vhdx", "/vm/a.avhdx"}));
   EXPECT_EQ(*FindChildren(files_, "/vm/a.avhdx"), Paths{});
-  EXPECT_EQ(*FindChildren(files_, "/vm/stranger.vhdx"), Paths{});
+  EXPECT_EQ(*FindChildren(files_, "/vm/unrelated.vhdx"), Paths{});
 }
 
 TEST_F(FindChildrenOf, ChildOfAnyName_IsFound) {
@@ -159,9 +159,9 @@ class SecretFiles final : public ForwardingFileSystem {
 TEST_F(FindChildrenOf, ImageThatMayNotBeRead_MayBeAChild) {
   SecretFiles files(files_);
   files_.AddFile("/vm/secret.txt");
-  EXPECT_TRUE(RefuseIfParent(files, "/vm/stranger.vhdx"));
+  EXPECT_TRUE(RefuseIfParent(files, "/vm/unrelated.vhdx"));
   files_.AddFile("/vm/secret.avhdx");
-  const auto refused = RefuseIfParent(files, "/vm/stranger.vhdx");
+  const auto refused = RefuseIfParent(files, "/vm/unrelated.vhdx");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kPermission);
   EXPECT_EQ(refused.error().file, "/vm/secret.avhdx");
@@ -169,7 +169,7 @@ TEST_F(FindChildrenOf, ImageThatMayNotBeRead_MayBeAChild) {
 }
 
 TEST_F(FindChildrenOf, RefuseIfParent_NamesAFewOfThem) {
-  EXPECT_TRUE(RefuseIfParent(files_, "/vm/stranger.vhdx"));
+  EXPECT_TRUE(RefuseIfParent(files_, "/vm/unrelated.vhdx"));
   EXPECT_TRUE(RefuseIfParent(files_, "/vm/broken.vhdx"));
   for (const char* name : {"/vm/c.vhdx", "/vm/d.vhdx", "/vm/e.vhdx", "/vm/f.vhdx"}) MakeChild(name);
   const auto refused = RefuseIfParent(files_, "/vm/base.vhdx");

@@ -1,4 +1,4 @@
-// Before a walk over a whole disk: no two blocks may be in one place.
+// Before a walk over a whole disk: no two blocks may be in the same space.
 
 #ifndef VHDXKIT_OPS_SHARED_SPACE_H_
 #define VHDXKIT_OPS_SHARED_SPACE_H_

@@ -11,7 +11,7 @@ import time
 
 import sim
 
-# The log begins anew instead of wrapping, and the file grows ahead: as the engine does it.
+# A full log starts a new generation instead of wrapping, and the file grows ahead: as in the engine.
 ENGINE = {"restart": 1, "ahead": 1}
 DESIGN = [
     ("as the engine", {}),
@@ -21,7 +21,7 @@ DESIGN = [
     ("one page an entry", {"maxe": 1}),
 ]
 MUTATIONS = [
-    ("early_inplace", {}, "a page in place before its entry is durable"),
+    ("early_inplace", {}, "a page is checkpointed before its entry is durable"),
     ("enospc_forget", {"pfull": 0.8}, "the pages of a commit that found no space are forgotten"),
     ("skip_entry", {}, "a header names a log whose first entry is not durable"),
 ]

@@ -67,8 +67,8 @@ class Eng:
         s.sblock = [Lock() for _ in range(NB // CR)]
         used = {off for st, off in v.bat + v.sb if off}
         s.end = max(used | {FIRST - 1}) + 1
-        s.fd = set(range(FIRST, s.end)) - used
-        s.fz = set()
+        s.stale = set(range(FIRST, s.end)) - used
+        s.zeroed = set()
         s.pf = []
         s.metafree = []
         s.punching = []
@@ -79,7 +79,7 @@ class Eng:
         s.pins = collections.Counter()
         s.over = {}
         s.pn = set()
-        s.round = 0
+        s.commits = 0
         s.done = -1
         s.leader = False
         s.poison = False
@@ -121,7 +121,7 @@ class Eng:
         f = s.f
         mk = f.mark()
         le = s.last
-        ap = [e for e in s.entries if e.applied]
+        ap = [e for e in s.entries if e.checkpointed]
         vs = f.vsize
         pu = s.punching[:]
         s.nsync += 1
@@ -146,7 +146,7 @@ class Eng:
         for u in pu:
             if u in s.punching:
                 s.punching.remove(u)
-                s.fz.add(u)
+                s.zeroed.add(u)
 
     def hdr(s, label=None, **k):
         cur, hs = current(s.f.vol)
@@ -268,7 +268,7 @@ class Eng:
         s.last = s.lastdur = None
         s.durTail = 0
         e = s.mkent([])
-        e.applied = True
+        e.checkpointed = True
         s.f.write(LOG, [("L", e, i) for i in range(8)])
         yield
         yield from s.sync("entry")
@@ -292,7 +292,7 @@ class Eng:
         e.seq = s.seq
         e.g = s.g
         e.writes = writes
-        e.applied = e.retired = False
+        e.checkpointed = e.retired = False
         e.tail = s.entries[0].start if s.entries else e.start
         e.ffo = s.durlen if s.durlen is not None else 0
         if "ffo0" in s.m:
@@ -335,14 +335,14 @@ class Eng:
             i += k
         return e
 
-    def apply(s, e):
+    def checkpoint(s, e):
         for a, t in e.writes:
             if "live_page" in s.m and a in s.pages:
                 t = list(s.pages[a])
             if a in s.pages or "reuse_meta" not in s.m:
                 s.f.write(a, t)
             yield
-        e.applied = True
+        e.checkpointed = True
         if "tail_early" in s.m:
             e.retired = True
             while s.entries and s.entries[0].retired:
@@ -373,8 +373,8 @@ class Eng:
             if s.opt.get("restart"):
                 if s.head + n > LOGP or (s.head == 0 and s.last is not None):
                     yield from s.sync()
-                    for e in [x for x in s.entries if not x.applied]:
-                        yield from s.apply(e)
+                    for e in [x for x in s.entries if not x.checkpointed]:
+                        yield from s.checkpoint(e)
                     yield from s.sync()
                     s.stat["restart"] += 1
                     yield from s.retire()
@@ -388,14 +388,14 @@ class Eng:
                     if "memtail" not in s.m or es:
                         yield from s.sync()
                     for e in es:
-                        if not e.applied:
-                            yield from s.apply(e)
+                        if not e.checkpointed:
+                            yield from s.checkpoint(e)
                     yield from s.sync()
                     if n > LOGP - s.used() - reserve:
                         if 1 > LOGP - s.used() - 1:
                             raise Bad("LOG DEADLOCK")
                         e = s.append_ent([])
-                        e.applied = True
+                        e.checkpointed = True
                         yield
                         yield from s.sync()
             e = s.append_ent([(a, pages[a]) for a in g])
@@ -406,15 +406,15 @@ class Eng:
             s.stat["multientry"] += 1
         if "early_inplace" in s.m:
             for e in es:
-                yield from s.apply(e)
+                yield from s.checkpoint(e)
         return es
 
-    def doround(s):
+    def group_commit(s):
         n0 = s.nsync
         if "sync_before_snap" in s.m and s.need:
             s.need = False
             yield from s.sync()
-        k = s.round
+        k = s.commits
         if "tear_snap" in s.m:
             pages = {}
             for a in sorted(s.dirty):
@@ -427,7 +427,7 @@ class Eng:
             s.dirty.clear()
         left7 = s.left7
         s.left7 = set()
-        s.round += 1
+        s.commits += 1
         need = s.need
         s.need = False
         frees = s.pf
@@ -449,11 +449,11 @@ class Eng:
                     s.stat["ahead_sync"] += 1
                 yield from s.logpages(pages)
                 yield from s.sync("commit")
-                s.stat["rounds"] += 1
-                s.stat["round_syncs"] += s.nsync - n0
+                s.stat["group_commits"] += 1
+                s.stat["commit_syncs"] += s.nsync - n0
         except NoSpace:
-            # What it did not log is the next round's; what it logged stays logged.
-            s.stat["enospc_rounds"] += 1
+            # What it did not log is left to the next group commit; what it logged stays logged.
+            s.stat["enospc_commits"] += 1
             if "enospc_forget" not in s.m:
                 s.dirty |= {a for a in pages if a not in s.logged and a in s.pages}
             s.need = s.need or need
@@ -466,14 +466,14 @@ class Eng:
         s.done = k
         if "free_early" not in s.m:
             s.ready += frees
-        if "overlap_rounds" in s.m:
+        if "overlap_commits" in s.m:
             s.leader = False
             yield
         try:
-            for e in [x for x in s.entries if not x.applied] if s.logging else []:
-                yield from s.apply(e)
+            for e in [x for x in s.entries if not x.checkpointed] if s.logging else []:
+                yield from s.checkpoint(e)
         except NoSpace:
-            pass  # what was flushed is durable; the next round, or the restart, does it
+            pass  # what was flushed is durable; the next group commit, or the restart, does it
         yield from s.reap()
 
     def reap(s):
@@ -485,14 +485,14 @@ class Eng:
                 continue
             if u in s.pn:
                 s.pn.discard(u)
-                s.fz.add(u)
+                s.zeroed.add(u)
                 continue
             if s.rng.random() < 0.5:
                 s.f.punch(u * U, U)
                 yield
-                (s.fz.add(u) if "punch_unsynced" in s.m else s.punching.append(u))
+                (s.zeroed.add(u) if "punch_unsynced" in s.m else s.punching.append(u))
             else:
-                s.fd.add(u)
+                s.stale.add(u)
 
     def flush(s):
         if s.poison:
@@ -505,9 +505,9 @@ class Eng:
         if "clean_bypass" in s.m and not s.dirty:
             yield from s.sync()
             return
-        want = s.round
+        want = s.commits
         if "late_join" in s.m and s.leader:
-            want = s.round - 1
+            want = s.commits - 1
         while s.done < want:
             if s.poison:
                 raise Poison()
@@ -516,19 +516,19 @@ class Eng:
                 continue
             s.leader = True
             try:
-                yield from s.doround()
+                yield from s.group_commit()
             finally:
                 s.leader = False
 
     # -- space
     def alloc(s):
         r = s.rng.random()
-        if s.fz and r < 0.5:
-            u = s.fz.pop()
+        if s.zeroed and r < 0.5:
+            u = s.zeroed.pop()
             return u, False
-        if s.fd and r < 0.7:
-            u = s.rng.choice(sorted(s.fd))
-            s.fd.discard(u)
+        if s.stale and r < 0.7:
+            u = s.rng.choice(sorted(s.stale))
+            s.stale.discard(u)
             return u, True
         if "cut_late" in s.m and not s.nofix and not s.f.dev:
             s.nofix = True
@@ -648,14 +648,14 @@ class Eng:
             yield from s.hdr2(dwg=s.dwg1)
 
     def allocwrite(s, b, i, vals, sec):
-        u, dirty = yield from s.alloc()
+        u, stale = yield from s.alloc()
         try:
-            yield from s.fillnew(b, i, vals, sec, u, dirty)
+            yield from s.fillnew(b, i, vals, sec, u, stale)
         except NoSpace:
-            s.fd.add(u)
+            s.stale.add(u)
             raise  # it may hold anything
 
-    def fillnew(s, b, i, vals, sec, u, dirty):
+    def fillnew(s, b, i, vals, sec, u, stale):
         st = s.bat(b)[0]
         n = len(vals)
         part = s.child and (st == 0 or ("resurface" in s.m)) and n < U
@@ -667,22 +667,22 @@ class Eng:
                     yield from s.ensurebitmap(c)
                 finally:
                     s.sblock[c].x = False
-        if "publish_first" in s.m:
-            s.publish(b, u, part, sec, dirty, st)
+        if "apply_first" in s.m:
+            s.apply(b, u, part, sec, stale, st)
             yield
-        if "publish_prepad" in s.m and not part and dirty:
+        if "apply_prepad" in s.m and not part and stale:
             yield from s.put(b, u, i, vals)
-            s.publish(b, u, part, sec, dirty, st)
+            s.apply(b, u, part, sec, stale, st)
             s.locks[b].x = False
             yield
-        if not part and dirty:
+        if not part and stale:
             if i:
                 s.f.write(u * U, [0] * i)
                 yield
             if i + n < U:
                 s.f.write(u * U + i + n, [0] * (U - i - n))
                 yield
-        if "publish_prepad" in s.m and not part and dirty:
+        if "apply_prepad" in s.m and not part and stale:
             return
         yield from s.put(b, u, i, vals)
         if "late_dirty" in s.m:
@@ -693,8 +693,8 @@ class Eng:
                 yield
                 yield
             del s.over[b]
-        if "publish_first" not in s.m:
-            s.publish(b, u, part, sec, dirty, st)
+        if "apply_first" not in s.m:
+            s.apply(b, u, part, sec, stale, st)
 
     def ensurebitmap(s, c):
         if s.get(sidx(c))[0] == 6:
@@ -706,13 +706,13 @@ class Eng:
                 yield
                 s.need = True
         except NoSpace:
-            s.fd.add(sbu)
+            s.stale.add(sbu)
             raise
         for a in (sbu * U, sbu * U + PG):
             s.pages[a] = list(s.f.vol[a : a + PG])
         s.setbat(sidx(c), 6, sbu)
 
-    def publish(s, b, u, part, sec, dirty, st):
+    def apply(s, b, u, part, sec, stale, st):
         if part:
             s.setbits(b, sec, "stale_bits" not in s.m)
             s.setbat(pidx(b), 7, u)
@@ -720,7 +720,7 @@ class Eng:
             s.setbat(pidx(b), 6, u)
         if s.child and st == 0:
             s.need = s.need or ("one_sync_diff" not in s.m)
-        elif dirty:
+        elif stale:
             s.need = s.need or ("one_sync_reuse" not in s.m)
 
     def trim(s, b, forget=False):
@@ -751,14 +751,14 @@ class Eng:
             s.locks[b].x = False
 
     def dropsb(s, c):
-        """free the bitmap block of a chunk without state-7 blocks: in a round of its own"""
+        """free the bitmap block of a chunk without state-7 blocks: in a group commit of its own"""
         yield from s.gate()
         bs = range(c * CR, c * CR + CR)
         for b in bs:
             yield from s.excl(b)
         ok = s.get(sidx(c))[0] == 6 and all(s.bat(b)[0] != 7 for b in bs)
         try:
-            if ok and "dropsb_same_round" not in s.m:
+            if ok and "dropsb_same_commit" not in s.m:
                 yield from s.flush()
         except NoSpace:
             for b in bs:
@@ -802,8 +802,8 @@ class Eng:
         yield from s.flush()
         if getattr(s, "cb", None) and not s.logging:
             s.cb()
-        for e in [x for x in s.entries if not x.applied] if s.logging else []:
-            yield from s.apply(e)
+        for e in [x for x in s.entries if not x.checkpointed] if s.logging else []:
+            yield from s.checkpoint(e)
         if s.logging and "close_early" not in s.m:
             yield from s.sync("checkpoint")
             if getattr(s, "cb", None):

@@ -47,4 +47,4 @@ class Hdr:
 
 
 class Ent:
-    __slots__ = ("start", "n", "seq", "g", "tail", "ffo", "lfo", "writes", "applied", "retired")
+    __slots__ = ("start", "n", "seq", "g", "tail", "ffo", "lfo", "writes", "checkpointed", "retired")

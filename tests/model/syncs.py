@@ -23,7 +23,7 @@ SYNCS = [
     ("payload", "of payload, where it must come before the entry", True),
     ("commit", "of the group commit", True),
     ("empty", "of a flush that has no page to log", True),
-    ("checkpoint", "after the pages in place, at close", True),
+    ("checkpoint", "after the checkpoint, at close", True),
     ("retire_a", "after the first header without a log", True),
     ("retire_b", "after the second one, before the file is cut", True),
 ]
