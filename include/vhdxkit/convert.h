@@ -5,8 +5,8 @@
 #define VHDXKIT_CONVERT_H_
 
 #include <vhdxkit/block_device.h>
+#include <vhdxkit/chain_options.h>
 #include <vhdxkit/create.h>
-#include <vhdxkit/disk.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
@@ -54,9 +54,11 @@ struct ConvertOptions {
   ExistingTarget existing = ExistingTarget::kRefuse;
   bool sync = false;     ///< make the result durable before it is renamed to its final name
   unsigned threads = 0;  ///< as CopyOptions::threads
-  /// For an existing VHDX target: where to search for its parents and children, and whether to lock
-  /// it.
-  OpenOptions open = {};
+  /// Of an existing VHDX target: where to search for its children and, with kInto, its parents.
+  SearchOptions search = {};
+  /// With kInto: whether the target and its parents are locked while it is written. A file that is
+  /// replaced always is, where the host has locks.
+  LockPolicy lock = LockPolicy::kLock;
   /// Modify or replace a VHDX even if it is the parent of other images, which become unreadable.
   bool orphan_children = false;
 };

@@ -6,7 +6,7 @@
 #ifndef VHDXKIT_CREATE_H_
 #define VHDXKIT_CREATE_H_
 
-#include <vhdxkit/disk.h>
+#include <vhdxkit/chain_options.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
@@ -45,9 +45,12 @@ struct CreateOptions {
   std::string creator = "vhdxkit";
   /// For a differencing disk: the path of the parent, which is opened, checked and locked.
   std::string parent_path = {};
-  /// Where to search for the parents of the parent and for the children of a file that is replaced,
-  /// and whether to lock. `access` has no meaning here.
-  OpenOptions open = {};
+  /// Where to search for the parents of the parent, and for the children of a file that is
+  /// replaced.
+  SearchOptions search = {};
+  /// Whether the parent and its parents are locked meanwhile. The file that is replaced always is,
+  /// where the host has locks.
+  LockPolicy lock = LockPolicy::kLock;
   /// Source of the random bytes for GUIDs; empty: the host's. For reproducible images.
   std::function<Result<void>(MutableByteSpan)> random = {};
   /// Replace an existing file when the new one is complete.

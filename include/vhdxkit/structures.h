@@ -52,7 +52,7 @@ enum class LogState : uint8_t {
   kClean,        ///< the current header has no LogGuid: there is nothing to replay
   kReplayed,     ///< region tables, metadata and BAT are shown as they are after replay
   kNeverBegun,   ///< the current header names a log in which no entry was ever complete
-  kIgnored,      ///< OpenOptions::ignore_log: what is shown may be out of date
+  kIgnored,      ///< ImageOptions::ignore_log: what is shown may be out of date
   kNotReplayed,  ///< it must be replayed and cannot be: what is shown may be out of date
 };
 

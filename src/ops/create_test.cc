@@ -187,7 +187,8 @@ TEST_F(CreateIn, ChildInAnotherFolder_FindsItsParentWhereThatIsAllowed) {
   EXPECT_EQ(Inspect(files_, "/other/place/c.vhdx")->image.parent_locator->relative_path,
             "..\\..\\vm\\base.vhdx");
   EXPECT_FALSE(Disk::Open(files_, "/other/place/c.vhdx"));
-  EXPECT_TRUE(Disk::Open(files_, "/other/place/c.vhdx", {.parent_folders = {"/vm"}}));
+  EXPECT_TRUE(
+      Disk::Open(files_, "/other/place/c.vhdx", {.chain = {.search = {.folders = {"/vm"}}}}));
 }
 
 TEST_F(CreateIn, Child_HasTheItemsThatBelongToTheDisk) {
