@@ -52,7 +52,9 @@ enum class ExistingTarget : uint8_t {
 
 struct ConvertOptions {
   ExistingTarget existing = ExistingTarget::kRefuse;
-  bool sync = false;     ///< make the result durable before it is renamed to its final name
+  /// Make the result durable before it is renamed to its final name, and then the name, as
+  /// CreateOptions::sync.
+  bool sync = false;
   unsigned threads = 0;  ///< as CopyOptions::threads
   /// Of an existing VHDX target: where to search for its children and, with kInto, its parents.
   SearchOptions search = {};
@@ -73,9 +75,10 @@ struct ConvertReport {
 
 /// Writes the contents of `source` to a raw file or block device. A new file is written under a
 /// temporary name in the target's directory and renamed when complete; after an error or a
-/// cancellation nothing is left under `path`. On a block device, or in a file that is written in
-/// place, everything past the size of the source is unchanged. Errors: kExists; kInvalidArgument
-/// (the target is the source, or is too small); kBusy; kNoSpace; those of CopyContents.
+/// cancellation `path` is as it was, with the exception that create.h names. On a block device, or
+/// in a file that is written in place, everything past the size of the source is unchanged. Errors:
+/// kExists; kInvalidArgument (the target is the source, or is too small); kBusy; kNoSpace; those of
+/// CopyContents.
 VHDXKIT_EXPORT
 Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const std::string& path,
                                    const ConvertOptions& options,

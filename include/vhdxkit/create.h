@@ -1,7 +1,9 @@
 // Create a new, empty VHDX disk.
 //
 // The image is written under a temporary name in the target's directory and renamed when complete.
-// After an error or a cancellation nothing is left under the target's name.
+// After an error or a cancellation the target is as it was: not there, or the file that was to be
+// replaced. There is one exception: if all that failed is making the name durable
+// (CreateOptions::sync), the complete new image is there, and the error says so.
 
 #ifndef VHDXKIT_CREATE_H_
 #define VHDXKIT_CREATE_H_
@@ -57,7 +59,8 @@ struct CreateOptions {
   bool replace_existing = false;
   /// Replace it even if it is the parent of other images, which become unreadable.
   bool orphan_children = false;
-  /// Make the file and its name durable before returning.
+  /// Make the file and its name durable before returning. If its directory cannot be synced, that
+  /// is an error, and the complete file stays: a power cut may then undo its name.
   bool sync = false;
 };
 
