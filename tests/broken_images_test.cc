@@ -307,6 +307,7 @@ TEST(BrokenCases, ThereAreManyAndTheirNamesDiffer) {
 // Rules that no image can break.
 const std::map<std::string_view, std::string_view> kRulesOfTheHost = {
     {"host.no-locks", "a file system without locks: no matter of the file"},
+    {"file.unreadable", "an I/O error of the host: unreadable_unit_test"},
     {"header.unreadable", "an I/O error of the host: unreadable_unit_test"},
     {"region.unreadable", "an I/O error of the host: unreadable_unit_test"},
     {"log.unreadable", "an I/O error of the host: unreadable_unit_test"},

@@ -1,9 +1,10 @@
 // Check an image and all its parents against every rule of the format. Nothing is modified.
 //
 // The rules are listed in docs/format.md, section 19. A check that ran returns a report, however
-// broken the image is: an error in one structure does not end the check of the others. An image
-// that is refused ends the walk through its parents. An Error means that it could not run (no such
-// file, no permission, I/O error).
+// broken the image is: an error in one structure does not end the check of the others, and neither
+// does a structure that the host fails to read. An image that is refused, or not read to its end,
+// ends the walk through its parents. An Error means that the check could not run (no such file, no
+// permission, a file that is locked).
 
 #ifndef VHDXKIT_CHECK_H_
 #define VHDXKIT_CHECK_H_
@@ -53,7 +54,7 @@ struct CheckReport {
 };
 
 /// Checks the image at `path` and its parents. Errors: those of FileSystem::Open and File::Lock;
-/// kIo; kCancelled.
+/// kInvalidArgument (an option does not fit the image); kCancelled.
 VHDXKIT_EXPORT
 Result<CheckReport> Check(FileSystem& files, const std::string& path,
                           const ChainOptions& options = {}, const OperationControl& control = {});

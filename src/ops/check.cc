@@ -80,7 +80,7 @@ Result<void> CheckRefusedImage(Structures& structures, Findings& findings,
 // What keeps a check from looking at everything.
 bool IsUnchecked(const Rule& rule) {
   return &rule == &rules::kParentMissing || &rule == &rules::kLogUnreadable ||
-         &rule == &rules::kBatUnreadable;
+         &rule == &rules::kBatUnreadable || &rule == &rules::kFileUnreadable;
 }
 
 // Files that do not belong together, each of which may be whole.
@@ -186,7 +186,7 @@ class ChainCheck {
   Result<bool> CheckNext(Findings& findings) {
     auto structures = VHDX_TRY(OpenNext(findings));
     if (const auto& refusal = structures.problems.refusal()) {
-      if (!findings.Add(*refusal)) return std::unexpected(*refusal);
+      findings.AddRefusal(*refusal);
       refusal_ = refusal->rule;
       VHDX_TRY(CheckRefusedImage(structures, findings, control_));
       return false;
