@@ -210,7 +210,7 @@ Result<ExitStatus> RunBatch(const Invocation& invocation, const BatchArguments& 
   // An image that is found in a tree may have its parent elsewhere in that tree.
   for (const std::string& name : names) {
     const auto is_folder = invocation.files.IsFolder(name);
-    if (list.recursive && is_folder && *is_folder) each.options.parent_folders.push_back(name);
+    if (list.recursive && is_folder && *is_folder) each.options.search.folders.push_back(name);
   }
   // Bars of several files would overwrite each other.
   if (arguments.jobs > 1) each.options.progress = ProgressMode::kNone;

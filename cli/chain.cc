@@ -104,8 +104,8 @@ bool ReachesBase(const std::vector<ImageNode>& nodes, const ImageNode& image) {
 Result<ExitStatus> RunChain(const Invocation& invocation, const ChainArguments& arguments) {
   const auto names = VHDX_TRY(ReadNames(arguments.list, invocation.interrupted));
   const Places places = PlacesOf(invocation, names, arguments.list.recursive);
-  auto nodes = VHDX_TRY(
-      FindImageTree(invocation.files, places.paths, invocation.open_options(arguments.read)));
+  auto nodes = VHDX_TRY(FindImageTree(invocation.files, places.paths, invocation.options.search,
+                                      arguments.read.images()));
   Print(invocation, arguments, names, nodes, places);
   // Images that were named, and not only found in a folder.
   const std::set<std::string> named(names.begin(), names.end());

@@ -40,7 +40,7 @@ ExitStatus StatusFor(CheckVerdict verdict) {
 Result<CheckReport> CheckImage(const Invocation& invocation, const CheckArguments& arguments,
                                const std::string& path) {
   Progress progress(invocation.options.progress, invocation.error_fd);
-  return Check(invocation.files, path, invocation.open_options(arguments.read),
+  return Check(invocation.files, path, invocation.ChainFor(arguments.read),
                invocation.control(progress));
 }
 

@@ -49,7 +49,8 @@ Fault FaultOf(const CheckReport& report) {
   Fault fault = Fault::kLink;
   for (const Finding& finding : report.findings) {
     const std::string_view rule = finding.rule->id;
-    const bool is_unread = rule == "bat.unreadable" || rule == "log.unreadable";
+    const bool is_unread =
+        rule == "bat.unreadable" || rule == "log.unreadable" || rule == "file.unreadable";
     const bool is_damage =
         SeverityName(finding.rule->severity) == "error" && !rule.starts_with("parent.");
     if (!is_damage && !is_unread) continue;

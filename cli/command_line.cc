@@ -96,11 +96,11 @@ void CommandLine::AddSharedOptions() {
             "how to show progress on standard error (default: auto, a bar on a terminal)");
   AddFlag(root_, "-p", shows_bar_, "the same as --progress=bar");
   root_
-      .add_option("--parent-dir", options_.parent_folders,
+      .add_option("--parent-dir", options_.search.folders,
                   "also search this directory for parents; can be repeated")
       ->type_name(kFolderType)
       ->allow_extra_args(false);
-  AddFlag(root_, "--allow-any-parent", options_.allow_any_parent,
+  AddFlag(root_, "--allow-any-parent", options_.search.anywhere,
           "accept parents in any directory (only for trusted images)");
 }
 
@@ -155,7 +155,7 @@ Result<void> FinishOutput(TextOutput& out, bool failed, bool json) {
 }
 
 Result<ExitStatus> RunWithParentFolders(const Command& command, const Invocation& invocation) {
-  auto checked = CheckParentFolders(invocation.files, invocation.options.parent_folders);
+  auto checked = CheckParentFolders(invocation.files, invocation.options.search.folders);
   if (!checked) {
     checked.error().sentence += ", but --parent-dir names it";
     return std::unexpected(std::move(checked.error()));

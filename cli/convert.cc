@@ -70,7 +70,8 @@ ConvertOptions OptionsFor(const Invocation& invocation, const ConvertArguments& 
                                               : ExistingTarget::kRefuse,
           .sync = arguments.sync,
           .threads = arguments.image.reproducible ? 1 : static_cast<unsigned>(arguments.threads),
-          .open = invocation.open_options({.force_share = arguments.no_lock}),
+          .search = invocation.options.search,
+          .lock = arguments.no_lock ? LockPolicy::kIgnore : LockPolicy::kLock,
           .orphan_children = arguments.orphan_children};
 }
 

@@ -85,7 +85,7 @@ Result<void> CheckCreateArguments(const CreateArguments& arguments) {
 // What a child has of its parent, in words. That the parent can be read is for Create to say.
 std::string IdentityOf(const Invocation& invocation, const std::string& parent) {
   if (parent.empty()) return {};
-  const auto inspection = Inspect(invocation.files, parent, invocation.open_options({}));
+  const auto inspection = Inspect(invocation.files, parent, invocation.ChainFor({}));
   return inspection ? inspection->image.header().data_write_guid.ToString() : "";
 }
 
@@ -122,7 +122,7 @@ Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments
              arguments.image.reproducible ? IdentityOf(invocation, arguments.parent) : ""));
   options.size_bytes = arguments.size_bytes.value_or(0);
   options.parent_path = arguments.parent;
-  options.open = invocation.open_options({});
+  options.search = invocation.options.search;
   options.replace_existing = arguments.force;
   options.orphan_children = arguments.orphan_children;
   options.sync = arguments.sync;

@@ -74,9 +74,10 @@ Result<std::string_view> DecideFormat(FileSystem& files, const SourceArguments& 
 }
 
 Result<DiskSource> OpenVhdx(const Invocation& invocation, const SourceArguments& source) {
-  OpenOptions open = invocation.open_options(source.read);
-  open.access = source.access;
-  auto disk = Disk::Open(invocation.files, source.path, open);
+  auto disk = Disk::Open(invocation.files, source.path,
+                         {.access = source.access,
+                          .direct = source.read.direct,
+                          .chain = invocation.ChainFor(source.read)});
   if (!disk) {
     Error error = ExplainWrongFormat(invocation.files, std::move(disk.error()));
     if (error.rule == kNoSignature && error.file == source.path && source.format.empty()) {
@@ -88,7 +89,7 @@ Result<DiskSource> OpenVhdx(const Invocation& invocation, const SourceArguments&
     WarnOfFindings(invocation, (*disk)->image_at_open(depth).findings);
   }
   if (source.access == DiskAccess::kReadWrite && !source.orphan_children) {
-    VHDX_TRY(RefuseIfParent(invocation.files, source.path, open));
+    VHDX_TRY(RefuseIfParent(invocation.files, source.path, invocation.options.search));
   }
   return DiskSource{.device = *std::move(disk), .format = kVhdx};
 }

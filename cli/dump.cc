@@ -260,8 +260,7 @@ class JsonDumper {
 
 Result<ExitStatus> RunDump(const Invocation& invocation, const DumpArguments& arguments) {
   WarnOfForceShare(invocation, arguments.path, arguments.read);
-  auto dump =
-      ImageDump::Open(invocation.files, arguments.path, invocation.open_options(arguments.read));
+  auto dump = ImageDump::Open(invocation.files, arguments.path, arguments.read.images());
   if (!dump) {
     return std::unexpected(ExplainWrongFormat(invocation.files, std::move(dump.error())));
   }

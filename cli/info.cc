@@ -27,17 +27,18 @@ struct InfoArguments {
 };
 
 Result<DiskMinimum> MinimumSizeOf(const Invocation& invocation, const std::string& path,
-                                  const OpenOptions& open) {
-  auto disk = VHDX_TRY(Disk::Open(invocation.files, path, open));
+                                  const ChainOptions& chain) {
+  auto disk = VHDX_TRY(Disk::Open(invocation.files, path, {.chain = chain}));
   return MinimumSize(*disk);
 }
 
 // What needs the whole BAT, and what needs to read the disk, which is not possible without parents.
-Result<void> AddBlockFigures(const Invocation& invocation, const OpenOptions& open,
+Result<void> AddBlockFigures(const Invocation& invocation, const ChainOptions& chain,
                              ImageReport& report) {
   const std::string& path = report.inspection.image.filename;
   Progress progress(invocation.options.progress, invocation.error_fd);
-  auto blocks = VHDX_TRY(CountBlocks(invocation.files, path, open, invocation.control(progress)));
+  auto blocks =
+      VHDX_TRY(CountBlocks(invocation.files, path, chain.images, invocation.control(progress)));
   report.blocks = blocks;
   if (blocks.beyond_end > 0) {
     invocation.messages.Warn(
@@ -45,7 +46,7 @@ Result<void> AddBlockFigures(const Invocation& invocation, const OpenOptions& op
         Format("{} past the end of the file, which is probably cut off; `vhdx check` says more",
                Counted(blocks.beyond_end, "block ends", "blocks end")));
   }
-  auto minimum = MinimumSizeOf(invocation, path, open);
+  auto minimum = MinimumSizeOf(invocation, path, chain);
   if (!minimum) {
     invocation.messages.Warn(
         path, "cannot determine the minimum size: " + std::string(Sentence(minimum.error())));
@@ -57,18 +58,19 @@ Result<void> AddBlockFigures(const Invocation& invocation, const OpenOptions& op
 
 Result<ImageReport> ReportOn(const Invocation& invocation, const InfoArguments& arguments,
                              const std::string& path, size_t depth) {
-  OpenOptions open = invocation.open_options(arguments.read);
+  ChainOptions chain = invocation.ChainFor(arguments.read);
   // Those of the images before it in the chain are not its own.
-  const size_t before = std::min(depth, open.parents.size());
-  open.parents.erase(open.parents.begin(), open.parents.begin() + static_cast<ptrdiff_t>(before));
-  auto inspection = Inspect(invocation.files, path, open);
+  const size_t before = std::min(depth, chain.parents.size());
+  chain.parents.erase(chain.parents.begin(),
+                      chain.parents.begin() + static_cast<ptrdiff_t>(before));
+  auto inspection = Inspect(invocation.files, path, chain);
   if (!inspection) {
     return std::unexpected(ExplainWrongFormat(invocation.files, std::move(inspection.error())));
   }
   WarnOfFindings(invocation, inspection->image.findings);
   ImageReport report{.inspection = *std::move(inspection)};
   if (arguments.blocks) {
-    VHDX_TRY(AddBlockFigures(invocation, open, report));
+    VHDX_TRY(AddBlockFigures(invocation, chain, report));
   }
   return report;
 }
@@ -76,7 +78,7 @@ Result<ImageReport> ReportOn(const Invocation& invocation, const InfoArguments& 
 // The image and its parents, as far as they are found.
 Result<std::vector<ImageReport>> ReportOnChain(const Invocation& invocation,
                                                const InfoArguments& arguments, std::string path) {
-  const size_t most = invocation.open_options(arguments.read).max_chain_depth;
+  const size_t most = ChainOptions().max_chain_depth;
   std::vector<ImageReport> reports;
   std::vector<std::string> parents;
   while (!path.empty()) {

@@ -3,7 +3,7 @@
 #ifndef VHDXKIT_CLI_INVOCATION_H_
 #define VHDXKIT_CLI_INVOCATION_H_
 
-#include <vhdxkit/disk.h>
+#include <vhdxkit/chain_options.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/operation.h>
 
@@ -23,8 +23,7 @@ struct SharedOptions {
   bool json = false;
   bool quiet = false;
   ProgressMode progress = ProgressMode::kAuto;
-  std::vector<std::string> parent_folders;
-  bool allow_any_parent = false;
+  SearchOptions search;
 };
 
 /// How a subcommand reads its files.
@@ -35,6 +34,10 @@ struct ReadOptions {
   bool ignore_parent_id = false;
   bool ignore_log = false;
 
+  ImageOptions images() const {
+    return {.lock = force_share ? LockPolicy::kIgnore : LockPolicy::kLock,
+            .ignore_log = ignore_log};
+  }
   bool overrides() const { return !parents.empty() || ignore_parent_id || ignore_log; }
 };
 
@@ -49,14 +52,11 @@ struct Invocation {
   const std::atomic<bool>& interrupted;
   int error_fd;  ///< standard error, for progress
 
-  OpenOptions open_options(const ReadOptions& read) const {
-    return {.parent_folders = options.parent_folders,
-            .allow_any_parent = options.allow_any_parent,
+  ChainOptions ChainFor(const ReadOptions& read) const {
+    return {.search = options.search,
             .parents = read.parents,
             .ignore_parent_id = read.ignore_parent_id,
-            .ignore_log = read.ignore_log,
-            .lock = read.force_share ? LockPolicy::kIgnore : LockPolicy::kLock,
-            .direct = read.direct};
+            .images = read.images()};
   }
 
   /// The end of a command whose arguments contradict each other, whatever the files are: says so.

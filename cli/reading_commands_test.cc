@@ -243,6 +243,25 @@ TEST_F(Commands, MapShowsWhatTheRestOfTheBatSays) {
       << check.out;
 }
 
+TEST_F(Commands, CheckOfFileWhoseMetadataCannotBeRead) {
+  ASSERT_TRUE(testing::BuildAt(base_, files_, "/sick.vhdx"));
+  const uint64_t metadata = Inspect(files_, "/sick.vhdx")->image.metadata_region.file_offset;
+  auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem failing(files_, plan);
+  plan->Add({.call = testing::FileCall::kRead,
+             .range = FileRange{metadata, 4096},
+             .length = testing::FaultLength::kFromThen});
+  const Outcome check = cli::Run(failing, {"check", "/sick.vhdx"});
+  EXPECT_EQ(check.status, 1);
+  EXPECT_EQ(check.err, "");
+  EXPECT_NE(check.out.find("[file.unreadable]"), std::string::npos) << check.out;
+  EXPECT_NE(check.out.find("/sick.vhdx: could not be checked to the end"), std::string::npos)
+      << check.out;
+  const Json json = cli::Run(failing, {"check", "--json", "/sick.vhdx"}).json();
+  EXPECT_EQ(json["check-errors"], 1);
+  EXPECT_EQ(json["corruptions"], 0);
+}
+
 TEST_F(Commands, CheckOfOddAndOfForeignFiles) {
   base_.patches = {testing::PatchFill(0x10000, 4096, std::byte{0})};  // one header is gone
   ASSERT_TRUE(testing::BuildAt(base_, files_, "/odd.vhdx"));

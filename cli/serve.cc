@@ -42,10 +42,10 @@ std::vector<std::string> PluginParameters(const Invocation& invocation,
                                           const ServeArguments& arguments) {
   std::vector<std::string> parameters = {"file=" + arguments.served_path(),
                                          arguments.read_only ? "access=read" : "access=write"};
-  for (const std::string& folder : invocation.options.parent_folders) {
+  for (const std::string& folder : invocation.options.search.folders) {
     parameters.push_back("parent-dir=" + folder);
   }
-  if (invocation.options.allow_any_parent) parameters.emplace_back("allow-any-parent=true");
+  if (invocation.options.search.anywhere) parameters.emplace_back("allow-any-parent=true");
   if (arguments.orphan_children) parameters.emplace_back("orphan-children=true");
   if (arguments.without_locks()) parameters.emplace_back("no-lock=true");
   for (const std::string& parent : arguments.read.parents) parameters.push_back("parent=" + parent);
@@ -72,7 +72,7 @@ Result<void> TryToOpen(const Invocation& invocation, const ServeArguments& argum
   const std::string& path = arguments.served_path();
   ReadOptions read = arguments.read;
   read.force_share = arguments.without_locks();
-  OpenOptions open = invocation.open_options(read);
+  OpenOptions open = {.chain = invocation.ChainFor(read)};
   auto disk = Disk::Open(invocation.files, path, open);
   if (!disk) return std::unexpected(ExplainWrongFormat(invocation.files, std::move(disk.error())));
   for (size_t depth = 0; depth < (*disk)->chain_length(); ++depth) {
@@ -88,7 +88,7 @@ Result<void> TryToOpen(const Invocation& invocation, const ServeArguments& argum
   auto sound = disk ? (*disk)->RefuseSharedSpace() : std::unexpected(std::move(disk.error()));
   if (!sound) return std::unexpected(AdviseReadOnly(std::move(sound.error())));
   if (arguments.orphan_children) return {};
-  return RefuseIfParent(invocation.files, path, open);
+  return RefuseIfParent(invocation.files, path, open.chain.search);
 }
 
 // What the arguments say.
@@ -182,7 +182,7 @@ Result<void> CreateChild(const Invocation& invocation, const ServeArguments& arg
   auto created = Create(invocation.files, arguments.snapshot,
                         {.subformat = Subformat::kDifferencing,
                          .parent_path = arguments.path,
-                         .open = invocation.open_options({})});
+                         .search = invocation.options.search});
   if (created) return {};
   if (created.error().code == ErrorCode::kExists) {
     const std::string& path = arguments.snapshot;

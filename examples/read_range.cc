@@ -35,9 +35,10 @@ vhdx::Result<void> WriteToOutput(std::span<const std::byte> bytes) {
 }
 
 vhdx::Result<void> ReadRange(const char* path, vhdx::DiskRange range,
-                             std::vector<std::string> parent_folders) {
+                             std::vector<std::string> directories) {
   vhdx::HostFileSystem files;
-  const auto disk = vhdx::Disk::Open(files, path, {.parent_folders = std::move(parent_folders)});
+  const auto disk =
+      vhdx::Disk::Open(files, path, {.chain = {.search = {.folders = std::move(directories)}}});
   if (!disk) return std::unexpected(disk.error());
 
   std::vector<std::byte> buffer(std::min<uint64_t>(kBufferBytes, range.length_bytes));

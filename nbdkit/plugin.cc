@@ -176,15 +176,15 @@ Result<void> SetPageCache(std::string_view value) {
 Result<void> Configure(std::string_view key, const char* value) {
   vhdx::nbd::ServedDisk& served = Served();
   if (key == "orphan-children") return SetFlag(served.orphan_children, key, value);
-  if (key == "allow-any-parent") return SetFlag(served.open.allow_any_parent, key, value);
+  if (key == "allow-any-parent") return SetFlag(served.open.chain.search.anywhere, key, value);
   if (key == "no-lock") {
     bool ignore = false;
     auto set = SetFlag(ignore, key, value);
-    served.open.lock = ignore ? vhdx::LockPolicy::kIgnore : vhdx::LockPolicy::kLock;
+    served.open.chain.images.lock = ignore ? vhdx::LockPolicy::kIgnore : vhdx::LockPolicy::kLock;
     return set;
   }
-  if (key == "ignore-parent-id") return SetFlag(served.open.ignore_parent_id, key, value);
-  if (key == "ignore-log") return SetFlag(served.open.ignore_log, key, value);
+  if (key == "ignore-parent-id") return SetFlag(served.open.chain.ignore_parent_id, key, value);
+  if (key == "ignore-log") return SetFlag(served.open.chain.images.ignore_log, key, value);
   if (key == "access") return SetAccess(value);
   if (key == "page-cache") return SetPageCache(value);
   if (key != "file" && key != "parent-dir" && key != "parent" && key != "control") {
@@ -194,8 +194,8 @@ Result<void> Configure(std::string_view key, const char* value) {
   auto path = AbsolutePath(value);
   if (!path) return std::unexpected(std::move(path.error()));
   if (key == "parent-dir" || key == "parent") {
-    (key == "parent" ? served.open.parents : served.open.parent_folders)
-        .push_back(*std::move(path));
+    vhdx::ChainOptions& chain = served.open.chain;
+    (key == "parent" ? chain.parents : chain.search.folders).push_back(*std::move(path));
     return {};
   }
   if (key == "control") {

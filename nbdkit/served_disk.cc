@@ -19,7 +19,7 @@ Result<std::unique_ptr<Disk>> ServedDisk::Open(DiskAccess how) {
 
 // Under the lock nobody makes a child of it.
 Result<void> ServedDisk::RefuseParent() {
-  return orphan_children ? Result<void>{} : RefuseIfParent(files_, path, open);
+  return orphan_children ? Result<void>{} : RefuseIfParent(files_, path, open.chain.search);
 }
 
 Result<void> ServedDisk::Reopen(DiskAccess how) {

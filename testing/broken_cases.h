@@ -6,7 +6,7 @@
 #ifndef VHDXKIT_TESTING_BROKEN_CASES_H_
 #define VHDXKIT_TESTING_BROKEN_CASES_H_
 
-#include <vhdxkit/disk.h>
+#include <vhdxkit/chain_options.h>
 
 #include <cstdint>
 #include <optional>
@@ -35,7 +35,7 @@ struct UnreadableBlock {
 struct BrokenCase {
   std::string name;             ///< "group/what is odd"
   std::vector<CaseFile> files;  ///< the first is opened
-  OpenOptions options = {};
+  ChainOptions options = {};
 
   /// "rule@offset" with which opening fails; empty: it opens.
   std::string refused = {};

@@ -71,11 +71,11 @@ void AddPaths(std::vector<BrokenCase>& cases) {
   cases.push_back(decoy);
   BrokenCase elsewhere =
       Chain("parent in a folder that was allowed", {Child(), Base("/parents/base.vhdx")});
-  elsewhere.options.parent_folders = {"/parents"};
+  elsewhere.options.search.folders = {"/parents"};
   cases.push_back(elsewhere);
   BrokenCase anywhere =
       Chain("parent anywhere", {Child("..\\parents\\base.vhdx"), Base("/parents/base.vhdx")});
-  anywhere.options.allow_any_parent = true;
+  anywhere.options.search.anywhere = true;
   cases.push_back(anywhere);
 }
 

@@ -182,7 +182,7 @@ std::function<Result<void>(const Element&)> Count(uint64_t& count) {
 
 // Whatever is refused, the rest is shown.
 void ExpectDump(const BrokenCase& broken_case, MemoryFileSystem& files, const std::string& path) {
-  const auto dump = ImageDump::Open(files, path, broken_case.options);
+  const auto dump = ImageDump::Open(files, path, broken_case.options.images);
   if (!dump) {  // not an image at all
     EXPECT_EQ(OutcomeOf(dump), "file.signature@0");
     EXPECT_EQ(broken_case.refused, "file.signature@0");
@@ -218,7 +218,7 @@ void RunCase(const BrokenCase& broken_case) {
   const std::string& path = broken_case.files[0].path;
   {
     const Bounds bounds;
-    const auto disk = Disk::Open(files, path, broken_case.options);
+    const auto disk = Disk::Open(files, path, {.chain = broken_case.options});
     EXPECT_EQ(OutcomeOf(disk), broken_case.refused.empty() ? "ok" : broken_case.refused);
     if (disk) ExpectContents(broken_case, **disk);
   }
@@ -307,6 +307,7 @@ TEST(BrokenCases, ThereAreManyAndTheirNamesDiffer) {
 // Rules that no image can break.
 const std::map<std::string_view, std::string_view> kRulesOfTheHost = {
     {"host.no-locks", "a file system without locks: no matter of the file"},
+    {"file.unreadable", "an I/O error of the host: unreadable_unit_test"},
     {"header.unreadable", "an I/O error of the host: unreadable_unit_test"},
     {"region.unreadable", "an I/O error of the host: unreadable_unit_test"},
     {"log.unreadable", "an I/O error of the host: unreadable_unit_test"},

@@ -26,6 +26,7 @@
 #include "testing/image_builder.h"
 #include "testing/memory_file.h"
 #include "testing/memory_file_system.h"
+#include "testing/outcome.h"
 #include "testing/scale.h"
 
 namespace vhdx {
@@ -54,11 +55,11 @@ struct Row {
 // clang-format off
 constexpr Row kTable[] = {
   // unit            info     check         map      dump     convert  read     write
-  {"identifier",    "fails", "fails",      "fails", "partly", "fails", "fails", "fails"},
+  {"identifier",    "fails", "incomplete", "fails", "partly", "fails", "fails", "fails"},
   {"header",        "warns", "warnings",   "ok",    "ok",    "ok",    "ok",    "ok"},
   {"region table",  "warns", "warnings",   "ok",    "ok",    "ok",    "ok",    "ok"},
   {"log",           "ok",    "incomplete", "ok",    "partly", "ok",    "ok",    "ok"},
-  {"metadata",      "fails", "fails",      "fails", "partly", "fails", "fails", "fails"},
+  {"metadata",      "fails", "incomplete", "fails", "partly", "fails", "fails", "fails"},
   {"BAT, its entry", "ok",    "incomplete", "fails", "partly", "fails", "fails", "fails"},
   {"BAT, others",   "ok",    "incomplete", "fails", "partly", "fails", "ok",    "fails"},
   {"sector bitmap", "ok",    "clean",      "fails", "partly", "fails", "ok",    "fails"},
@@ -124,15 +125,19 @@ class UnreadableUnit : public ::testing::Test {
     return "nothing";
   }
 
+  void MakeUnreadable(uint64_t offset) {
+    plan_->Add({.call = testing::FileCall::kRead,
+                .range = FileRange{offset, kUnit},
+                .name_ends_with = kDisk,
+                .length = testing::FaultLength::kFromThen});
+  }
+
   // The operations, with the unit at this offset unreadable.
   std::vector<std::string_view> Outcomes(uint64_t offset) {
     files_.AddFile(kDisk, original_->Copy());
-    const auto plan = std::make_shared<testing::FaultPlan>();
-    testing::FaultFileSystem files(files_, plan);
-    plan->Add({.call = testing::FileCall::kRead,
-               .range = FileRange{offset, kUnit},
-               .name_ends_with = kDisk,
-               .length = testing::FaultLength::kFromThen});
+    plan_->Clear();
+    MakeUnreadable(offset);
+    FileSystem& files = failing_;
     std::vector<std::string_view> outcomes;
     const auto inspection = Inspect(files, kDisk);
     outcomes.push_back(!inspection ? "fails" : inspection->image.findings.empty() ? "ok" : "warns");
@@ -206,6 +211,8 @@ class UnreadableUnit : public ::testing::Test {
   }
 
   MemoryFileSystem files_;
+  std::shared_ptr<testing::FaultPlan> plan_ = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem failing_{files_, plan_};
   testing::ImageLayout layout_;
   std::shared_ptr<testing::MemoryContents> original_;
 };
@@ -229,6 +236,44 @@ TEST_F(UnreadableUnit, EachOperationDoesWhatTheTableSays) {
     if (HasFailure()) return;
   }
   EXPECT_EQ(seen, expected);
+}
+
+// One error is what opening fails with; a check finds the others, too.
+TEST_F(UnreadableUnit, CheckReportsEveryStructureThatCannotBeRead) {
+  MakeUnreadable(format::kFileIdentifierOffset);
+  MakeUnreadable(layout_.metadata.file_offset);
+  const auto report = Check(failing_, kDisk);
+  ASSERT_TRUE(report) << ToString(report.error());
+  EXPECT_EQ(report->verdict, CheckVerdict::kIncomplete);
+  EXPECT_EQ(report->unchecked_count, 2U);
+  EXPECT_EQ(report->corruption_count, 0U);
+  EXPECT_EQ(testing::OutcomeOf(report->findings),
+            "file.unreadable@0 file.unreadable@" + std::to_string(layout_.metadata.file_offset));
+}
+
+TEST_F(UnreadableUnit, DamageElsewhereIsWorseThanWhatCannotBeRead) {
+  MakeUnreadable(format::kFileIdentifierOffset);
+  const uint64_t entry = layout_.PayloadEntryOffset(1);
+  auto file = *files_.Open(kDisk, {.access = FileAccess::kReadWrite});
+  ASSERT_TRUE(file->WriteAt(entry, std::vector(1, std::byte{4})));  // a state that does not exist
+  const auto report = Check(failing_, kDisk);
+  ASSERT_TRUE(report) << ToString(report.error());
+  EXPECT_EQ(report->verdict, CheckVerdict::kCorrupt);
+  EXPECT_EQ(testing::OutcomeOf(report->findings),
+            "file.unreadable@0 bat.entry.state@" + std::to_string(entry));
+}
+
+TEST_F(UnreadableUnit, ParentThatCannotBeRead_IsNotChecked) {
+  plan_->Add({.call = testing::FileCall::kRead,
+              .range = FileRange{layout_.metadata.file_offset, kUnit},
+              .name_ends_with = kBase,
+              .length = testing::FaultLength::kFromThen});
+  const auto report = Check(failing_, kDisk);
+  ASSERT_TRUE(report) << ToString(report.error());
+  EXPECT_EQ(report->verdict, CheckVerdict::kIncomplete);
+  ASSERT_FALSE(report->findings.empty());
+  EXPECT_EQ(report->findings.back().rule->id, "file.unreadable");
+  EXPECT_EQ(report->findings.back().file, kBase);
 }
 
 }  // namespace

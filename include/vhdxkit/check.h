@@ -1,14 +1,15 @@
 // Check an image and all its parents against every rule of the format. Nothing is modified.
 //
 // The rules are listed in docs/format.md, section 19. A check that ran returns a report, however
-// broken the image is: an error in one structure does not end the check of the others. An image
-// that is refused ends the walk through its parents. An Error means that it could not run (no such
-// file, no permission, I/O error).
+// broken the image is: an error in one structure does not end the check of the others, and neither
+// does a structure that the host fails to read. An image that is refused, or not read to its end,
+// ends the walk through its parents. An Error means that the check could not run (no such file, no
+// permission, a file that is locked).
 
 #ifndef VHDXKIT_CHECK_H_
 #define VHDXKIT_CHECK_H_
 
-#include <vhdxkit/disk.h>
+#include <vhdxkit/chain_options.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
@@ -23,10 +24,10 @@
 namespace vhdx {
 
 enum class CheckVerdict : uint8_t {
-  kClean,        ///< no findings other than notes
-  kWarnings,     ///< warnings, but no errors
-  kIncomplete,   ///< no error was found, but a parent is missing, a file of OpenOptions::parents is
-                 ///< not the parent, or a part of a file cannot be read
+  kClean,       ///< no findings other than notes
+  kWarnings,    ///< warnings, but no errors
+  kIncomplete,  ///< no error was found, but a parent is missing, a file of ChainOptions::parents is
+                ///< not the parent, or a part of a file cannot be read
   kChainBroken,  ///< no file is damaged, but they do not form a chain: a parent does not match
   kCorrupt,      ///< an error: something cannot be read, or must not be written
   kNotVhdx,      ///< no VHDX signature
@@ -52,11 +53,11 @@ struct CheckReport {
       0;  ///< present blocks that do not start where the previous present block ends
 };
 
-/// Checks the image at `path`. Of `options`, `access` has no meaning and should be kReadOnly.
-/// Errors: those of FileSystem::Open and File::Lock; kIo; kCancelled.
+/// Checks the image at `path` and its parents. Errors: those of FileSystem::Open and File::Lock;
+/// kInvalidArgument (an option does not fit the image); kCancelled.
 VHDXKIT_EXPORT
 Result<CheckReport> Check(FileSystem& files, const std::string& path,
-                          const OpenOptions& options = {}, const OperationControl& control = {});
+                          const ChainOptions& options = {}, const OperationControl& control = {});
 
 }  // namespace vhdx
 

@@ -5,8 +5,8 @@
 #define VHDXKIT_CONVERT_H_
 
 #include <vhdxkit/block_device.h>
+#include <vhdxkit/chain_options.h>
 #include <vhdxkit/create.h>
-#include <vhdxkit/disk.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
@@ -52,11 +52,15 @@ enum class ExistingTarget : uint8_t {
 
 struct ConvertOptions {
   ExistingTarget existing = ExistingTarget::kRefuse;
-  bool sync = false;     ///< make the result durable before it is renamed to its final name
+  /// Make the result durable before it is renamed to its final name, and then the name, as
+  /// CreateOptions::sync.
+  bool sync = false;
   unsigned threads = 0;  ///< as CopyOptions::threads
-  /// For an existing VHDX target: where to search for its parents and children, and whether to lock
-  /// it.
-  OpenOptions open = {};
+  /// Of an existing VHDX target: where to search for its children and, with kInto, its parents.
+  SearchOptions search = {};
+  /// With kInto: whether the target and its parents are locked while it is written. A file that is
+  /// replaced always is, where the host has locks.
+  LockPolicy lock = LockPolicy::kLock;
   /// Modify or replace a VHDX even if it is the parent of other images, which become unreadable.
   bool orphan_children = false;
 };
@@ -71,9 +75,10 @@ struct ConvertReport {
 
 /// Writes the contents of `source` to a raw file or block device. A new file is written under a
 /// temporary name in the target's directory and renamed when complete; after an error or a
-/// cancellation nothing is left under `path`. On a block device, or in a file that is written in
-/// place, everything past the size of the source is unchanged. Errors: kExists; kInvalidArgument
-/// (the target is the source, or is too small); kBusy; kNoSpace; those of CopyContents.
+/// cancellation `path` is as it was, with the exception that create.h names. On a block device, or
+/// in a file that is written in place, everything past the size of the source is unchanged. Errors:
+/// kExists; kInvalidArgument (the target is the source, or is too small); kBusy; kNoSpace; those of
+/// CopyContents.
 VHDXKIT_EXPORT
 Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const std::string& path,
                                    const ConvertOptions& options,

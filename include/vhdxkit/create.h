@@ -1,12 +1,14 @@
 // Create a new, empty VHDX disk.
 //
 // The image is written under a temporary name in the target's directory and renamed when complete.
-// After an error or a cancellation nothing is left under the target's name.
+// After an error or a cancellation the target is as it was: not there, or the file that was to be
+// replaced. There is one exception: if all that failed is making the name durable
+// (CreateOptions::sync), the complete new image is there, and the error says so.
 
 #ifndef VHDXKIT_CREATE_H_
 #define VHDXKIT_CREATE_H_
 
-#include <vhdxkit/disk.h>
+#include <vhdxkit/chain_options.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
@@ -45,16 +47,20 @@ struct CreateOptions {
   std::string creator = "vhdxkit";
   /// For a differencing disk: the path of the parent, which is opened, checked and locked.
   std::string parent_path = {};
-  /// Where to search for the parents of the parent and for the children of a file that is replaced,
-  /// and whether to lock. `access` has no meaning here.
-  OpenOptions open = {};
+  /// Where to search for the parents of the parent, and for the children of a file that is
+  /// replaced.
+  SearchOptions search = {};
+  /// Whether the parent and its parents are locked meanwhile. The file that is replaced always is,
+  /// where the host has locks.
+  LockPolicy lock = LockPolicy::kLock;
   /// Source of the random bytes for GUIDs; empty: the host's. For reproducible images.
   std::function<Result<void>(MutableByteSpan)> random = {};
   /// Replace an existing file when the new one is complete.
   bool replace_existing = false;
   /// Replace it even if it is the parent of other images, which become unreadable.
   bool orphan_children = false;
-  /// Make the file and its name durable before returning.
+  /// Make the file and its name durable before returning. If its directory cannot be synced, that
+  /// is an error, and the complete file stays: a power cut may then undo its name.
   bool sync = false;
 };
 

@@ -12,13 +12,14 @@
 // written, and every later call returns that first error. Close ends the session.
 //
 // Parents are searched for only where the caller allows it: in and below the real directory of the
-// image that names them, and in and below OpenOptions::parent_folders. The identity of a parent
-// (its DataWriteGuid) is verified before anything is read from it.
+// image that names them, and in and below SearchOptions::folders. The identity of a parent (its
+// DataWriteGuid) is verified before anything is read from it.
 
 #ifndef VHDXKIT_DISK_H_
 #define VHDXKIT_DISK_H_
 
 #include <vhdxkit/block_device.h>
+#include <vhdxkit/chain_options.h>
 #include <vhdxkit/counters.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/export.h>
@@ -29,7 +30,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace vhdx {
@@ -39,12 +39,6 @@ class FrozenDisk;    // internal
 
 /// Access to the image that is opened. Its parents are always opened read-only.
 enum class DiskAccess : uint8_t { kReadOnly, kReadWrite };
-
-enum class LockPolicy : uint8_t {
-  kLock,    ///< take the lock; fail with kBusy if another program has the file open for writing
-  kIgnore,  ///< no lock: if another program writes to the file, reads may return a mixture of old
-            ///< and new data, and writing may corrupt the file
-};
 
 /// How the image that is written uses the host's page cache.
 enum class PageCache : uint8_t {
@@ -58,56 +52,27 @@ enum class PageCache : uint8_t {
 };
 
 struct OpenOptions {
+  /// kReadWrite: writes change the image, never its parents. Not with an option of `chain` that is
+  /// for reading only: kInvalidArgument.
   DiskAccess access = DiskAccess::kReadOnly;
-  std::vector<std::string> parent_folders =
-      {};  ///< searched for parents, in addition to each image's own directory
-  bool allow_any_parent = false;  ///< accept a parent in any directory
-  /// The parents themselves, whatever the locators say: the first is the parent of the image that
-  /// is opened, the second the parent of that, and so on. Their identity is still checked. More
-  /// than there are parents: kInvalidArgument. Only for reading.
-  std::vector<std::string> parents = {};
-  /// Accept a parent whose DataWriteGuid differs from what its child names; a finding says so. The
-  /// disk is then what its parent happens to hold. Only for reading.
-  bool ignore_parent_id = false;
-  /// Do not replay logs, and read the images as if their logs were empty; a finding says what may
-  /// be out of date. Only for reading.
-  bool ignore_log = false;
-  uint32_t max_chain_depth = 256;  ///< maximum number of images in a chain, including the first
-  LockPolicy lock = LockPolicy::kLock;
   /// Open every file of the chain with O_DIRECT: metadata and payload, reads and writes bypass the
   /// host's page cache. Requests that are not aligned to FileCapabilities::io_alignment are copied.
+  /// If the host cannot do that: kUnsupported; a parent counts as one that cannot be opened.
   bool direct = false;
   /// Only for writing; without effect on parents, and with `direct`.
   PageCache page_cache = PageCache::kAsHost;
-};
-
-/// One place where a parent was looked for. For error messages.
-struct ParentAttempt {
-  static constexpr std::string_view kNotThere = "not there";  ///< an outcome: there is no such file
-  std::string path = {};
-  std::string outcome = {};  ///< why it was rejected; empty if it was accepted
-};
-
-/// What is known about the parent of an image without opening the rest of the chain.
-struct ParentState {
-  /// kOk: found, with the expected DataWriteGuid. kMismatch: a file was found, but its
-  /// DataWriteGuid differs. kMissing: nothing was found.
-  enum class Identity : uint8_t { kOk, kMismatch, kMissing };
-  Identity identity = Identity::kMissing;
-  std::string resolved = {};  ///< its path, if one was found
-  std::vector<ParentAttempt> attempts = {};
-  /// Other files with the parent's identity, if it was found by identity alone.
-  std::vector<std::string> duplicates = {};
+  /// Where the parents are, and how all files are locked and read.
+  ChainOptions chain = {};
 };
 
 class VHDXKIT_EXPORT Disk final : public BlockDevice {
  public:
-  /// Opens the image at `path` and its parents. kInvalidArgument: for writing, with an option that
-  /// is for reading only.
-  /// Errors: those of FileSystem::Open and File::Lock; kCorrupt with the rule; kNotFound with rule
-  /// "parent.missing" (the sentence names the parent and says where it was looked for);
-  /// kUnsupported. Opening for writing reads the whole BAT of the image, and refuses an image that
-  /// breaks a rule which forbids writing (severity kReadOnly).
+  /// Opens the image at `path` and its parents. Errors: those of FileSystem::Open and File::Lock;
+  /// kInvalidArgument (an option that is for reading only, for writing; an option that does not fit
+  /// the image); kCorrupt with the rule; kNotFound with rule "parent.missing" (the sentence names
+  /// the parent and says where it was looked for); kUnsupported. Opening for writing reads the
+  /// whole BAT of the image, and refuses an image that breaks a rule which forbids writing
+  /// (severity kReadOnly).
   static Result<std::unique_ptr<Disk>> Open(FileSystem& files, const std::string& path,
                                             const OpenOptions& options = {});
   ~Disk() override;

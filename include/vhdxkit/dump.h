@@ -7,7 +7,7 @@
 #ifndef VHDXKIT_DUMP_H_
 #define VHDXKIT_DUMP_H_
 
-#include <vhdxkit/disk.h>
+#include <vhdxkit/chain_options.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
@@ -67,12 +67,11 @@ struct BitmapDump {
 
 class VHDXKIT_EXPORT ImageDump {
  public:
-  /// Reads everything but log entries, BAT and bitmaps. Of `options`, `access` has no meaning and
-  /// should be kReadOnly. Errors: those of FileSystem::Open and File::Lock; kCorrupt
-  /// (file.signature) for a file that has neither the signature of a VHDX file nor that of any
-  /// header or region table.
+  /// Reads everything but log entries, BAT and bitmaps. Errors: those of FileSystem::Open and
+  /// File::Lock; kCorrupt (file.signature) for a file that has neither the signature of a VHDX file
+  /// nor that of any header or region table.
   static Result<std::unique_ptr<ImageDump>> Open(FileSystem& files, const std::string& path,
-                                                 const OpenOptions& options = {});
+                                                 const ImageOptions& options = {});
   ~ImageDump();
 
   const ImageStructures& structures() const;

@@ -3,16 +3,38 @@
 #ifndef VHDXKIT_INSPECT_H_
 #define VHDXKIT_INSPECT_H_
 
-#include <vhdxkit/disk.h>
+#include <vhdxkit/chain_options.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/export.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/image_info.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace vhdx {
+
+/// One place where a parent was looked for. For error messages.
+struct ParentAttempt {
+  static constexpr std::string_view kNotThere = "not there";  ///< an outcome: there is no such file
+  std::string path = {};
+  std::string outcome = {};  ///< why it was rejected; empty if it was accepted
+};
+
+/// What is known about the parent of an image without opening the rest of the chain.
+struct ParentState {
+  /// kOk: found, with the expected DataWriteGuid. kMismatch: a file was found, but its
+  /// DataWriteGuid differs. kMissing: nothing was found.
+  enum class Identity : uint8_t { kOk, kMismatch, kMissing };
+  Identity identity = Identity::kMissing;
+  std::string resolved = {};  ///< its path, if one was found
+  std::vector<ParentAttempt> attempts = {};
+  /// Other files with the parent's identity, if it was found by identity alone.
+  std::vector<std::string> duplicates = {};
+};
 
 struct Inspection {
   ImageInfo image;
@@ -20,11 +42,12 @@ struct Inspection {
 };
 
 /// Opens the image, reads everything except the BAT, and looks for its parent, of which it reads
-/// only the identity. Of `options`, `access` has no meaning and should be kReadOnly. Errors: those
-/// of Disk::Open, except those about parents.
+/// only the identity. The chain ends there, whatever ChainOptions::max_chain_depth is, and of
+/// ChainOptions::parents only the first is used. Errors: those of Disk::Open, except those about
+/// parents that are not named.
 VHDXKIT_EXPORT
 Result<Inspection> Inspect(FileSystem& files, const std::string& path,
-                           const OpenOptions& options = {});
+                           const ChainOptions& options = {});
 
 /// The same of the image that an open disk writes at the moment, or of the one that it was opened
 /// with. Requests to the disk wait meanwhile, so that what is read is the state between two of

@@ -4,7 +4,7 @@
 #define VHDXKIT_STATISTICS_H_
 
 #include <vhdxkit/block_device.h>
-#include <vhdxkit/disk.h>
+#include <vhdxkit/chain_options.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/export.h>
 #include <vhdxkit/operation.h>
@@ -37,10 +37,10 @@ struct BlockStatistics {
 };
 
 /// Counts the blocks of the image at `path`, without its parents. The BAT is streamed, and its
-/// holes are skipped. Errors: those of Inspect; kCorrupt; kCancelled.
+/// holes are skipped. Errors: those of Disk::Open for one image; kCancelled.
 VHDXKIT_EXPORT
 Result<BlockStatistics> CountBlocks(FileSystem& files, const std::string& path,
-                                    const OpenOptions& options = {},
+                                    const ImageOptions& options = {},
                                     const OperationControl& control = {});
 
 /// How far a disk could be cut.

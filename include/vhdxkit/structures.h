@@ -27,7 +27,8 @@ struct StructureVerdict {
   /// Why the image cannot be opened because of this structure, or why the structure could not be
   /// read; empty if neither is so.
   std::optional<Error> error = {};
-  /// What else is wrong with it, or unusual; further errors, too.
+  /// What else is wrong with it, or unusual; further errors, too, those of reading as
+  /// file.unreadable.
   std::vector<Finding> findings = {};
 };
 
@@ -52,7 +53,7 @@ enum class LogState : uint8_t {
   kClean,        ///< the current header has no LogGuid: there is nothing to replay
   kReplayed,     ///< region tables, metadata and BAT are shown as they are after replay
   kNeverBegun,   ///< the current header names a log in which no entry was ever complete
-  kIgnored,      ///< OpenOptions::ignore_log: what is shown may be out of date
+  kIgnored,      ///< ImageOptions::ignore_log: what is shown may be out of date
   kNotReplayed,  ///< it must be replayed and cannot be: what is shown may be out of date
 };
 
@@ -147,8 +148,8 @@ struct ImageStructures {
   /// Why the image cannot be opened: the first error in the order in which it is read; empty if it
   /// can.
   std::optional<Error> error = {};
-  /// Everything else that is wrong with its structures or unusual, in that order. Of a rule that is
-  /// broken very often only the first findings are kept.
+  /// Everything else that is wrong with its structures or unusual, in that order; what could not be
+  /// read is file.unreadable. Of a rule that is broken very often only the first findings are kept.
   std::vector<Finding> findings = {};
 };
 

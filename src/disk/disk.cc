@@ -51,7 +51,7 @@ Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& pat
                                      .limits = limits,
                                      .page_cache = options.page_cache,
                                      .direct = options.direct,
-                                     .lock = options.lock};
+                                     .lock = options.chain.images.lock};
   return std::unique_ptr<Disk>(new Disk(std::make_unique<Disk::State>(std::move(stack), writing)));
 } catch (...) {
   return CaughtException();

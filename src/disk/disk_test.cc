@@ -1,8 +1,12 @@
 #include <gtest/gtest.h>
 #include <vhdxkit/disk.h>
+#include <vhdxkit/forwarding_file.h>
 #include <vhdxkit/inspect.h>
 
 #include <algorithm>
+#include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "bytes/arithmetic.h"
@@ -47,14 +51,14 @@ class DiskOf : public ::testing::Test {
     ASSERT_TRUE(built) << built.error().sentence;
   }
 
-  std::unique_ptr<Disk> Open(const std::string& path, const OpenOptions& options = {}) {
-    auto disk = Disk::Open(files_, path, options);
+  std::unique_ptr<Disk> Open(const std::string& path, const ChainOptions& chain = {}) {
+    auto disk = Disk::Open(files_, path, {.chain = chain});
     EXPECT_TRUE(disk) << disk.error().sentence;
     return disk ? *std::move(disk) : nullptr;
   }
 
-  std::string OutcomeOfOpening(const std::string& path, const OpenOptions& options = {}) {
-    return OutcomeOf(Disk::Open(files_, path, options));
+  std::string OutcomeOfOpening(const std::string& path, const ChainOptions& chain = {}) {
+    return OutcomeOf(Disk::Open(files_, path, {.chain = chain}));
   }
 
   // Makes /vm/base.vhdx, and `child_path` on top of it by the relative path given.
@@ -230,15 +234,15 @@ TEST_F(DiskOf, ParentElsewhere_IsFoundOnlyWhereItIsAllowed) {
       << refused.error().sentence;
   EXPECT_EQ(refused.error().expected, base_.data_write_guid.ToString());
   EXPECT_LT(refused.error().sentence.size(), 200U) << refused.error().sentence;
-  EXPECT_EQ(OutcomeOfOpening("/snapshots/child.avhdx", {.parent_folders = {"/vm"}}), "ok");
-  EXPECT_EQ(OutcomeOfOpening("/snapshots/child.avhdx", {.allow_any_parent = true}), "ok");
+  EXPECT_EQ(OutcomeOfOpening("/snapshots/child.avhdx", {.search = {.folders = {"/vm"}}}), "ok");
+  EXPECT_EQ(OutcomeOfOpening("/snapshots/child.avhdx", {.search = {.anywhere = true}}), "ok");
 }
 
 TEST_F(DiskOf, LinkOutOfTheFolder_IsNotFollowed) {
   PutPair("/snapshots/child.avhdx", R"(.\link.vhdx)");
   files_.AddLink("/snapshots/link.vhdx", "/vm/base.vhdx");
   EXPECT_EQ(Disk::Open(files_, "/snapshots/child.avhdx", {}).error().rule, "parent.missing");
-  EXPECT_EQ(OutcomeOfOpening("/snapshots/child.avhdx", {.parent_folders = {"/vm"}}), "ok");
+  EXPECT_EQ(OutcomeOfOpening("/snapshots/child.avhdx", {.search = {.folders = {"/vm"}}}), "ok");
 }
 
 TEST_F(DiskOf, ParentByTheEndOfAWindowsPath_IsFound) {
@@ -250,7 +254,7 @@ TEST_F(DiskOf, ParentByTheEndOfAWindowsPath_IsFound) {
        .volume_path = R"(\\?\Volume{26a21bda-a627-11d7-9931-806e6f6e6963}\x\y.vhdx)"});
   Put("/data/child.avhdx", child_);
   Put("/store/vm/base.vhdx", base_);
-  EXPECT_EQ(OutcomeOfOpening("/data/child.avhdx", {.parent_folders = {"/store"}}), "ok");
+  EXPECT_EQ(OutcomeOfOpening("/data/child.avhdx", {.search = {.folders = {"/store"}}}), "ok");
 }
 
 TEST_F(DiskOf, RenamedParent_IsFoundByItsIdentity) {
@@ -268,9 +272,49 @@ TEST_F(DiskOf, ParentThatIsNamed_CountsWhereverItIs) {
   EXPECT_EQ(OutcomeOfOpening("/snapshots/child.avhdx", {.parents = {"/backup/gone"}}), "not-found");
   EXPECT_EQ(OutcomeOfOpening("/snapshots/child.avhdx", {.parents = {"/snapshots/child.avhdx"}}),
             "invalid-argument");
-  EXPECT_EQ(OutcomeOfOpening("/snapshots/child.avhdx", {.access = DiskAccess::kReadWrite,
-                                                        .parents = {"/backup/copy of base"}}),
+  EXPECT_EQ(OutcomeOf(Disk::Open(files_, "/snapshots/child.avhdx",
+                                 {.access = DiskAccess::kReadWrite,
+                                  .chain = {.parents = {"/backup/copy of base"}}})),
             "invalid-argument");
+}
+
+// Notes which images are opened past the host's page cache.
+class DirectNotes final : public ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+
+  std::set<std::string> direct;
+
+  Result<std::unique_ptr<File>> Open(const std::string& path,
+                                     const OpenFileOptions& options) override {
+    if (options.direct) direct.insert(path);
+    return base().Open(path, options);
+  }
+};
+
+TEST_F(DiskOf, DirectChain_IsOpenedPastThePageCacheWithAllParents) {
+  PutPair("/vm/child.avhdx", R"(.\base.vhdx)");
+  DirectNotes notes(files_);
+  ASSERT_TRUE(Disk::Open(notes, "/vm/child.avhdx"));
+  EXPECT_TRUE(notes.direct.empty());
+  ASSERT_TRUE(Disk::Open(notes, "/vm/child.avhdx", {.direct = true}));
+  EXPECT_EQ(notes.direct, (std::set<std::string>{"/vm/base.vhdx", "/vm/child.avhdx"}));
+  notes.direct.clear();
+  ASSERT_TRUE(Disk::Open(notes, "/vm/child.avhdx",
+                         {.direct = true, .chain = {.parents = {"/vm/base.vhdx"}}}));
+  EXPECT_EQ(notes.direct, (std::set<std::string>{"/vm/base.vhdx", "/vm/child.avhdx"}));
+}
+
+TEST_F(DiskOf, OptionThatIsForReadingOnly_IsRefusedForWriting) {
+  PutPair("/vm/child.avhdx", R"(.\base.vhdx)");
+  const ChainOptions kForReading[] = {
+      {.parents = {"/vm/base.vhdx"}}, {.ignore_parent_id = true}, {.images = {.ignore_log = true}}};
+  for (const ChainOptions& chain : kForReading) {
+    Open("/vm/child.avhdx", chain);
+    EXPECT_EQ(OutcomeOf(Disk::Open(files_, "/vm/child.avhdx",
+                                   {.access = DiskAccess::kReadWrite, .chain = chain})),
+              "invalid-argument");
+  }
 }
 
 TEST_F(DiskOf, ParentForAnImageThatHasNone_IsRefused) {
@@ -322,7 +366,7 @@ TEST_F(DiskOf, IgnoredLog_IsNotReplayed) {
                                                      std::vector<std::byte>(4096))}}};
   Put("/a.vhdx", spec);
   EXPECT_EQ(ReadFrom(*Open("/a.vhdx"), {0, 512}), std::vector<std::byte>(512));
-  auto disk = Open("/a.vhdx", {.ignore_log = true});
+  auto disk = Open("/a.vhdx", {.images = {.ignore_log = true}});
   EXPECT_EQ(ReadFrom(*disk, {0, 512}), PatternBytes(spec.pattern, {0, 512}));
   ASSERT_EQ(OutcomeOf(disk->image_at_open(0).findings), "log.ignored@1048576");
   EXPECT_NE(disk->image_at_open(0).findings[0].found.find("1 range, at the file offset 3145728"),
@@ -332,7 +376,7 @@ TEST_F(DiskOf, IgnoredLog_IsNotReplayed) {
   spec.log.entries[0].checksum_xor = 1;
   Put("/b.vhdx", spec);
   EXPECT_EQ(OutcomeOfOpening("/b.vhdx"), "log.sequence-none@1048576");
-  Open("/b.vhdx", {.ignore_log = true});
+  Open("/b.vhdx", {.images = {.ignore_log = true}});
 }
 
 TEST_F(DiskOf, IdentityMismatchUnderTheParentsName_IsRefusedUnlessTheParentIsThereToo) {
@@ -389,7 +433,7 @@ TEST_F(DiskOf, ChainThatComesBackToItself_IsRefused) {
 TEST_F(DiskOf, ChainLongerThanTheLimit_IsRefused) {
   PutPair("/vm/child.avhdx", R"(.\base.vhdx)");
   EXPECT_EQ(OutcomeOfOpening("/vm/child.avhdx", {.max_chain_depth = 2}), "ok");
-  EXPECT_EQ(Disk::Open(files_, "/vm/child.avhdx", {.max_chain_depth = 1}).error().rule,
+  EXPECT_EQ(Disk::Open(files_, "/vm/child.avhdx", {.chain = {.max_chain_depth = 1}}).error().rule,
             "parent.depth");
 }
 
@@ -408,7 +452,8 @@ TEST_F(DiskOf, Inspect_TellsOfAMissingParentAndOfTheImage) {
 
 TEST_F(DiskOf, AllowedFolderThatIsNotThere_IsAnError) {
   PutPair("/vm/child.avhdx", R"(.\base.vhdx)");
-  EXPECT_EQ(OutcomeOfOpening("/vm/child.avhdx", {.parent_folders = {"/nowhere"}}), "not-found");
+  EXPECT_EQ(OutcomeOfOpening("/vm/child.avhdx", {.search = {.folders = {"/nowhere"}}}),
+            "not-found");
 }
 
 // -- Locks --
@@ -419,7 +464,7 @@ TEST_F(DiskOf, ImageThatSomebodyWrites_IsBusy) {
   ASSERT_TRUE(writer);
   ASSERT_TRUE((*writer)->Lock(LockMode::kExclusive));
   EXPECT_EQ(OutcomeOfOpening("/a.vhdx"), "busy");
-  EXPECT_EQ(OutcomeOfOpening("/a.vhdx", {.lock = LockPolicy::kIgnore}), "ok");
+  EXPECT_EQ(OutcomeOfOpening("/a.vhdx", {.images = {.lock = LockPolicy::kIgnore}}), "ok");
 }
 
 TEST_F(DiskOf, Readers_DoNotKeepEachOtherOut) {

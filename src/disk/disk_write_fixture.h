@@ -51,19 +51,19 @@ class DiskWrite : public ::testing::Test {
     return bytes;
   }
   std::vector<std::byte> ReadAgain(DiskRange range) {
-    auto disk = Disk::Open(files_, kPath, {.lock = LockPolicy::kIgnore});
+    auto disk = Disk::Open(files_, kPath, {.chain = {.images = {.lock = LockPolicy::kIgnore}}});
     EXPECT_EQ(testing::OutcomeOf(disk), "ok");
     return Read(**disk, range);
   }
   void ExpectClean() {
-    auto report = Check(files_, kPath, {.lock = LockPolicy::kIgnore});
+    auto report = Check(files_, kPath, {.images = {.lock = LockPolicy::kIgnore}});
     ASSERT_EQ(testing::OutcomeOf(report), "ok");
     EXPECT_EQ(report->verdict, CheckVerdict::kClean)
         << testing::OutcomeOf(std::span<const Finding>(report->findings));
   }
   size_t Syncs() const { return record_->Count(testing::FileCall::kSync); }
   HeaderInfo Header(const char* path = kPath) {
-    return Inspect(files_, path, {.lock = LockPolicy::kIgnore})->image.header();
+    return Inspect(files_, path, {.images = {.lock = LockPolicy::kIgnore}})->image.header();
   }
 
   testing::MemoryFileSystem files_;

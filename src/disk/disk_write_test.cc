@@ -150,7 +150,7 @@ TEST_F(DiskWrite, BothHeaders_SayTheSame) {
   auto disk = Open();
   EXPECT_EQ(OutcomeOf(disk->Write(0, Filled(512, 1))), "ok");
   EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
-  const auto info = Inspect(files_, kPath, {.lock = LockPolicy::kIgnore})->image;
+  const auto info = Inspect(files_, kPath, {.images = {.lock = LockPolicy::kIgnore}})->image;
   ASSERT_TRUE(info.headers[0] && info.headers[1]);
   EXPECT_EQ(info.headers[0]->data_write_guid, info.headers[1]->data_write_guid);
   EXPECT_EQ(info.headers[0]->log_guid, info.headers[1]->log_guid);
@@ -293,7 +293,8 @@ TEST_F(DiskWrite, ChildBlockWrittenInParts_BecomesFullyPresent) {
   }
   EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
   const auto extents =
-      (*Disk::Open(files_, kPath, {.lock = LockPolicy::kIgnore}))->Extents({0, kMiB}, 10);
+      (*Disk::Open(files_, kPath, {.chain = {.images = {.lock = LockPolicy::kIgnore}}}))
+          ->Extents({0, kMiB}, 10);
   ASSERT_TRUE(extents);
   ASSERT_EQ(extents->size(), 1U);
   EXPECT_EQ(ReadAgain({0, kMiB}), Filled(kMiB, 8));
@@ -434,7 +435,8 @@ TEST_F(DiskWrite, FixedDisk_KeepsItsBlocks) {
   EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
   EXPECT_EQ(disk->counters().freed_blocks, 0U);
   const auto extents =
-      (*Disk::Open(files_, kPath, {.lock = LockPolicy::kIgnore}))->Extents({0, 8 * kMiB}, 10);
+      (*Disk::Open(files_, kPath, {.chain = {.images = {.lock = LockPolicy::kIgnore}}}))
+          ->Extents({0, 8 * kMiB}, 10);
   ASSERT_TRUE(extents);
   EXPECT_EQ(extents->front().kind, ExtentKind::kData);
   ExpectClean();

@@ -11,9 +11,9 @@
 namespace vhdx {
 
 Result<Inspection> Inspect(FileSystem& files, const std::string& path,
-                           const OpenOptions& options) try {
+                           const ChainOptions& options) try {
   Findings findings;
-  auto image = VHDX_TRY(OpenImage(files, path, options, findings));
+  auto image = VHDX_TRY(OpenImage(files, path, options.images, findings));
   Inspection inspection{.image = image->info(), .parent = std::nullopt};
   inspection.image.findings = findings.kept();
   if (!inspection.image.parent_locator) {
@@ -22,7 +22,7 @@ Result<Inspection> Inspect(FileSystem& files, const std::string& path,
   }
 
   const ParentLocatorInfo& locator = *inspection.image.parent_locator;
-  auto search = VHDX_TRY(ParentSearch::Start(files, image->file(), options));
+  auto search = VHDX_TRY(ParentSearch::Start(files, image->file(), options.search));
   auto parent = VHDX_TRY(options.parents.empty() ? search.Find(locator)
                                                  : search.Open(options.parents.front(), locator));
   ParentState state{.attempts = search.attempts(), .duplicates = search.duplicates()};

@@ -1,5 +1,7 @@
 #include "disk/layer_stack.h"
 
+#include <vhdxkit/forwarding_file.h>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -12,20 +14,40 @@
 #include "io/holes.h"
 
 namespace vhdx {
+namespace {
+
+bool IsForReadingOnly(const ChainOptions& chain) {
+  return !chain.parents.empty() || chain.ignore_parent_id || chain.images.ignore_log;
+}
+
+// Opens what the host's page cache is not to hold.
+class DirectFiles final : public ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+
+  Result<std::unique_ptr<File>> Open(const std::string& path,
+                                     const OpenFileOptions& options) override {
+    OpenFileOptions direct = options;
+    direct.direct = true;
+    return base().Open(path, direct);
+  }
+};
+
+}  // namespace
 
 Result<std::unique_ptr<LayerStack>> LayerStack::Open(FileSystem& files, const std::string& path,
                                                      const OpenOptions& options) {
-  const bool overrides = !options.parents.empty() || options.ignore_parent_id || options.ignore_log;
-  if (overrides && options.access == DiskAccess::kReadWrite) {
+  const ChainOptions& chain = options.chain;
+  if (options.access == DiskAccess::kReadWrite && IsForReadingOnly(chain)) {
     return Fail(ErrorCode::kInvalidArgument,
                 "a disk whose parents or log were overridden can only be read", path);
   }
+  DirectFiles direct_files(files);
+  FileSystem& opener = options.direct ? direct_files : files;
   std::vector<std::shared_ptr<Image>> layers;
   std::vector<FileIdentity> identities;
   Findings findings;
-  OpenOptions parent_options = options;
-  parent_options.access = DiskAccess::kReadOnly;
-  auto image = OpenImage(files, path, options, findings);
+  auto image = OpenTopImage(opener, path, options.access, chain.images, findings);
   for (;;) {
     if (!image) return std::unexpected(std::move(image.error()));
     const FileIdentity identity = (*image)->file().identity();
@@ -36,14 +58,14 @@ Result<std::unique_ptr<LayerStack>> LayerStack::Open(FileSystem& files, const st
     identities.push_back(identity);
     layers.push_back(*std::move(image));
     if (!layers.back()->info().parameters.has_parent) break;
-    if (layers.size() >= options.max_chain_depth) {
+    if (layers.size() >= chain.max_chain_depth) {
       return Corrupt(rules::kParentDepth, place, std::to_string(layers.size()) + " images and more",
-                     "at most " + std::to_string(options.max_chain_depth));
+                     "at most " + std::to_string(chain.max_chain_depth));
     }
     Findings parent_findings;
-    image = OpenParent(files, *layers.back(), layers.size() - 1, parent_options, parent_findings);
+    image = OpenParent(opener, *layers.back(), layers.size() - 1, chain, parent_findings);
   }
-  VHDX_TRY(RefuseUnusedParents(*layers.back(), layers.size(), options));
+  VHDX_TRY(RefuseUnusedParents(*layers.back(), layers.size(), chain));
   return std::unique_ptr<LayerStack>(new LayerStack(std::move(layers)));
 }
 

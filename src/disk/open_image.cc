@@ -9,47 +9,63 @@
 
 namespace vhdx {
 
+namespace {
+
+// Reading goes on where the host has no locks; writing does not.
+Result<void> LockFor(DiskAccess access, File& file, LockPolicy policy, Findings& findings) {
+  if (policy == LockPolicy::kIgnore) return {};
+  const bool writes = access == DiskAccess::kReadWrite;
+  auto locked = file.Lock(writes ? LockMode::kExclusive : LockMode::kShared);
+  if (locked || writes || locked.error().code != ErrorCode::kUnsupported) return locked;
+  findings.Add(rules::kHostNoLocks, {file.name(), 0});
+  return {};
+}
+
+LogUse LogUseFor(const ImageOptions& options) {
+  return options.ignore_log ? LogUse::kIgnore : LogUse::kReplay;
+}
+
+}  // namespace
+
 Result<Structures> OpenStructures(FileSystem& files, const std::string& path,
-                                  const OpenOptions& options, Findings& findings) {
-  const bool writes = options.access == DiskAccess::kReadWrite;
-  auto file =
-      VHDX_TRY(files.Open(path, {.access = writes ? FileAccess::kReadWrite : FileAccess::kReadOnly,
-                                 .direct = options.direct}));
+                                  const ImageOptions& options, Findings& findings) {
+  auto file = VHDX_TRY(files.Open(path, {}));
   return OpenStructures(std::move(file), options, findings);
 }
 
-Result<Structures> OpenStructures(std::unique_ptr<File> file, const OpenOptions& options,
+Result<Structures> OpenStructures(std::unique_ptr<File> file, const ImageOptions& options,
                                   Findings& findings) {
-  if (options.lock == LockPolicy::kLock) {
-    const bool writes = options.access == DiskAccess::kReadWrite;
-    auto locked = file->Lock(writes ? LockMode::kExclusive : LockMode::kShared);
-    if (!locked) {
-      if (locked.error().code != ErrorCode::kUnsupported || writes) {
-        return std::unexpected(std::move(locked.error()));
-      }
-      findings.Add(rules::kHostNoLocks, {file->name(), 0});
-    }
-  }
-  return ReadStructures(std::move(file), options.ignore_log ? LogUse::kIgnore : LogUse::kReplay);
+  VHDX_TRY(LockFor(DiskAccess::kReadOnly, *file, options.lock, findings));
+  return ReadStructures(std::move(file), LogUseFor(options));
 }
 
 Result<std::unique_ptr<Image>> OpenImage(FileSystem& files, const std::string& path,
-                                         const OpenOptions& options, Findings& findings) {
+                                         const ImageOptions& options, Findings& findings) {
   auto structures = VHDX_TRY(OpenStructures(files, path, options, findings));
   return Image::FromStructures(std::move(structures), findings);
 }
 
-Result<std::unique_ptr<Image>> OpenImage(std::unique_ptr<File> file, const OpenOptions& options,
+Result<std::unique_ptr<Image>> OpenImage(std::unique_ptr<File> file, const ImageOptions& options,
                                          Findings& findings) {
   auto structures = VHDX_TRY(OpenStructures(std::move(file), options, findings));
   return Image::FromStructures(std::move(structures), findings);
 }
 
+Result<std::unique_ptr<Image>> OpenTopImage(FileSystem& files, const std::string& path,
+                                            DiskAccess access, const ImageOptions& options,
+                                            Findings& findings) {
+  const bool writes = access == DiskAccess::kReadWrite;
+  auto file = VHDX_TRY(
+      files.Open(path, {.access = writes ? FileAccess::kReadWrite : FileAccess::kReadOnly}));
+  VHDX_TRY(LockFor(access, *file, options.lock, findings));
+  return Image::FromStructures(ReadStructures(std::move(file), LogUseFor(options)), findings);
+}
+
 Result<std::unique_ptr<File>> FindParent(FileSystem& files, Image& child, size_t depth,
-                                         const OpenOptions& options, Findings& findings) {
+                                         const ChainOptions& options, Findings& findings) {
   const ParentLocatorInfo& locator = *child.info().parent_locator;
   const bool is_named = depth < options.parents.size();
-  auto search = VHDX_TRY(ParentSearch::Start(files, child.file(), options));
+  auto search = VHDX_TRY(ParentSearch::Start(files, child.file(), options.search));
   auto file = is_named ? search.Open(options.parents[depth], locator) : search.Find(locator);
   if (!file) return file;
   if (*file != nullptr) {
@@ -69,9 +85,9 @@ Result<std::unique_ptr<File>> FindParent(FileSystem& files, Image& child, size_t
 }
 
 Result<std::unique_ptr<Image>> OpenParent(FileSystem& files, Image& child, size_t depth,
-                                          const OpenOptions& options, Findings& findings) {
+                                          const ChainOptions& options, Findings& findings) {
   auto file = VHDX_TRY(FindParent(files, child, depth, options, findings));
-  auto parent = VHDX_TRY(OpenImage(std::move(file), options, findings));
+  auto parent = VHDX_TRY(OpenImage(std::move(file), options.images, findings));
   VHDX_TRY(CheckSectorSizes(child, *parent));
   return parent;
 }
@@ -86,7 +102,7 @@ Result<void> CheckSectorSizes(Image& child, Image& parent) {
 }
 
 Result<void> RefuseUnusedParents(const Image& bottom, size_t chain_length,
-                                 const OpenOptions& options) {
+                                 const ChainOptions& options) {
   if (options.parents.size() < chain_length) return {};
   return Fail(ErrorCode::kInvalidArgument,
               "the image has no parent, but " + options.parents[chain_length - 1] +

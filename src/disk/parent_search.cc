@@ -53,11 +53,11 @@ bool AllowedFolders::Allow(std::string_view real_path) const {
 }
 
 Result<ParentSearch> ParentSearch::Start(FileSystem& files, File& child,
-                                         const OpenOptions& options) {
-  AllowedFolders allowed{.folders = {}, .anywhere = options.allow_any_parent};
+                                         const SearchOptions& options) {
+  AllowedFolders allowed{.folders = {}, .anywhere = options.anywhere};
   auto child_path = VHDX_TRY(child.RealPath());
   allowed.folders.push_back(FolderOf(child_path));
-  for (const std::string& folder : options.parent_folders) {
+  for (const std::string& folder : options.folders) {
     auto real = VHDX_TRY(RealFolder(files, folder));
     if (std::ranges::find(allowed.folders, real) == allowed.folders.end()) {
       allowed.folders.push_back(std::move(real));

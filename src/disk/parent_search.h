@@ -9,10 +9,11 @@
 #ifndef VHDXKIT_DISK_PARENT_SEARCH_H_
 #define VHDXKIT_DISK_PARENT_SEARCH_H_
 
-#include <vhdxkit/disk.h>
+#include <vhdxkit/chain_options.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/image_info.h>
+#include <vhdxkit/inspect.h>
 
 #include <map>
 #include <memory>
@@ -39,7 +40,7 @@ class ParentSearch {
  public:
   /// The child's file tells where it lies. Errors: those of RealFolder, for a folder of the
   /// options.
-  static Result<ParentSearch> Start(FileSystem& files, File& child, const OpenOptions& options);
+  static Result<ParentSearch> Start(FileSystem& files, File& child, const SearchOptions& options);
 
   /// The parent, or null: attempts() then says where it was looked for.
   Result<std::unique_ptr<File>> Find(const ParentLocatorInfo& locator);

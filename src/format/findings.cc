@@ -6,6 +6,8 @@
 #include <charconv>
 #include <utility>
 
+#include "format/rules.h"
+
 namespace vhdx {
 
 Finding MakeFinding(const Rule& rule, const Place& place, std::string found, std::string expected) {
@@ -71,6 +73,11 @@ bool Findings::Add(const Error& error) {
                          0, sentence.size() - (sentence.ends_with(suffix) ? suffix.size() : 0)))});
   }
   return true;
+}
+
+void Findings::AddRefusal(const Error& error) {
+  if (Add(error)) return;
+  Add(rules::kFileUnreadable, {error.file, error.file_offset.value_or(0)}, error.sentence);
 }
 
 void Findings::Add(const Findings& other) {

@@ -43,6 +43,10 @@ class Findings {
   /// A failure as a finding, if it names a rule; says whether it did.
   bool Add(const Error& error);
 
+  /// Why a structure is refused: the rule that it breaks or, if the error names none, that the host
+  /// failed to read it (file.unreadable).
+  void AddRefusal(const Error& error);
+
   /// All of another's, kept or not.
   void Add(const Findings& other);
 

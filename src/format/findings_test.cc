@@ -102,6 +102,22 @@ TEST(Findings, ErrorWithoutARuleIsNoFinding) {
   EXPECT_EQ(findings.kept()[0].file_offset, 4096U);
 }
 
+TEST(Findings, RefusalWithoutARuleIsAStructureThatCannotBeRead) {
+  Findings findings;
+  findings.AddRefusal({.code = ErrorCode::kIo,
+                       .file = "a.vhdx",
+                       .file_offset = 4096,
+                       .sentence = "cannot read: Input/output error"});
+  findings.AddRefusal(CorruptError(rules::kHeaderNone, {"a.vhdx", 65536}));
+  ASSERT_EQ(findings.kept().size(), 2U);
+  const Finding& unreadable = findings.kept()[0];
+  EXPECT_EQ(unreadable.rule, &rules::kFileUnreadable);
+  EXPECT_EQ(unreadable.file, "a.vhdx");
+  EXPECT_EQ(unreadable.file_offset, 4096U);
+  EXPECT_EQ(unreadable.found, "cannot read: Input/output error");
+  EXPECT_EQ(findings.kept()[1].rule, &rules::kHeaderNone);
+}
+
 TEST(Findings, SeverityIsThatOfTheWorst) {
   Findings findings;
   EXPECT_FALSE(findings.HasAtLeast(Severity::kNote));

@@ -12,7 +12,7 @@ void Attribute(StructureVerdict& of, const Error& error) {
     return;
   }
   Findings as_finding;
-  as_finding.Add(error);
+  as_finding.AddRefusal(error);
   of.findings.insert(of.findings.end(), as_finding.kept().begin(), as_finding.kept().end());
 }
 
@@ -48,7 +48,7 @@ void Problems::RefuseBoth(StructureVerdict& first, StructureVerdict& second, con
 
 void Problems::Refuse(Error error) {
   if (refusal_) {
-    findings_.Add(error);
+    findings_.AddRefusal(error);
   } else {
     refusal_ = std::move(error);
   }

@@ -30,7 +30,7 @@ class Problems {
   void RefuseBoth(StructureVerdict& first, StructureVerdict& second, const Error& error);
 
   const std::optional<Error>& refusal() const { return refusal_; }
-  /// All findings, and all errors after the first that name a rule.
+  /// All findings, and all errors after the first.
   const Findings& findings() const { return findings_; }
 
   /// The refusal as a result.

@@ -11,6 +11,7 @@ using namespace rules;  // NOLINT(google-build-using-namespace): the table below
 constexpr std::array kAll = {
     &kFileSignature,
     &kFileTruncated,
+    &kFileUnreadable,
     &kHeaderSignature,
     &kHeaderChecksum,
     &kHeaderUnreadable,

@@ -17,6 +17,9 @@ inline constexpr Rule kFileSignature{"file.signature", Severity::kRefuse,
 inline constexpr Rule kFileTruncated{"file.truncated", Severity::kRefuse,
                                      "The file is cut off: it ends inside a structure",
                                      "[MS-VHDX] 2.1", "copy the file again, or take an older copy"};
+inline constexpr Rule kFileUnreadable{"file.unreadable", Severity::kTolerate,
+                                      "A structure of the file cannot be read",
+                                      "ours: the host failed to read", ""};
 
 // Headers.
 inline constexpr Rule kHeaderSignature{

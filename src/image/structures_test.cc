@@ -246,6 +246,21 @@ TEST_F(ReadingStructures, UnreadableStructureSaysNothingAboutTheOthers) {
   }
 }
 
+TEST_F(ReadingStructures, UnreadableStructureAfterAnError_IsAFinding) {
+  ASSERT_TRUE(Read(Base()).found.metadata.sound);
+  const uint64_t metadata = layout_.metadata.file_offset;
+  MakeUnreadable(0, 8);
+  MakeUnreadable(metadata, 8);
+  const Structures structures = ReadFile();
+  const ImageStructures& found = structures.found;
+  ASSERT_TRUE(found.error.has_value());
+  EXPECT_EQ(found.error->file_offset, 0U);
+  const std::string expected = "file.unreadable@" + std::to_string(metadata);
+  EXPECT_EQ(OutcomeOf(std::span(found.findings)), expected);
+  EXPECT_EQ(OutcomeOf(structures.problems.findings()), expected);
+  EXPECT_EQ(ErrorOf(found.metadata.verdict), "io");
+}
+
 // That memory ran out is not the verdict of a structure, even after another error.
 TEST_F(ReadingStructures, NoMemoryEndsReading) {
   ImageSpec spec = Base();

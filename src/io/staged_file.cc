@@ -144,7 +144,13 @@ Result<void> StagedFile::Commit(RenameMode mode, Durability durability) {
   renamed_ = true;
   if (!durable) return {};
   const std::string folder = Split(path_).folder;
-  return files_.SyncFolder(folder.empty() ? "." : folder);
+  auto synced = files_.SyncFolder(folder.empty() ? "." : folder);
+  if (!synced) {
+    synced.error().file = path_;
+    synced.error().sentence =
+        "the file is complete, but a power cut may undo its new name: " + synced.error().sentence;
+  }
+  return synced;
 }
 
 }  // namespace vhdx

@@ -50,7 +50,8 @@ class StagedFile {
   const std::string& temporary_path() const { return temporary_path_; }
 
   /// Renames the file to its final name. Errors: kExists (kRefuseExisting, and the name is taken);
-  /// those of Sync and Rename. If the rename has not been done, the destructor removes the file.
+  /// those of Sync and Rename, after which the destructor removes the file; those of SyncFolder,
+  /// after which it stays under its final name, because what it replaced is gone.
   Result<void> Commit(RenameMode mode, Durability durability);
 
  private:

@@ -80,7 +80,7 @@ Result<void> CheckRefusedImage(Structures& structures, Findings& findings,
 // What keeps a check from looking at everything.
 bool IsUnchecked(const Rule& rule) {
   return &rule == &rules::kParentMissing || &rule == &rules::kLogUnreadable ||
-         &rule == &rules::kBatUnreadable;
+         &rule == &rules::kBatUnreadable || &rule == &rules::kFileUnreadable;
 }
 
 // Files that do not belong together, each of which may be whole.
@@ -161,7 +161,7 @@ class Reporter {
 // A walk from an image down to its last parent.
 class ChainCheck {
  public:
-  ChainCheck(FileSystem& files, const std::string& path, const OpenOptions& options,
+  ChainCheck(FileSystem& files, const std::string& path, const ChainOptions& options,
              const OperationControl& control)
       : files_(files), path_(path), options_(options), control_(control), reporter_(path) {}
 
@@ -186,7 +186,7 @@ class ChainCheck {
   Result<bool> CheckNext(Findings& findings) {
     auto structures = VHDX_TRY(OpenNext(findings));
     if (const auto& refusal = structures.problems.refusal()) {
-      if (!findings.Add(*refusal)) return std::unexpected(*refusal);
+      findings.AddRefusal(*refusal);
       refusal_ = refusal->rule;
       VHDX_TRY(CheckRefusedImage(structures, findings, control_));
       return false;
@@ -200,9 +200,9 @@ class ChainCheck {
   }
 
   Result<Structures> OpenNext(Findings& findings) {
-    if (child_ == nullptr) return OpenStructures(files_, path_, options_, findings);
+    if (child_ == nullptr) return OpenStructures(files_, path_, options_.images, findings);
     auto file = VHDX_TRY(FindParent(files_, *child_, identities_.size() - 1, options_, findings));
-    return OpenStructures(std::move(file), options_, findings);
+    return OpenStructures(std::move(file), options_.images, findings);
   }
 
   Result<bool> CheckChild(Findings& findings) {
@@ -245,7 +245,7 @@ class ChainCheck {
 
   FileSystem& files_;
   const std::string& path_;
-  const OpenOptions& options_;
+  const ChainOptions& options_;
   const OperationControl& control_;
   Reporter reporter_;
   std::vector<FileIdentity> identities_;  // of the images so far
@@ -255,7 +255,7 @@ class ChainCheck {
 
 }  // namespace
 
-Result<CheckReport> Check(FileSystem& files, const std::string& path, const OpenOptions& options,
+Result<CheckReport> Check(FileSystem& files, const std::string& path, const ChainOptions& options,
                           const OperationControl& control) try {
   return ChainCheck(files, path, options, control).Run();
 } catch (...) {

@@ -19,7 +19,7 @@ namespace {
 Result<std::unique_ptr<RawDevice>> OpenExisting(FileSystem& files, const std::string& path,
                                                 const ConvertOptions& options) {
   auto file = VHDX_TRY(files.Open(path, {.access = FileAccess::kReadWrite}));
-  if (options.open.lock == LockPolicy::kLock) {
+  if (options.lock == LockPolicy::kLock) {
     VHDX_TRY(file->Lock(LockMode::kExclusive));
   }
   return RawDevice::Open(std::move(file));

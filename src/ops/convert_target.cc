@@ -28,7 +28,7 @@ Result<Target> DecideTarget(FileSystem& files, const BlockDevice* source, const 
     return Fail(ErrorCode::kExists, "the target exists already; --force replaces it", path);
   }
   if (!options.orphan_children) {
-    VHDX_TRY(RefuseIfParent(files, path, options.open));
+    VHDX_TRY(RefuseIfParent(files, path, options.search));
   }
   if (into_existing) return Target{.kind = TargetKind::kExistingFile};
   return Target{.kind = TargetKind::kNewFile, .replaced = std::move(existing)};

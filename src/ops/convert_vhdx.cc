@@ -24,12 +24,13 @@ namespace {
 Result<ConvertReport> FillExistingImage(FileSystem& files, BlockDevice& source,
                                         const std::string& path, const ConvertOptions& options,
                                         const OperationControl& control) {
-  OpenOptions open = options.open;
-  open.access = DiskAccess::kReadWrite;
-  auto target = VHDX_TRY(Disk::Open(files, path, open));
+  auto target =
+      VHDX_TRY(Disk::Open(files, path,
+                          {.access = DiskAccess::kReadWrite,
+                           .chain = {.search = options.search, .images = {.lock = options.lock}}}));
   if (!options.orphan_children) {
     // Asked again: it is locked only now.
-    VHDX_TRY(RefuseIfParent(files, path, open));
+    VHDX_TRY(RefuseIfParent(files, path, options.search));
   }
   if (source.size_bytes() > target->size_bytes()) {
     return Fail(ErrorCode::kInvalidArgument,

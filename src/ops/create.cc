@@ -27,7 +27,9 @@ Result<std::optional<ParentLink>> OpenParentIfAny(FileSystem& files, const std::
                 "a differencing disk has a parent, and no other disk has one", path);
   }
   if (!differencing) return std::nullopt;
-  return VHDX_TRY(OpenParentLink(files, options.parent_path, options.open, path, control));
+  return VHDX_TRY(OpenParentLink(files, options.parent_path,
+                                 {.search = options.search, .images = {.lock = options.lock}}, path,
+                                 control));
 }
 
 // Refuses options in which a child cannot differ from its parent (docs/format.md, section 13).
@@ -78,7 +80,7 @@ Result<void> RefuseExisting(FileSystem& files, const File& existing, const Creat
   if (!options.replace_existing) {
     return Fail(ErrorCode::kExists, "the file exists already; --force replaces it", path);
   }
-  return options.orphan_children ? Result<void>() : RefuseIfParent(files, path, options.open);
+  return options.orphan_children ? Result<void>() : RefuseIfParent(files, path, options.search);
 }
 
 Result<CreateReport> ReportOn(File& file, const DiskParameters& parameters) {

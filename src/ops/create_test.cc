@@ -187,7 +187,8 @@ TEST_F(CreateIn, ChildInAnotherFolder_FindsItsParentWhereThatIsAllowed) {
   EXPECT_EQ(Inspect(files_, "/other/place/c.vhdx")->image.parent_locator->relative_path,
             "..\\..\\vm\\base.vhdx");
   EXPECT_FALSE(Disk::Open(files_, "/other/place/c.vhdx"));
-  EXPECT_TRUE(Disk::Open(files_, "/other/place/c.vhdx", {.parent_folders = {"/vm"}}));
+  EXPECT_TRUE(
+      Disk::Open(files_, "/other/place/c.vhdx", {.chain = {.search = {.folders = {"/vm"}}}}));
 }
 
 TEST_F(CreateIn, Child_HasTheItemsThatBelongToTheDisk) {
@@ -379,6 +380,39 @@ TEST_F(CreateIn, AnyCallThatFails_LeavesNothing) {
     EXPECT_TRUE(removed) << "call " << nth;
   }
   EXPECT_GT(failures, 20U);
+}
+
+TEST_F(CreateIn, NameThatCannotBeMadeDurable_LeavesTheCompleteFile) {
+  const auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem faulty(files_, plan);
+  for (const uint64_t size : {kGiB, 2 * kGiB}) {  // a new file, and one that replaces it
+    plan->Add({.call = testing::FileCall::kSyncFolder});
+    const auto report =
+        Create(faulty, kPath, {.size_bytes = size, .replace_existing = true, .sync = true});
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().code, ErrorCode::kIo);
+    EXPECT_EQ(report.error().file, kPath);
+    EXPECT_TRUE(report.error().sentence.starts_with("the file is complete, but"))
+        << report.error().sentence;
+    EXPECT_EQ(Names(), std::vector<std::string>{"new.vhdx"});
+    EXPECT_EQ(Check(files_, kPath)->verdict, CheckVerdict::kClean);
+    EXPECT_EQ(Inspect(files_, kPath)->image.parameters.virtual_disk_size_bytes, size);
+  }
+}
+
+TEST_F(CreateIn, ErrorBeforeTheRename_LeavesWhatWasThere) {
+  Make({.size_bytes = kGiB});
+  const auto before = files_.Contents(kPath)->Bytes();
+  for (const auto call : {testing::FileCall::kSync, testing::FileCall::kRename}) {
+    const auto plan = std::make_shared<testing::FaultPlan>();
+    testing::FaultFileSystem faulty(files_, plan);
+    plan->Add({.call = call});
+    EXPECT_FALSE(
+        Create(faulty, kPath, {.size_bytes = 2 * kGiB, .replace_existing = true, .sync = true}));
+    EXPECT_EQ(plan->fired(), 1U);
+    EXPECT_EQ(Names(), std::vector<std::string>{"new.vhdx"});
+    EXPECT_TRUE(files_.Contents(kPath)->Bytes() == before);
+  }
 }
 
 TEST_F(CreateIn, FullHost_SaysWhatHelps) {

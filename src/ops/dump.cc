@@ -139,7 +139,7 @@ ImageDump::ImageDump(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ImageDump::~ImageDump() = default;
 
 Result<std::unique_ptr<ImageDump>> ImageDump::Open(FileSystem& files, const std::string& path,
-                                                   const OpenOptions& options) try {
+                                                   const ImageOptions& options) try {
   Findings findings;
   auto structures = VHDX_TRY(OpenStructures(files, path, options, findings));
   ImageStructures& found = structures.found;

@@ -53,19 +53,19 @@ std::optional<ParentLocatorInfo> LocatorOf(std::unique_ptr<File> file, const Par
 // another file of that identity: there the child finds its parent whatever becomes of the copy.
 bool HasParentElsewhere(FileSystem& files, const std::string& child,
                         const ParentLocatorInfo& locator, const Parent& parent,
-                        const OpenOptions& options) {
+                        const SearchOptions& search) {
   const auto file = files.Open(child, {});
   if (!file) return false;
-  auto search = ParentSearch::Start(files, **file, options);
-  if (!search) return false;
-  const auto found = search->FindByPath(locator);
+  auto parent_search = ParentSearch::Start(files, **file, search);
+  if (!parent_search) return false;
+  const auto found = parent_search->FindByPath(locator);
   return found != nullptr && found->identity() != parent.file;
 }
 
 // A child in use is a child too, so nothing is locked. A file that cannot be read as an image is
 // not a child. One that we may not open could be, if its name is that of an image.
 Result<bool> IsChildOf(FileSystem& files, const std::string& path, const Parent& parent,
-                       const OpenOptions& options) {
+                       const SearchOptions& search) {
   auto file = files.Open(path, {});
   if (!file && file.error().code == ErrorCode::kPermission && IsImageName(path)) {
     file.error().sentence += "; it may be a child of the image";
@@ -73,18 +73,18 @@ Result<bool> IsChildOf(FileSystem& files, const std::string& path, const Parent&
   }
   if (!file || (*file)->identity() == parent.file) return false;
   const auto locator = LocatorOf(*std::move(file), parent);
-  return Names(locator, parent) && !HasParentElsewhere(files, path, *locator, parent, options);
+  return Names(locator, parent) && !HasParentElsewhere(files, path, *locator, parent, search);
 }
 
 Result<std::set<std::string>> FoldersToSearch(FileSystem& files, const File& parent,
-                                              const OpenOptions& options) {
+                                              const SearchOptions& search) {
   std::set<std::string> folders;
   // The folder of a device is /dev, where no images are.
   if (!parent.capabilities().block_device) {
     auto path = VHDX_TRY(parent.RealPath());
     folders.insert(FolderOf(path));
   }
-  for (const std::string& folder : options.parent_folders) {
+  for (const std::string& folder : search.folders) {
     auto real = VHDX_TRY(RealFolder(files, folder));
     folders.insert(std::move(real));
   }
@@ -94,10 +94,10 @@ Result<std::set<std::string>> FoldersToSearch(FileSystem& files, const File& par
 }  // namespace
 
 Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::string& path,
-                                              const OpenOptions& options) try {
+                                              const SearchOptions& search) try {
   auto file = VHDX_TRY(files.Open(path, {}));
   auto header = VHDX_TRY(ReadCurrentHeader(*file));
-  auto folders = VHDX_TRY(FoldersToSearch(files, *file, options));
+  auto folders = VHDX_TRY(FoldersToSearch(files, *file, search));
   const Parent parent{file->identity(), header.data_write_guid};
   std::vector<std::string> children;
   for (const std::string& folder : folders) {
@@ -111,7 +111,7 @@ Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::stri
       // A child that never got its name, because whoever made it was killed, is nobody's.
       if (StagedFile::IsTemporaryName(name)) continue;
       std::string candidate = JoinPath(folder, name);
-      auto is_child = VHDX_TRY(IsChildOf(files, candidate, parent, options));
+      auto is_child = VHDX_TRY(IsChildOf(files, candidate, parent, search));
       if (is_child) children.push_back(std::move(candidate));
     }
   }
@@ -121,9 +121,9 @@ Result<std::vector<std::string>> FindChildren(FileSystem& files, const std::stri
 }
 
 Result<void> RefuseIfParent(FileSystem& files, const std::string& path,
-                            const OpenOptions& options) try {
+                            const SearchOptions& search) try {
   constexpr size_t kNamed = 3;
-  auto children = FindChildren(files, path, options);
+  auto children = FindChildren(files, path, search);
   // What is no VHDX has no children.
   if (!children && children.error().rule == "file.signature") return {};
   if (!children) {

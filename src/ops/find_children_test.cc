@@ -35,7 +35,7 @@ class FindChildrenOf : public ::testing::Test {
     ASSERT_TRUE(Create(files_, path,
                        {.subformat = Subformat::kDifferencing,
                         .parent_path = parent,
-                        .open = {.parent_folders = {"/vm", "/other"}}}));
+                        .search = {.folders = {"/vm", "/other"}}}));
   }
 
   testing::MemoryFileSystem files_;
@@ -43,7 +43,7 @@ class FindChildrenOf : public ::testing::Test {
 
 TEST_F(FindChildrenOf, Folder_NamesThoseWhoNameIt) {
   EXPECT_EQ(*FindChildren(files_, "/vm/base.vhdx"), Paths{"/vm/a.avhdx"});
-  EXPECT_EQ(*FindChildren(files_, "/vm/base.vhdx", {.parent_folders = {"/other"}}),
+  EXPECT_EQ(*FindChildren(files_, "/vm/base.vhdx", {.folders = {"/other"}}),
             (Paths{"/other/b.vhdx", "/vm/a.avhdx"}));
   EXPECT_EQ(*FindChildren(files_, "/vm/a.avhdx"), Paths{});
   EXPECT_EQ(*FindChildren(files_, "/vm/unrelated.vhdx"), Paths{});
@@ -139,8 +139,7 @@ TEST_F(FindChildrenOf, ChildWithADirtyLog_IsFound) {
 TEST_F(FindChildrenOf, ImageOnADevice_IsLookedForOnlyWhereTheUserSays) {
   files_.SetCapabilities({.block_device = true});
   EXPECT_EQ(*FindChildren(files_, "/vm/base.vhdx"), Paths{});
-  EXPECT_EQ(*FindChildren(files_, "/vm/base.vhdx", {.parent_folders = {"/vm"}}),
-            Paths{"/vm/a.avhdx"});
+  EXPECT_EQ(*FindChildren(files_, "/vm/base.vhdx", {.folders = {"/vm"}}), Paths{"/vm/a.avhdx"});
 }
 
 // Files that another user keeps to himself.

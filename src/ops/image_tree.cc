@@ -21,13 +21,13 @@ std::string NameOfParent(const ParentLocatorInfo& locator) {
 
 class TreeFinder {
  public:
-  TreeFinder(FileSystem& files, OpenOptions options)
-      : files_(files), options_(std::move(options)) {}
+  TreeFinder(FileSystem& files, const SearchOptions& search, const ImageOptions& images)
+      : files_(files), options_{.search = search, .images = images} {}
 
   Result<void> AddPath(const std::string& path) {
     auto is_folder = VHDX_TRY(files_.IsFolder(path));
     // What the user names may hold the parents of what else he names.
-    options_.parent_folders.push_back(is_folder ? path : FolderOf(path));
+    options_.search.folders.push_back(is_folder ? path : FolderOf(path));
     if (is_folder) return AddFolder(path);
     VHDX_TRY(AddImage(path));
     return {};
@@ -95,7 +95,7 @@ class TreeFinder {
   }
 
   FileSystem& files_;
-  OpenOptions options_;
+  ChainOptions options_;
   std::vector<ImageNode> nodes_;
   std::map<std::string, size_t> index_of_;  // by real path
 };
@@ -104,8 +104,9 @@ class TreeFinder {
 
 Result<std::vector<ImageNode>> FindImageTree(FileSystem& files,
                                              const std::vector<std::string>& paths,
-                                             const OpenOptions& options) try {
-  TreeFinder finder(files, options);
+                                             const SearchOptions& search,
+                                             const ImageOptions& images) try {
+  TreeFinder finder(files, search, images);
   for (const std::string& path : paths) {
     VHDX_TRY(finder.AddPath(path));
   }

@@ -138,7 +138,7 @@ TEST(ImageTree, ParentElsewhereIsFoundWhereAllowed) {
   ASSERT_TRUE(testing::BuildAt(family.base, files, "/store/base.vhdx"));
   ASSERT_TRUE(testing::BuildAt(family.left, files, "/vm/left.avhdx"));
   EXPECT_EQ(Find(*FindImageTree(files, {"/vm"}), "left.avhdx").link, ImageNode::Link::kMissing);
-  const auto nodes = *FindImageTree(files, {"/vm"}, {.parent_folders = {"/store"}});
+  const auto nodes = *FindImageTree(files, {"/vm"}, {.folders = {"/store"}});
   EXPECT_EQ(ParentOf(nodes, "left.avhdx"), "/store/base.vhdx");
 }
 

@@ -25,7 +25,7 @@ std::vector<std::string_view> NamesIn(std::string_view host_path) {
   return names;
 }
 
-Result<void> CheckParent(FileSystem& files, const std::string& path, const OpenOptions& options,
+Result<void> CheckParent(FileSystem& files, const std::string& path, const ChainOptions& options,
                          const OperationControl& control) {
   auto report = VHDX_TRY(Check(files, path, options, {.cancel = control.cancel}));
   if (report.verdict < CheckVerdict::kChainBroken) return {};
@@ -47,9 +47,9 @@ std::unexpected<Error> ReplacedMeanwhile(const std::string& path) {
 
 // Its own descriptor, because a Disk does not give away its files.
 Result<std::unique_ptr<File>> HoldParent(FileSystem& files, const std::string& path,
-                                         const OpenOptions& options) {
+                                         LockPolicy lock) {
   auto file = VHDX_TRY(files.Open(path, {}));
-  if (options.lock == LockPolicy::kLock) {
+  if (lock == LockPolicy::kLock) {
     auto locked = file->Lock(LockMode::kShared);
     if (!locked && locked.error().code != ErrorCode::kUnsupported) {
       return std::unexpected(std::move(locked.error()));
@@ -123,19 +123,17 @@ std::string RelativeWindowsPath(const std::string& folder, const std::string& ta
 }
 
 Result<ParentLink> OpenParentLink(FileSystem& files, const std::string& parent_path,
-                                  const OpenOptions& options, const std::string& child_path,
+                                  const ChainOptions& options, const std::string& child_path,
                                   const OperationControl& control) {
-  OpenOptions reading = options;
-  reading.access = DiskAccess::kReadOnly;
   ParentLink parent;
-  auto disk = VHDX_TRY(Disk::Open(files, parent_path, reading));
+  auto disk = VHDX_TRY(Disk::Open(files, parent_path, {.chain = options}));
   parent.disk = std::move(disk);
-  auto file = VHDX_TRY(HoldParent(files, parent_path, reading));
+  auto file = VHDX_TRY(HoldParent(files, parent_path, options.images.lock));
   parent.file = std::move(file);
   if (!parent.disk->Uses(parent.file->identity())) {
     return ReplacedMeanwhile(parent_path);
   }
-  VHDX_TRY(CheckParent(files, parent_path, reading, control));
+  VHDX_TRY(CheckParent(files, parent_path, options, control));
   auto entries = VHDX_TRY(
       LocatorOfChild(files, *parent.file, parent.image().header().data_write_guid, child_path));
   parent.locator_entries = std::move(entries);

@@ -4,6 +4,7 @@
 #ifndef VHDXKIT_OPS_PARENT_LINK_H_
 #define VHDXKIT_OPS_PARENT_LINK_H_
 
+#include <vhdxkit/chain_options.h>
 #include <vhdxkit/disk.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
@@ -35,7 +36,7 @@ struct ParentLink {
 /// Errors: those of Disk::Open; kCorrupt for a parent that `check` would call so; kInvalidArgument
 /// for a path that no locator can carry.
 Result<ParentLink> OpenParentLink(FileSystem& files, const std::string& parent_path,
-                                  const OpenOptions& options, const std::string& child_path,
+                                  const ChainOptions& options, const std::string& child_path,
                                   const OperationControl& control);
 
 /// The locator of a child in the folder of `child_path`, of a parent with this DataWriteGuid.

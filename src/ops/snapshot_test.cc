@@ -58,7 +58,7 @@ class SnapshotTest : public ::testing::Test {
     return std::to_integer<int>(bytes[0]);
   }
   void ExpectClean(const std::string& path) {
-    const auto report = Check(files_, path, {.lock = LockPolicy::kIgnore});
+    const auto report = Check(files_, path, {.images = {.lock = LockPolicy::kIgnore}});
     ASSERT_EQ(OutcomeOf(report), "ok");
     EXPECT_EQ(report->verdict, CheckVerdict::kClean)
         << path << ": " << OutcomeOf(std::span<const Finding>(report->findings));
@@ -129,8 +129,8 @@ TEST_F(SnapshotTest, ChildNamesTheIdentityThatItsParentHas) {
   const auto disk = Open();
   Put(*disk, 0, 1);  // which gives the parent a new one
   ASSERT_EQ(OutcomeOf(Snapshot(*disk, kChild)), "ok");
-  const auto parent = *Inspect(files_, kDisk, {.lock = LockPolicy::kIgnore});
-  const auto child = *Inspect(files_, kChild, {.lock = LockPolicy::kIgnore});
+  const auto parent = *Inspect(files_, kDisk, {.images = {.lock = LockPolicy::kIgnore}});
+  const auto child = *Inspect(files_, kChild, {.images = {.lock = LockPolicy::kIgnore}});
   EXPECT_EQ(child.image.parent_locator->parent_linkage, parent.image.header().data_write_guid);
   EXPECT_TRUE(parent.image.header().log_guid.IsZero());
   EXPECT_EQ(parent.image.parameters.virtual_disk_id, child.image.parameters.virtual_disk_id);

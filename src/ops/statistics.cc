@@ -70,7 +70,7 @@ class StateCounter {
 }  // namespace
 
 Result<BlockStatistics> CountBlocks(FileSystem& files, const std::string& path,
-                                    const OpenOptions& options,
+                                    const ImageOptions& options,
                                     const OperationControl& control) try {
   Findings findings;
   auto image = VHDX_TRY(OpenImage(files, path, options, findings));
