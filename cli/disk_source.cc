@@ -207,7 +207,8 @@ void WarnOfFindings(const Invocation& invocation, const std::vector<Finding>& fi
 void NoteParentElsewhere(const Invocation& invocation, const std::string& child,
                          const std::string& parent) {
   // A server may be writing it.
-  const auto inspection = Inspect(invocation.files, child, {.lock = LockPolicy::kIgnore});
+  const auto inspection =
+      Inspect(invocation.files, child, {.images = {.lock = LockPolicy::kIgnore}});
   if (!inspection || !inspection->parent) return;
   if (inspection->parent->identity == ParentState::Identity::kOk) return;
   // Parents are allowed by where they really are, whatever link leads there.

@@ -78,7 +78,7 @@ Result<Request> ReadRequest(const Json& document) {
 struct Served {
   FileSystem& files;
   Disk& disk;
-  const OpenOptions& open;
+  const ChainOptions& chain;
 };
 
 Result<std::string> ChildOf(const Json& arguments) {
@@ -104,7 +104,7 @@ Result<Json> TakeSnapshot(const Served& served, const Json& arguments) {
 }
 
 Result<Json> Describe(const Served& served, const Json&) {
-  auto inspection = VHDX_TRY(Inspect(served.files, served.disk, served.open));
+  auto inspection = VHDX_TRY(Inspect(served.files, served.disk, served.chain));
   return InfoToJson({.inspection = std::move(inspection)});
 }
 
@@ -169,7 +169,7 @@ Answer ControlRequests::AnswerTo(std::string_view line) const try {
   const auto document = ParseLine(line);
   if (!document) return AnswerWith({.result = std::unexpected(document.error())}, nullptr);
   const auto id = document->find(kId);
-  return AnswerWith(Execute({files_, disk_, open_}, *document),
+  return AnswerWith(Execute({files_, disk_, chain_}, *document),
                     id == document->end() ? nullptr : &*id);
 } catch (...) {
   return AnswerWith({.result = CaughtException()}, nullptr);

@@ -15,9 +15,9 @@ namespace vhdx::control {
 
 class ControlRequests {
  public:
-  /// `files` and `disk` must outlive it; `open` is how the disk was opened.
-  ControlRequests(FileSystem& files, Disk& disk, OpenOptions open)
-      : files_(files), disk_(disk), open_(std::move(open)) {}
+  /// `files` and `disk` must outlive it; `chain` is how its chain was opened.
+  ControlRequests(FileSystem& files, Disk& disk, ChainOptions chain)
+      : files_(files), disk_(disk), chain_(std::move(chain)) {}
 
   /// Carries out {"execute": COMMAND, "arguments": {…}, "id": anything} and returns
   /// {"return": {…}, "id": …} or {"error": {…}, "id": …}. Throws nothing but std::bad_alloc.
@@ -26,7 +26,7 @@ class ControlRequests {
  private:
   FileSystem& files_;
   Disk& disk_;
-  OpenOptions open_;
+  ChainOptions chain_;
 };
 
 }  // namespace vhdx::control

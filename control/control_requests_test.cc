@@ -32,15 +32,14 @@ class ControlRequestsTest : public ::testing::Test {
   }
 
   void Open(DiskAccess access) {
-    open_ = {.access = access};
-    auto disk = Disk::Open(files_, kDisk, open_);
+    auto disk = Disk::Open(files_, kDisk, {.access = access});
     ASSERT_TRUE(disk) << ToString(disk.error());
     disk_ = *std::move(disk);
   }
   void SetUp() override { Open(DiskAccess::kReadWrite); }
 
   Answer AnswerTo(const std::string& line) {
-    return ControlRequests(files_, *disk_, open_).AnswerTo(line);
+    return ControlRequests(files_, *disk_, {}).AnswerTo(line);
   }
   Json Reply(const std::string& line) { return Json::parse(AnswerTo(line).line); }
   std::string Sentence(const std::string& line) { return Reply(line)["error"]["sentence"]; }
@@ -55,7 +54,6 @@ class ControlRequestsTest : public ::testing::Test {
   testing::MemoryFileSystem memory_;
   std::shared_ptr<testing::FaultPlan> plan_ = std::make_shared<testing::FaultPlan>();
   testing::FaultFileSystem files_{memory_, plan_};
-  OpenOptions open_;
   std::unique_ptr<Disk> disk_;
 };
 

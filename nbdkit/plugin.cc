@@ -251,7 +251,7 @@ int AfterFork() {
   return Answer([]() -> Result<void> {
     if (control_path.empty()) return {};
     const vhdx::control::ControlRequests requests(vhdx::nbd::Files(), *Served().opened(),
-                                                  Served().open);
+                                                  Served().open.chain);
     auto server = ControlServer::Start(
         control_path,
         {.answer = [requests](std::string_view line) { return requests.AnswerTo(line); },

@@ -51,8 +51,8 @@ Result<std::vector<ImageNode>> FindImageTree(FileSystem& files,
 /// its directory and in SearchOptions::folders that name its DataWriteGuid as their parent,
 /// unless the paths in them lead to another file that has it: then the image is a copy of a parent.
 /// A temporary file of this library, which a killed process may have left, is none. For an image on
-/// a block device only the latter are searched. A log of more than 64 MiB is
-/// not replayed to find a newer locator in it. Errors: those of FileSystem::Open and List; kCorrupt
+/// a block device only the folders are searched. A log of more than 64 MiB is not replayed to find
+/// a newer locator in it. Errors: those of FileSystem::Open and List; kCorrupt
 /// if the image at `path` has no valid header; kPermission if a *.vhdx or *.avhdx file cannot be
 /// read; kUnsupported if a directory has too many entries to search.
 VHDXKIT_EXPORT

@@ -17,6 +17,8 @@
 
 namespace vhdx {
 
+class Disk;
+
 /// One place where a parent was looked for. For error messages.
 struct ParentAttempt {
   static constexpr std::string_view kNotThere = "not there";  ///< an outcome: there is no such file
@@ -54,7 +56,7 @@ Result<Inspection> Inspect(FileSystem& files, const std::string& path,
 /// them. The lock is the disk's; none is taken. `files` is where the disk was opened. Errors: also
 /// kInvalidArgument (the disk is closed).
 VHDXKIT_EXPORT
-Result<Inspection> Inspect(FileSystem& files, Disk& disk, const OpenOptions& options = {});
+Result<Inspection> Inspect(FileSystem& files, Disk& disk, const ChainOptions& options = {});
 
 }  // namespace vhdx
 

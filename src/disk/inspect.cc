@@ -39,11 +39,10 @@ Result<Inspection> Inspect(FileSystem& files, const std::string& path,
   return CaughtException();
 }
 
-Result<Inspection> Inspect(FileSystem& files, Disk& disk, const OpenOptions& options) try {
+Result<Inspection> Inspect(FileSystem& files, Disk& disk, const ChainOptions& options) try {
   const FrozenDisk paused = VHDX_TRY(FrozenDisk::Pause(disk));
-  OpenOptions unlocked = options;
-  unlocked.access = DiskAccess::kReadOnly;
-  unlocked.lock = LockPolicy::kIgnore;
+  ChainOptions unlocked = options;
+  unlocked.images.lock = LockPolicy::kIgnore;
   return Inspect(files, disk.name(), unlocked);
 } catch (...) {
   return CaughtException();
