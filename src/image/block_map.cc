@@ -95,7 +95,7 @@ Result<BlockMap::Page*> BlockMap::LoadPage(uint64_t page_index) {
 }
 
 Result<void> BlockMap::ReadRawPages(uint64_t first_page, std::span<std::byte> bytes) {
-  return file_.ReadExactAt(rules_.bat_offset() + first_page * kPageSize, bytes);
+  return file_.ReadExactAt(PageOffset(first_page), bytes);
 }
 
 uint64_t BlockMap::Normalize(BatSlot slot, uint64_t raw) const {

@@ -87,6 +87,11 @@ class BlockMap {
   /// The file has another length from now on. Nobody uses the map meanwhile.
   void SetFileSize(uint64_t file_size) { rules_ = rules_.WithFileSize(file_size); }
 
+  /// Where a page of 512 entries is in the file.
+  uint64_t PageOffset(uint64_t page_index) const {
+    return rules_.bat_offset() + page_index * format::kLogSectorSize;
+  }
+
   // For the writer of the image. Setting an entry requires a reference to the block, the journal's
   // lock, and that the page of the entry has been made ready.
 

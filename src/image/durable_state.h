@@ -14,7 +14,9 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
+#include "bytes/border.h"
 #include "bytes/mutex.h"
 
 namespace vhdx {
@@ -34,6 +36,16 @@ class DurableState {
   /// and the same write may be tried again once there is space. (ENOSPC from a sync is a failed
   /// sync.)
   Result<void> PoisonIfFailed(Result<void> written);
+  /// What `work` returns. An exception in the middle of it leaves the state in memory incomplete,
+  /// but nobody waiting: it poisons the disk.
+  template <typename Work>
+  Result<void> PoisonIfThrown(Work&& work) {
+    try {
+      return std::forward<Work>(work)();
+    } catch (...) {
+      return Poison(std::move(CaughtException().error()));
+    }
+  }
   /// kPoisoned with the words of the first failure, if there was one.
   Result<void> Check() const {
     return poisoned_.load(std::memory_order_acquire) ? Refusal() : Result<void>{};

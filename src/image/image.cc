@@ -85,7 +85,7 @@ Result<void> Image::EnableWriting(FileSystem& files, const WriteLimits& limits) 
   }
   File& container = overlay_ != nullptr ? overlay_->base() : *file_;
   auto writer = std::make_unique<ImageWriter>(
-      Journal::Parts{files, container, overlay_, info_, block_map_, sector_bitmaps_}, limits,
+      WrittenImage{files, container, overlay_, info_, block_map_, sector_bitmaps_}, limits,
       info_.file_size_bytes);
   if (auto prepared = writer->Prepare(); !prepared) {
     prepared.error().sentence.insert(0, kNotWritable);

@@ -23,14 +23,13 @@ constexpr uint64_t kMostFreed = 65536;
 
 }  // namespace
 
-ImageWriter::ImageWriter(const Journal::Parts& parts, const WriteLimits& limits,
-                         uint64_t file_length)
-    : file_(parts.file),
-      block_map_(parts.block_map),
-      sector_bitmaps_(parts.sector_bitmaps),
-      geometry_(parts.block_map.geometry()),
-      subformat_(parts.info.parameters.subformat()),
-      journal_(parts, limits, file_length),
+ImageWriter::ImageWriter(const WrittenImage& image, const WriteLimits& limits, uint64_t file_length)
+    : file_(image.file),
+      block_map_(image.block_map),
+      sector_bitmaps_(image.sector_bitmaps),
+      geometry_(image.block_map.geometry()),
+      subformat_(image.info.parameters.subformat()),
+      journal_(image, limits, file_length),
       references_(std::make_unique<BlockReferences>()) {}
 
 Result<void> ImageWriter::WriteWithin(

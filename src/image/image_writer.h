@@ -28,7 +28,7 @@ namespace vhdx {
 
 class ImageWriter {
  public:
-  ImageWriter(const Journal::Parts& parts, const WriteLimits& limits, uint64_t file_length);
+  ImageWriter(const WrittenImage& image, const WriteLimits& limits, uint64_t file_length);
 
   /// Before anything else. Errors: those of Journal::Prepare.
   Result<void> Prepare() { return journal_.Prepare(); }

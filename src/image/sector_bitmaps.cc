@@ -61,7 +61,7 @@ Result<SectorBitmaps::Run> SectorBitmaps::RunAt(uint64_t disk_offset, uint64_t m
                    "block " + std::to_string(block) + ", chunk " + std::to_string(chunk));
   }
   const uint64_t bit = geometry.BitInChunk(disk_offset);
-  auto page = VHDX_TRY(GetPage(bitmap + bit / kBitsPerPage * kPageSize));
+  auto page = VHDX_TRY(GetPage(chunk * kPagesPerChunk + bit / kBitsPerPage));
 
   const uint64_t sector_size = geometry.logical_sector_size();
   const uint64_t within_sector = disk_offset % sector_size;
@@ -75,112 +75,115 @@ Result<SectorBitmaps::Run> SectorBitmaps::RunAt(uint64_t disk_offset, uint64_t m
   };
 }
 
-Result<SectorBitmaps::PagePointer> SectorBitmaps::GetPage(uint64_t file_offset) {
-  Shard& shard = ShardOf(file_offset);
+Result<SectorBitmaps::PagePointer> SectorBitmaps::GetPage(uint64_t page_number) {
+  Shard& shard = ShardOf(page_number);
   for (;;) {
     uint64_t changes = 0;
     {
       const MutexLock lock(shard.mutex);
-      if (auto page = shard.Find(file_offset)) return page;
+      if (auto page = shard.Find(page_number)) return page;
       changes = shard.changes;
     }
-    auto page = VHDX_TRY(ReadPage(file_offset));
+    auto page = VHDX_TRY(ReadPage(page_number));
     const MutexLock lock(shard.mutex);
-    if (auto known = shard.Find(file_offset)) return known;
+    if (auto known = shard.Find(page_number)) return known;
     // While it was read, it may have been changed, checkpointed and dropped from memory.
     if (shard.changes != changes) continue;
-    shard.Keep(file_offset, page);
+    shard.Keep(page_number, page);
     return page;
   }
 }
 
-SectorBitmaps::PagePointer SectorBitmaps::Shard::Find(uint64_t file_offset) const {
-  if (const auto found = changed.find(file_offset); found != changed.end()) return found->second;
-  const auto found = pages.find(file_offset);
+SectorBitmaps::PagePointer SectorBitmaps::Shard::Find(uint64_t page_number) const {
+  if (const auto found = changed.find(page_number); found != changed.end()) return found->second;
+  const auto found = pages.find(page_number);
   return found == pages.end() ? nullptr : found->second;
 }
 
-void SectorBitmaps::Shard::Keep(uint64_t file_offset, PagePointer page) {
-  if (pages.insert_or_assign(file_offset, std::move(page)).second) order.push_back(file_offset);
+void SectorBitmaps::Shard::Keep(uint64_t page_number, PagePointer page) {
+  if (pages.insert_or_assign(page_number, std::move(page)).second) order.push_back(page_number);
   if (order.size() > kPagesPerShard) {
     pages.erase(order.front());
     order.pop_front();
   }
 }
 
-Result<FileRange> SectorBitmaps::SliceOf(uint64_t block) {
+SectorBitmaps::Slice SectorBitmaps::SliceOf(uint64_t block) const {
   const format::BatGeometry& geometry = block_map_.geometry();
-  auto bitmap = VHDX_TRY(block_map_.BitmapBlockOffset(geometry.ChunkOf(block)));
-  return FileRange{bitmap + geometry.BitmapSliceOffset(block), geometry.BitmapBytesPerBlock()};
+  const uint64_t start = geometry.ChunkOf(block) * format::kSectorBitmapBlockSize;
+  return {(start + geometry.BitmapSliceOffset(block)) * 8, geometry.BitmapBytesPerBlock() * 8};
 }
 
-Result<FileRange> SectorBitmaps::PagesOf(DiskRange range) {
+SectorBitmaps::PageRange SectorBitmaps::PagesOf(DiskRange range) const {
   const format::BatGeometry& geometry = block_map_.geometry();
-  auto slice = VHDX_TRY(SliceOf(geometry.BlockOf(range.disk_offset)));
   const uint64_t sector = geometry.logical_sector_size();
-  const uint64_t first = geometry.OffsetInBlock(range.disk_offset) / sector;
+  const uint64_t first = SliceOf(geometry.BlockOf(range.disk_offset)).first_bit +
+                         geometry.OffsetInBlock(range.disk_offset) / sector;
   const uint64_t end = first + DivideRoundingUp(range.length_bytes, sector);
-  const uint64_t start_offset = AlignDown(slice.file_offset + first / 8, kPageSize);
-  const uint64_t end_offset =
-      AlignUp(slice.file_offset + DivideRoundingUp(end, uint64_t{8}), kPageSize);
-  return FileRange{start_offset, end_offset - start_offset};
+  return {first / kBitsPerPage, DivideRoundingUp(end, kBitsPerPage)};
+}
+
+Result<uint64_t> SectorBitmaps::PageOffset(uint64_t page_number) const {
+  const uint64_t bitmap = VHDX_TRY(block_map_.BitmapBlockOffset(page_number / kPagesPerChunk));
+  return bitmap + page_number % kPagesPerChunk * kPageSize;
 }
 
 Result<SectorBitmaps::LoadedPages> SectorBitmaps::LoadPages(DiskRange range) {
-  auto slice = VHDX_TRY(SliceOf(block_map_.geometry().BlockOf(range.disk_offset)));
   LoadedPages loaded;
   loaded.range_ = range;
-  loaded.slice_ = slice;
-  const uint64_t slice_end = slice.file_offset + slice.length_bytes;
-  for (uint64_t at = AlignDown(slice.file_offset, kPageSize); at < slice_end; at += kPageSize) {
-    Shard& shard = ShardOf(at);
+  loaded.slice_ = SliceOf(block_map_.geometry().BlockOf(range.disk_offset));
+  const uint64_t end = loaded.slice_.first_bit + loaded.slice_.bit_count;
+  for (uint64_t at = AlignDown(loaded.slice_.first_bit, kBitsPerPage); at < end;
+       at += kBitsPerPage) {
+    const uint64_t number = at / kBitsPerPage;
+    Shard& shard = ShardOf(number);
     uint64_t changes = 0;
     {
       const MutexLock lock(shard.mutex);
       changes = shard.changes;
     }
-    auto page = VHDX_TRY(GetPage(at));
-    loaded.pages_.push_back({at, std::move(page), changes});
+    auto page = VHDX_TRY(GetPage(number));
+    loaded.pages_.push_back({number, std::move(page), changes});
   }
   return loaded;
 }
 
 bool SectorBitmaps::AreCurrent(const LoadedPages& loaded) {
   return std::ranges::all_of(loaded.pages_, [&](const LoadedPage& page) {
-    Shard& shard = ShardOf(page.file_offset);
+    Shard& shard = ShardOf(page.number);
     const MutexLock lock(shard.mutex);
-    return shard.changes == page.changes || shard.Find(page.file_offset) != nullptr;
+    return shard.changes == page.changes || shard.Find(page.number) != nullptr;
   });
 }
 
 void SectorBitmaps::SetBits(const LoadedPages& loaded, OtherBits others,
                             std::vector<uint64_t>& changed) {
   const format::BatGeometry& geometry = block_map_.geometry();
-  const FileRange slice = loaded.slice_;
   const uint64_t sector = geometry.logical_sector_size();
-  const uint64_t first = geometry.OffsetInBlock(loaded.range_.disk_offset) / sector;
+  const Slice slice = loaded.slice_;
+  const BitRange block{slice.first_bit, slice.first_bit + slice.bit_count};
+  const uint64_t first =
+      slice.first_bit + geometry.OffsetInBlock(loaded.range_.disk_offset) / sector;
   const BitRange set{first, first + loaded.range_.length_bytes / sector};
-  const uint64_t slice_end = slice.file_offset + slice.length_bytes;
   for (const LoadedPage& old : loaded.pages_) {
-    const uint64_t at = old.file_offset;
-    Shard& shard = ShardOf(at);
-    const MutexLock lock(shard.mutex);
-    const PagePointer known = shard.Find(at);
-    const Page& before = known != nullptr ? *known : *old.page;
-    // The part of the slice that is in this page: where it begins in either.
-    const uint64_t start = std::max(at, slice.file_offset);
-    const uint64_t in_page = (start - at) * 8;
-    const uint64_t in_slice = (start - slice.file_offset) * 8;
-    const uint64_t bits = (std::min(slice_end, at + kPageSize) - start) * 8;
-    const auto to_page = [&](uint64_t bit) {
-      return in_page + std::clamp(bit, in_slice, in_slice + bits) - in_slice;
+    const uint64_t page_bit = old.number * kBitsPerPage;
+    // The part of a range that is in this page, counted from its first bit.
+    const auto in_page = [&](BitRange bits) {
+      const auto within = [&](uint64_t bit) {
+        return std::clamp(bit, page_bit, page_bit + kBitsPerPage) - page_bit;
+      };
+      return BitRange{within(bits.first), within(bits.end)};
     };
+    Shard& shard = ShardOf(old.number);
+    const MutexLock lock(shard.mutex);
+    const PagePointer known = shard.Find(old.number);
+    const Page& before = known != nullptr ? *known : *old.page;
     auto fresh = std::make_shared<Page>(before);
-    if (others == OtherBits::kClear) AssignBits(*fresh, {in_page, in_page + bits}, false);
-    AssignBits(*fresh, {to_page(set.first), to_page(set.end)}, true);
+    if (others == OtherBits::kClear) AssignBits(*fresh, in_page(block), false);
+    AssignBits(*fresh, in_page(set), true);
     if (*fresh == before) continue;
-    changed.push_back(at);
-    shard.changed[at] = std::move(fresh);
+    changed.push_back(old.number);
+    shard.changed[old.number] = std::move(fresh);
     ++shard.changes;
   }
 }
@@ -197,31 +200,32 @@ Result<bool> SectorBitmaps::AllSet(uint64_t block) {
   return true;
 }
 
-void SectorBitmaps::EncodePage(uint64_t file_offset,
+void SectorBitmaps::EncodePage(uint64_t page_number,
                                std::span<std::byte, format::kLogSectorSize> bytes) {
-  Shard& shard = ShardOf(file_offset);
+  Shard& shard = ShardOf(page_number);
   const MutexLock lock(shard.mutex);
-  const Page& page = *shard.changed.at(file_offset);
+  const Page& page = *shard.changed.at(page_number);
   for (size_t i = 0; i < page.size(); ++i) {
     StoreTo(bytes.subspan(i * sizeof(uint64_t)), le64(page[i]));
   }
 }
 
-void SectorBitmaps::NoteCheckpointed(uint64_t file_offset,
+void SectorBitmaps::NoteCheckpointed(uint64_t page_number,
                                      std::span<const std::byte, format::kLogSectorSize> bytes) {
-  Shard& shard = ShardOf(file_offset);
+  Shard& shard = ShardOf(page_number);
   const MutexLock lock(shard.mutex);
-  const auto found = shard.changed.find(file_offset);
+  const auto found = shard.changed.find(page_number);
   if (found == shard.changed.end()) return;
   for (size_t i = 0; i < found->second->size(); ++i) {
     if ((*found->second)[i] != LoadFrom<le64>(bytes.subspan(i * sizeof(uint64_t)))) return;
   }
-  shard.Keep(file_offset, std::move(found->second));
+  shard.Keep(page_number, std::move(found->second));
   shard.changed.erase(found);
 }
 
-Result<SectorBitmaps::PagePointer> SectorBitmaps::ReadPage(uint64_t file_offset) {
+Result<SectorBitmaps::PagePointer> SectorBitmaps::ReadPage(uint64_t page_number) {
   std::array<std::byte, kPageSize> bytes;
+  const uint64_t file_offset = VHDX_TRY(PageOffset(page_number));
   VHDX_TRY(file_.ReadExactAt(file_offset, bytes));
   auto page = std::make_shared<Page>();
   for (size_t i = 0; i < page->size(); ++i) {

@@ -1,8 +1,9 @@
 // The sector bitmaps of a differencing image ([MS-VHDX] 2.4): which sectors of a partially present
 // block are in this file.
 //
-// 4 KiB pages of bits are read when needed, and some are kept; the memory used is bounded. Any
-// number of threads.
+// 4 KiB pages of bits are read when needed, and some are kept; the memory used is bounded. Pages
+// are numbered as if the bitmaps of all chunks lay one after the other, 256 pages each, wherever
+// they are in the file. Any number of threads.
 
 #ifndef VHDXKIT_IMAGE_SECTOR_BITMAPS_H_
 #define VHDXKIT_IMAGE_SECTOR_BITMAPS_H_
@@ -53,23 +54,30 @@ class SectorBitmaps {
   /// Whether SetBits may use them: no page has changed since and is not in memory any more. Until
   /// the next change they stay so.
   bool AreCurrent(const LoadedPages& loaded);
-  /// Sets the bits of the range that they were loaded for; adds the file offsets of the pages that
+  /// Sets the bits of the range that they were loaded for; adds the numbers of the pages that
   /// changed. Reads nothing.
   void SetBits(const LoadedPages& loaded, OtherBits others, std::vector<uint64_t>& changed);
-  /// The pages that have the bits of a range that lies in one block. Errors: kIo, kCorrupt.
-  Result<FileRange> PagesOf(DiskRange range);
+  struct PageRange {
+    uint64_t first = 0;
+    uint64_t end = 0;  ///< after the last
+  };
+  /// The pages that have the bits of a range that lies in one block.
+  PageRange PagesOf(DiskRange range) const;
+  /// Where a page is in the file. Its chunk has a bitmap. Errors: kIo, kCorrupt.
+  Result<uint64_t> PageOffset(uint64_t page_number) const;
   /// Whether every sector of the block is in this file. Errors: kIo.
   Result<bool> AllSet(uint64_t block);
   /// Encodes a changed page as it is to be logged and checkpointed.
-  void EncodePage(uint64_t file_offset, std::span<std::byte, format::kLogSectorSize> bytes);
+  void EncodePage(uint64_t page_number, std::span<std::byte, format::kLogSectorSize> bytes);
   /// The page was written in place with these bytes. If it has not changed since, it is no longer
   /// kept in memory.
-  void NoteCheckpointed(uint64_t file_offset,
+  void NoteCheckpointed(uint64_t page_number,
                         std::span<const std::byte, format::kLogSectorSize> bytes);
 
  private:
   static constexpr uint64_t kPageSize = format::kLogSectorSize;
   static constexpr uint64_t kBitsPerPage = kPageSize * 8;
+  static constexpr uint64_t kPagesPerChunk = format::kSectorBitmapBlockSize / kPageSize;
   static constexpr size_t kShardCount = 16;
   static constexpr size_t kPagesPerShard = 64;  // 4 MiB in all
 
@@ -87,21 +95,26 @@ class SectorBitmaps {
     uint64_t changes VHDX_GUARDED_BY(mutex) = 0;
 
     /// The newest page that is in memory, or null.
-    PagePointer Find(uint64_t file_offset) const VHDX_REQUIRES(mutex);
-    void Keep(uint64_t file_offset, PagePointer page) VHDX_REQUIRES(mutex);
+    PagePointer Find(uint64_t page_number) const VHDX_REQUIRES(mutex);
+    void Keep(uint64_t page_number, PagePointer page) VHDX_REQUIRES(mutex);
   };
 
   struct LoadedPage {
-    uint64_t file_offset = 0;
+    uint64_t number = 0;
     PagePointer page;
     uint64_t changes = 0;  // of its shard, before it was loaded
   };
 
-  Shard& ShardOf(uint64_t file_offset) { return shards_[(file_offset / kPageSize) % kShardCount]; }
-  Result<PagePointer> GetPage(uint64_t file_offset);
-  /// Where the bits of the block begin in the file, and how many there are.
-  Result<FileRange> SliceOf(uint64_t block);
-  Result<PagePointer> ReadPage(uint64_t file_offset);
+  // The bits of one block.
+  struct Slice {
+    uint64_t first_bit = 0;  // of all bitmaps
+    uint64_t bit_count = 0;
+  };
+
+  Shard& ShardOf(uint64_t page_number) { return shards_[page_number % kShardCount]; }
+  Result<PagePointer> GetPage(uint64_t page_number);
+  Result<PagePointer> ReadPage(uint64_t page_number);
+  Slice SliceOf(uint64_t block) const;
 
   File& file_;
   BlockMap& block_map_;
@@ -112,7 +125,7 @@ class SectorBitmaps::LoadedPages {
  private:
   friend class SectorBitmaps;
   DiskRange range_;
-  FileRange slice_;
+  Slice slice_;
   std::vector<LoadedPage> pages_;
 };
 

@@ -108,7 +108,7 @@ TEST_P(ChangedBitmaps, CheckpointedPages_AreReadFromTheFile) {
   const uint64_t slice = image_->geometry().BitmapSliceOffset(1) % page.size();
   EXPECT_EQ(page[slice], std::byte{0xFF});
   EXPECT_EQ(page[slice + 1], std::byte{0x01});
-  ASSERT_EQ(OutcomeOf(file.WriteAt(changed_[0], ByteSpan(page))), "ok");
+  ASSERT_EQ(OutcomeOf(file.WriteAt(*bitmaps().PageOffset(changed_[0]), ByteSpan(page))), "ok");
   bitmaps().NoteCheckpointed(changed_[0], page);
   EXPECT_EQ(BitsNow(), expected_);
   // An older copy does not take a newer page away.

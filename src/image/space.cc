@@ -37,14 +37,25 @@ std::optional<uint64_t> FreeRanges::Take(uint64_t length_bytes) {
   return offset;
 }
 
-Space::Space(File& file, DurableState& durability, const WriteLimits& limits, uint64_t end,
-             const std::vector<FileRange>& free)
-    : file_(file), durability_(durability), limits_(limits), end_(end) {
+void Space::Reset(uint64_t end, std::span<const FileRange> free) {
+  const MutexLock lock(mutex_);
+  end_ = end;
+  zeroed_ = {};
+  stale_ = {};
   for (const FileRange& range : free) stale_.Add(range);
 }
 
 Result<Space::Allocation> Space::Allocate(uint64_t length_bytes) {
   const MutexLock lock(mutex_);
+  auto allocation = Find(length_bytes);
+  if (allocation) {
+    ++allocations_;
+    if (allocation->reused) ++reused_;
+  }
+  return allocation;
+}
+
+Result<Space::Allocation> Space::Find(uint64_t length_bytes) {
   if (auto offset = zeroed_.Take(length_bytes)) {
     return Allocation{{*offset, length_bytes}, Contents::kZeroed, true};
   }
@@ -92,9 +103,11 @@ uint64_t Space::end() const {
   return end_;
 }
 
-uint64_t Space::growth_steps() const {
+void Space::CountInto(EngineCounters& counters) const {
   const MutexLock lock(mutex_);
-  return growth_steps_;
+  counters.allocations += allocations_;
+  counters.reused_blocks += reused_;
+  counters.growth_steps += growth_steps_;
 }
 
 }  // namespace vhdx

@@ -8,13 +8,14 @@
 #ifndef VHDXKIT_IMAGE_SPACE_H_
 #define VHDXKIT_IMAGE_SPACE_H_
 
+#include <vhdxkit/counters.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
 
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <vector>
+#include <span>
 
 #include "bytes/mutex.h"
 #include "image/durable_state.h"
@@ -41,30 +42,35 @@ class Space {
     bool reused = false;  ///< was used before, by whatever
   };
 
-  /// The structures of the file end at `end`, and `free` is what they leave free before it. The
-  /// file is cut to `end` already, unless it is a block device.
-  Space(File& file, DurableState& durability, const WriteLimits& limits, uint64_t end,
-        const std::vector<FileRange>& free);
+  Space(File& file, DurableState& durability, const WriteLimits& limits)
+      : file_(file), durability_(durability), limits_(limits) {}
 
+  /// To be called before Allocate, and again if what is free was lost: the structures of the file
+  /// end at `end`, and `free` is what they leave free before it. The file is cut to `end` already,
+  /// unless it is a block device.
+  void Reset(uint64_t end, std::span<const FileRange> free) VHDX_EXCLUDES(mutex_);
   /// Space of that length, a multiple of 1 MiB. Errors: kNoSpace, kIo.
   Result<Allocation> Allocate(uint64_t length_bytes) VHDX_EXCLUDES(mutex_);
   /// Space that is free again.
   void Release(FileRange range, Contents contents) VHDX_EXCLUDES(mutex_);
-  /// Where the space that was ever allocated ends; never goes down.
+  /// Where the space that was ever allocated ends; never goes down but by Reset.
   uint64_t end() const VHDX_EXCLUDES(mutex_);
 
-  uint64_t growth_steps() const VHDX_EXCLUDES(mutex_);
+  void CountInto(EngineCounters& counters) const VHDX_EXCLUDES(mutex_);
 
  private:
+  Result<Allocation> Find(uint64_t length_bytes) VHDX_REQUIRES(mutex_);
   Result<void> GrowTo(uint64_t needed) VHDX_REQUIRES(mutex_);
 
   File& file_;
   DurableState& durability_;
   const WriteLimits limits_;
   mutable Mutex mutex_;
-  uint64_t end_ VHDX_GUARDED_BY(mutex_);
+  uint64_t end_ VHDX_GUARDED_BY(mutex_) = 0;
   FreeRanges zeroed_ VHDX_GUARDED_BY(mutex_);
   FreeRanges stale_ VHDX_GUARDED_BY(mutex_);
+  uint64_t allocations_ VHDX_GUARDED_BY(mutex_) = 0;
+  uint64_t reused_ VHDX_GUARDED_BY(mutex_) = 0;
   uint64_t growth_steps_ VHDX_GUARDED_BY(mutex_) = 0;
 };
 

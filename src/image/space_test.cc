@@ -39,15 +39,17 @@ class SpaceOfAFile : public ::testing::Test {
       : file_(std::make_shared<testing::MemoryContents>(), {.capabilities = capabilities}) {
     EXPECT_EQ(OutcomeOf(MemoryFile(file_.contents()).Resize(kEnd)), "ok");
   }
-  Space NewSpace(const std::vector<FileRange>& free = {}) {
-    return Space(file_, durability_, {.least_growth_bytes = 8 * kMiB}, kEnd, free);
+  Space& NewSpace(const std::vector<FileRange>& free = {}) {
+    space_.Reset(kEnd, free);
+    return space_;
   }
   MemoryFile file_;
   DurableState durability_{file_, kEnd};
+  Space space_{file_, durability_, {.least_growth_bytes = 8 * kMiB}};
 };
 
 TEST_F(SpaceOfAFile, AppendedSpace_IsZeroedAndTheFileGrowsAhead) {
-  Space space = NewSpace();
+  Space& space = NewSpace();
   auto allocation = space.Allocate(2 * kMiB);
   ASSERT_TRUE(allocation);
   EXPECT_EQ(allocation->range, (FileRange{kEnd, 2 * kMiB}));
@@ -55,12 +57,15 @@ TEST_F(SpaceOfAFile, AppendedSpace_IsZeroedAndTheFileGrowsAhead) {
   EXPECT_EQ(*file_.Size(), kEnd + 8 * kMiB);
   EXPECT_EQ(durability_.length(), kEnd + 8 * kMiB);
   ASSERT_TRUE(space.Allocate(2 * kMiB));
-  EXPECT_EQ(space.growth_steps(), 1U);
+  EngineCounters counters;
+  space.CountInto(counters);
+  EXPECT_EQ(counters.growth_steps, 1U);
+  EXPECT_EQ(counters.allocations, 2U);
   EXPECT_EQ(space.end(), kEnd + 4 * kMiB);
 }
 
 TEST_F(SpaceOfAFile, FreeSpaceOfTheFile_IsStaleAndUsedFirst) {
-  Space space = NewSpace({{2 * kMiB, kMiB}});
+  Space& space = NewSpace({{2 * kMiB, kMiB}});
   auto allocation = space.Allocate(kMiB);
   ASSERT_TRUE(allocation);
   EXPECT_EQ(allocation->range.file_offset, 2 * kMiB);
@@ -69,7 +74,7 @@ TEST_F(SpaceOfAFile, FreeSpaceOfTheFile_IsStaleAndUsedFirst) {
 }
 
 TEST_F(SpaceOfAFile, PunchedSpace_IsPreferredToStaleSpace) {
-  Space space = NewSpace({{2 * kMiB, kMiB}});
+  Space& space = NewSpace({{2 * kMiB, kMiB}});
   space.Release({3 * kMiB, kMiB}, Space::Contents::kZeroed);
   auto allocation = space.Allocate(kMiB);
   ASSERT_TRUE(allocation);
@@ -86,7 +91,7 @@ class SpaceOfADevice : public SpaceOfAFile {
 TEST_F(SpaceOfADevice, NothingIsKnownOfIt_AndItEnds) {
   EXPECT_EQ(OutcomeOf(MemoryFile(file_.contents()).Resize(6 * kMiB)), "ok");
   durability_.NoteLength(6 * kMiB);
-  Space space = NewSpace();
+  Space& space = NewSpace();
   auto allocation = space.Allocate(2 * kMiB);
   ASSERT_TRUE(allocation);
   EXPECT_EQ(allocation->contents, Space::Contents::kStale);

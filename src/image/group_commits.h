@@ -1,0 +1,104 @@
+// Group commits: how what was written to one image becomes durable.
+//
+// A *group commit* writes all changes applied so far to the log and syncs them, for everybody who
+// waits for a flush. One thread at a time, the *leader*, does everything that syncs, logs or
+// checkpoints: a group commit, or the beginning or end of a session. A flush is satisfied by a
+// group commit whose snapshot was taken after the flush was called, so flushes that come together
+// share one. A *checkpoint* writes the logged pages in place, later: before a new log generation,
+// at the end of a session, or when many pages are only in the log.
+//
+// Any number of threads. The leader holds no lock while it syncs.
+
+#ifndef VHDXKIT_IMAGE_GROUP_COMMITS_H_
+#define VHDXKIT_IMAGE_GROUP_COMMITS_H_
+
+#include <vhdxkit/counters.h>
+#include <vhdxkit/error.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+
+#include "bytes/mutex.h"
+#include "image/durable_state.h"
+#include "image/log_generation.h"
+#include "image/metadata_pages.h"
+#include "image/space.h"
+#include "image/write_limits.h"
+
+namespace vhdx {
+
+class GroupCommits {
+ public:
+  /// All of these outlive it.
+  GroupCommits(DurableState& durability, MetadataPages& pages, Space& space, LogGeneration& log,
+               const WriteLimits& limits);
+
+  /// While it exists, this thread is the leader; waits until no other is.
+  class Leadership {
+   public:
+    explicit Leadership(GroupCommits& commits);
+    ~Leadership();
+    Leadership(const Leadership&) = delete;
+    Leadership& operator=(const Leadership&) = delete;
+
+   private:
+    GroupCommits& commits_;
+  };
+
+  /// Bytes of the file were changed, perhaps in vain: the next flush has something to do.
+  void NoteWrite() {
+    // Most writes find it set already, and then share the cache line.
+    if (!unsynced_.load()) unsynced_.store(true);
+  }
+  bool is_unsynced() const { return unsynced_.load(); }
+
+  /// Errors: kIo and others poison the disk; kNoSpace; kPoisoned.
+  Result<void> Flush() VHDX_EXCLUDES(mutex_);
+  /// To be called between changes, with no lock held: runs a group commit if so many pages were
+  /// changed since the last one that memory and the next flush would suffer. Errors: as Flush.
+  Result<void> Throttle() VHDX_EXCLUDES(mutex_);
+
+  /// What a group commit without a page to log does: sync, because a flush waits for what was
+  /// overwritten in place; or nothing, because a sync follows anyway.
+  enum class WithoutPages : uint8_t { kSync, kNothing };
+  /// Runs a group commit. The caller is the leader. Errors: as Flush.
+  Result<void> RunAsLeader(WithoutPages without_pages) VHDX_EXCLUDES(mutex_);
+  /// Checkpoints all pages that are only in the log, whose entries are durable. The caller is the
+  /// leader. Errors: as Flush.
+  Result<void> Checkpoint();
+
+  void CountInto(EngineCounters& counters) const;
+
+ private:
+  using Snapshot = MetadataPages::Snapshot;
+
+  void BecomeLeader() VHDX_REQUIRES(mutex_);
+  void StepDown() VHDX_REQUIRES(mutex_);
+  Result<void> Run(uint64_t number, WithoutPages without_pages);
+  Result<void> MakeDurable(Snapshot& snapshot);
+  Result<void> LogPages(Snapshot& snapshot);
+  Result<void> RestartLog(const Snapshot& snapshot);
+  log::FileLengths Lengths(const Snapshot& snapshot) const;
+
+  DurableState& durability_;
+  MetadataPages& pages_;
+  Space& space_;
+  LogGeneration& log_;
+  const size_t most_only_in_log_;
+
+  std::atomic<bool> unsynced_ = true;  // what was read may be the leavings of a killed process
+  Mutex mutex_;
+  std::condition_variable changed_;
+  bool has_leader_ VHDX_GUARDED_BY(mutex_) = false;
+  uint64_t started_ VHDX_GUARDED_BY(mutex_) = 0;
+  uint64_t done_ VHDX_GUARDED_BY(mutex_) = 0;
+
+  std::atomic<uint64_t> with_pages_ = 0;
+  std::atomic<uint64_t> stalls_ = 0;
+};
+
+}  // namespace vhdx
+
+#endif  // VHDXKIT_IMAGE_GROUP_COMMITS_H_
