@@ -204,6 +204,30 @@ TEST_F(DiskWrite, BadRegionTable_IsMendedByTheFirstWrite) {
   }
 }
 
+// No session has begun, so nothing of it may be written by a flush.
+TEST_F(DiskWrite, BadRegionTable_StaysIfTheSessionCannotBegin) {
+  ImageSpec spec = DynamicImage();
+  spec.late_patches = {{.file_offset = format::kRegionTableOffsets[1], .bytes = Filled(64, 0xEE)}};
+  Put(kPath, spec);
+  const auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem full(files_, plan);
+  auto disk = OpenDisk(full, kPath, {.access = DiskAccess::kReadWrite}, {});
+  ASSERT_TRUE(disk);
+  const auto before = files_.Contents(kPath)->Bytes();
+  plan->Add({.call = testing::FileCall::kWrite,
+             .length = testing::FaultLength::kFromThen,
+             .code = ErrorCode::kNoSpace,
+             .sys_errno = ENOSPC});
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(512, 1))), "no-space");
+  EXPECT_EQ(OutcomeOf((*disk)->Flush()), "ok");
+  EXPECT_EQ(files_.Contents(kPath)->Bytes(), before);
+  plan->Clear();
+  EXPECT_EQ(OutcomeOf((*disk)->Write(0, Filled(512, 1))), "ok");
+  EXPECT_EQ(OutcomeOf((*disk)->Close()), "ok");
+  disk->reset();
+  ExpectClean();
+}
+
 TEST_F(DiskWrite, WriterAndReader_KeepOutOfEachOthersWay) {
   Put(kPath, DynamicImage());
   auto disk = Open();

@@ -5,9 +5,9 @@
 // retires the log and starts a new generation of it, with a new LogGuid; so free space needs no
 // arithmetic, and a reader that ignores tails (QEMU's) comes to the right contents too.
 //
-// A writer only writes; what must be durable before and after is its owner's business (`LogGeneration`).
-// It is told when pages have been checkpointed and when a sync has completed, and from that knows
-// the tail. One thread at a time.
+// A writer only writes; what must be durable before and after is its owner's business
+// (`LogGeneration`). It is told when pages have been checkpointed and when a sync has completed,
+// and from that knows the tail. One thread at a time.
 
 #ifndef VHDXKIT_LOG_LOG_WRITER_H_
 #define VHDXKIT_LOG_LOG_WRITER_H_
