@@ -10,6 +10,7 @@ import sys
 import time
 
 import sim
+import snapshot
 
 # A full log starts a new generation instead of wrapping, and the file grows ahead: as in the engine.
 ENGINE = {"restart": 1, "ahead": 1}
@@ -52,6 +53,15 @@ def main():
               flush=True)
     for mutation, options, meaning in MUTATIONS:
         broken, count, runs = run(arguments.seed, MUTATION_RUNS, (mutation,), options, True)
+        good = good and bool(broken)
+        print(f"{mutation} ({meaning}): {'caught' if broken else 'NOT CAUGHT'} after {count} states",
+              flush=True)
+    broken, count, _ = snapshot.campaign(arguments.seed, 5 * arguments.runs)
+    states += count
+    good = good and not broken
+    print(f"design, a snapshot: {count} states, {dict(broken) or 'nothing broken'}", flush=True)
+    for mutation, meaning in snapshot.MUTATIONS.items():
+        broken, count, _ = snapshot.campaign(arguments.seed, MUTATION_RUNS, (mutation,), stop=True)
         good = good and bool(broken)
         print(f"{mutation} ({meaning}): {'caught' if broken else 'NOT CAUGHT'} after {count} states",
               flush=True)
