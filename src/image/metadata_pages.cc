@@ -19,17 +19,17 @@ MetadataPages::MetadataPages(File& file, BlockMap& block_map, SectorBitmaps& sec
       durability_(durability) {}
 
 void MetadataPages::SetClaims(SpaceMap claims) {
-  const MutexLock lock(mutex_);
+  const MutexLock lock(commit_mutex_);
   claims_ = std::move(claims);
 }
 
 uint64_t MetadataPages::EndOfClaims() const {
-  const MutexLock lock(mutex_);
+  const MutexLock lock(commit_mutex_);
   return claims_->End();
 }
 
 std::vector<FileRange> MetadataPages::Unclaimed(uint64_t end) const {
-  const MutexLock lock(mutex_);
+  const MutexLock lock(commit_mutex_);
   return claims_->Unclaimed(end);
 }
 
@@ -58,7 +58,7 @@ Result<void> MetadataPages::Apply(const MetadataChange& change) {
     if (change.bits) {
       loaded = VHDX_TRY(sector_bitmaps_.LoadPages(change.bits->range));
     }
-    const MutexLock lock(mutex_);
+    const MutexLock lock(commit_mutex_);
     if (loaded && !sector_bitmaps_.AreCurrent(*loaded)) continue;
     return ApplyLocked(change, loaded);
   }
@@ -126,12 +126,12 @@ void MetadataPages::MakeDirty(PageId id) {
 }
 
 void MetadataPages::Free(std::span<const FileRange> ranges, Space::Contents contents) {
-  const MutexLock lock(mutex_);
+  const MutexLock lock(commit_mutex_);
   for (const FileRange& range : ranges) freed_.push_back({range, contents});
 }
 
 void MetadataPages::Replace(PageId id, const log::PageBytes& bytes) {
-  const MutexLock lock(mutex_);
+  const MutexLock lock(commit_mutex_);
   held_.insert_or_assign(id, bytes);
   MakeDirty(id);
 }
@@ -140,7 +140,7 @@ void MetadataPages::Replace(PageId id, const log::PageBytes& bytes) {
 
 Result<MetadataPages::Snapshot> MetadataPages::TakeSnapshot(const Space& space) {
   Snapshot snapshot;
-  const MutexLock lock(mutex_);
+  const MutexLock lock(commit_mutex_);
   // The change that freed it was applied before, and is in an earlier group commit or in this one.
   snapshot.freed = std::exchange(freed_, {});
   if (dirty_.empty()) return snapshot;
@@ -178,7 +178,7 @@ void MetadataPages::Encode(PageId id, std::span<std::byte, format::kLogSectorSiz
 // Pages that are in the log stay there: a crash could have ended the group commit after them as
 // well.
 void MetadataPages::PutBack(const Snapshot& snapshot) {
-  const MutexLock lock(mutex_);
+  const MutexLock lock(commit_mutex_);
   for (const PageId& id : std::span(snapshot.ids).subspan(snapshot.logged)) MakeDirty(id);
   freed_.insert(freed_.end(), snapshot.freed.begin(), snapshot.freed.end());
   payload_first_ = payload_first_ || snapshot.payload_first;
@@ -238,7 +238,7 @@ Result<void> MetadataPages::Checkpoint() {
     VHDX_TRY(durability_.PoisonIfFailed(file_.WriteAt(page.file_offset, ByteSpan(page.bytes))));
     if (id.kind != PageId::Kind::kSectorBitmap) continue;
     // A page that was changed meanwhile, and perhaps back again, is left to the next group commit.
-    const MutexLock lock(mutex_);
+    const MutexLock lock(commit_mutex_);
     if (!dirty_.contains(id)) sector_bitmaps_.NoteCheckpointed(id.number, page.bytes);
   }
   only_in_log_.clear();

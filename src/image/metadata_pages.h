@@ -72,18 +72,19 @@ class MetadataPages {
                 DurableState& durability);
 
   /// What the structures and the blocks of the file claim. Before anything else is called.
-  void SetClaims(SpaceMap claims) VHDX_EXCLUDES(mutex_);
+  void SetClaims(SpaceMap claims) VHDX_EXCLUDES(commit_mutex_);
   /// Where the last claim ends.
-  uint64_t EndOfClaims() const VHDX_EXCLUDES(mutex_);
+  uint64_t EndOfClaims() const VHDX_EXCLUDES(commit_mutex_);
   /// What nothing claims before `end`.
-  std::vector<FileRange> Unclaimed(uint64_t end) const VHDX_EXCLUDES(mutex_);
+  std::vector<FileRange> Unclaimed(uint64_t end) const VHDX_EXCLUDES(commit_mutex_);
 
   /// Journal::Apply, but an exception is the caller's business.
-  Result<void> Apply(const MetadataChange& change) VHDX_EXCLUDES(mutex_);
+  Result<void> Apply(const MetadataChange& change) VHDX_EXCLUDES(commit_mutex_);
   /// Journal::Free, in the same way.
-  void Free(std::span<const FileRange> ranges, Space::Contents contents) VHDX_EXCLUDES(mutex_);
+  void Free(std::span<const FileRange> ranges, Space::Contents contents)
+      VHDX_EXCLUDES(commit_mutex_);
   /// Replaces a page that nobody else has in memory.
-  void Replace(PageId id, const log::PageBytes& bytes) VHDX_EXCLUDES(mutex_);
+  void Replace(PageId id, const log::PageBytes& bytes) VHDX_EXCLUDES(commit_mutex_);
 
   /// Pages that were changed since the last snapshot.
   size_t dirty_count() const { return dirty_count_.load(std::memory_order_relaxed); }
@@ -103,16 +104,16 @@ class MetadataPages {
   };
   /// Takes all that is dirty, after checking it once more. `space` gives LastFileOffset. Errors
   /// poison the disk: kInternal.
-  Result<Snapshot> TakeSnapshot(const Space& space) VHDX_EXCLUDES(mutex_);
+  Result<Snapshot> TakeSnapshot(const Space& space) VHDX_EXCLUDES(commit_mutex_);
   /// The next `count` pages of the snapshot are in the log.
   void NoteLogged(Snapshot& snapshot, size_t count);
   /// After a group commit that found no space: what it did not log is dirty again.
-  void PutBack(const Snapshot& snapshot) VHDX_EXCLUDES(mutex_);
+  void PutBack(const Snapshot& snapshot) VHDX_EXCLUDES(commit_mutex_);
 
   size_t count_only_in_log() const { return only_in_log_.size(); }
   /// Writes the pages that are only in the log in place. Their entries are durable. Errors: kIo and
   /// others poison the disk; kNoSpace.
-  Result<void> Checkpoint() VHDX_EXCLUDES(mutex_);
+  Result<void> Checkpoint() VHDX_EXCLUDES(commit_mutex_);
 
   void CountInto(EngineCounters& counters) const { counters.freed_blocks += freed_blocks_; }
 
@@ -122,12 +123,12 @@ class MetadataPages {
   Result<void> ReserveHostSpace(PageId id) VHDX_EXCLUDES(host_space_mutex_);
   Result<void> ApplyLocked(const MetadataChange& change,
                            const std::optional<SectorBitmaps::LoadedPages>& loaded)
-      VHDX_REQUIRES(mutex_);
-  void MakeDirty(PageId id) VHDX_REQUIRES(mutex_);
+      VHDX_REQUIRES(commit_mutex_);
+  void MakeDirty(PageId id) VHDX_REQUIRES(commit_mutex_);
   void Encode(PageId id, std::span<std::byte, format::kLogSectorSize> bytes) const
-      VHDX_REQUIRES(mutex_);
-  Result<void> CheckPage(PageId id, uint64_t file_offset) VHDX_REQUIRES(mutex_);
-  Result<void> CheckBatPage(uint64_t page) VHDX_REQUIRES(mutex_);
+      VHDX_REQUIRES(commit_mutex_);
+  Result<void> CheckPage(PageId id, uint64_t file_offset) VHDX_REQUIRES(commit_mutex_);
+  Result<void> CheckBatPage(uint64_t page) VHDX_REQUIRES(commit_mutex_);
   std::unexpected<Error> SelfCheckFailed(std::string_view sentence, uint64_t file_offset);
 
   File& file_;
@@ -137,12 +138,12 @@ class MetadataPages {
   std::atomic<size_t> dirty_count_ = 0;
   std::atomic<uint64_t> freed_blocks_ = 0;
 
-  mutable Mutex mutex_;  // the commit lock
-  std::set<PageId, LogOrder> dirty_ VHDX_GUARDED_BY(mutex_);
-  std::map<PageId, log::PageBytes, LogOrder> held_ VHDX_GUARDED_BY(mutex_);
-  std::vector<FreedRange> freed_ VHDX_GUARDED_BY(mutex_);
-  bool payload_first_ VHDX_GUARDED_BY(mutex_) = false;
-  std::optional<SpaceMap> claims_ VHDX_GUARDED_BY(mutex_);  // what entries point at
+  mutable Mutex commit_mutex_;
+  std::set<PageId, LogOrder> dirty_ VHDX_GUARDED_BY(commit_mutex_);
+  std::map<PageId, log::PageBytes, LogOrder> held_ VHDX_GUARDED_BY(commit_mutex_);
+  std::vector<FreedRange> freed_ VHDX_GUARDED_BY(commit_mutex_);
+  bool payload_first_ VHDX_GUARDED_BY(commit_mutex_) = false;
+  std::optional<SpaceMap> claims_ VHDX_GUARDED_BY(commit_mutex_);  // what entries point at
 
   // Pages for which host space is reserved, by MiB of the file.
   Mutex host_space_mutex_;
