@@ -29,6 +29,7 @@ constexpr std::string_view kNoSnapshots =
     "a checkpoint is a file of its own: name its .avhdx file as the source";
 constexpr std::string_view kWholeMap = "the map is always of the whole disk";
 constexpr std::string_view kHostCache = "the cache of the host is used; --direct bypasses it";
+constexpr std::string_view kOneImage = "a dump is of one image, and its parents are not read";
 constexpr std::string_view kUntilStopped = "the server runs until it is stopped";
 constexpr ForeignOption kForeignOptions[] = {
     {"create", "-f", kIsVhdx},
@@ -66,6 +67,8 @@ constexpr ForeignOption kForeignOptions[] = {
     {"info", "--backing-chain", "the whole chain is shown by --chain"},
     {"map", "--start-offset", kWholeMap},
     {"map", "--max-length", kWholeMap},
+    {"dump", "--parent", kOneImage},
+    {"dump", "--ignore-parent-id", kOneImage},
     {"measure", "-o", kOwnNames},
     {"measure", "-l", kNoSnapshots},
     {"measure", "--size", "only a disk that exists can be measured"},

@@ -154,6 +154,11 @@ void AddForceShare(CLI::App& app, ReadOptions& read) {
           "read without locks, even if another program is writing");
 }
 
+void AddIgnoreLog(CLI::App& app, ReadOptions& read) {
+  AddFlag(app, "--ignore-log", read.ignore_log,
+          "read as if the log were empty; warn about what may be out of date");
+}
+
 void AddOverrides(CLI::App& app, ReadOptions& read) {
   AddRepeatedPath(app, "--parent", read.parents,
                   "use this file as the parent, wherever the image says it is; given again, as the "
@@ -161,8 +166,7 @@ void AddOverrides(CLI::App& app, ReadOptions& read) {
                   "one");
   AddFlag(app, "--ignore-parent-id", read.ignore_parent_id,
           "accept a parent whose identity differs; show both identities");
-  AddFlag(app, "--ignore-log", read.ignore_log,
-          "read as if the log were empty; warn about what may be out of date");
+  AddIgnoreLog(app, read);
 }
 
 std::string_view OverrideOfRaw(const SourceArguments& source) {

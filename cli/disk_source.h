@@ -45,7 +45,10 @@ void AddFormat(CLI::App& app, const std::string& names, SourceArguments& source,
 /// Adds `-U, --force-share`.
 void AddForceShare(CLI::App& app, ReadOptions& read);
 
-/// Adds `--parent`, `--ignore-parent-id` and `--ignore-log`.
+/// Adds `--ignore-log`.
+void AddIgnoreLog(CLI::App& app, ReadOptions& read);
+
+/// Adds `--parent`, `--ignore-parent-id` and `--ignore-log`, for commands that follow the parents.
 void AddOverrides(CLI::App& app, ReadOptions& read);
 
 /// Adds `-O, --output-format raw|vhdx`.

@@ -297,7 +297,7 @@ Command AddDump(CLI::App& root) {
               return word.find('.') == word.npos ? "" : "the image comes first, and then the part";
             });
   AddForceShare(app, arguments->read);
-  AddOverrides(app, arguments->read);
+  AddIgnoreLog(app, arguments->read);
   return {&app,
           [arguments](const Invocation& invocation) { return RunDump(invocation, *arguments); }};
 }

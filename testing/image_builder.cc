@@ -282,4 +282,15 @@ Result<ImageLayout> BuildAt(const ImageSpec& spec, FileSystem& files, const std:
   return layout;
 }
 
+Result<std::string> BuildChain(size_t image_count, FileSystem& files, const std::string& folder) {
+  ImageSpec spec = DynamicImage({.disk_size = kMiB, .block_size = kMiB});
+  std::string path;
+  for (size_t i = 0; i < image_count; ++i) {
+    if (i > 0) spec = ChildOf(spec, ".\\" + std::to_string(i - 1) + ".vhdx");
+    path = folder + "/" + std::to_string(i) + ".vhdx";
+    if (auto built = BuildAt(spec, files, path); !built) return std::unexpected(built.error());
+  }
+  return path;
+}
+
 }  // namespace vhdx::testing

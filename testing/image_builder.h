@@ -6,6 +6,9 @@
 
 #include <vhdxkit/file.h>
 
+#include <cstddef>
+#include <string>
+
 #include "testing/image_layout.h"
 #include "testing/image_spec.h"
 
@@ -17,6 +20,10 @@ Result<ImageLayout> Build(const ImageSpec& spec, File& file);
 
 /// The same into a new file of that file system.
 Result<ImageLayout> BuildAt(const ImageSpec& spec, FileSystem& files, const std::string& path);
+
+/// A chain of so many images in that folder: "0.vhdx", and children of the one before. The path of
+/// the last. Errors: those of the file system.
+Result<std::string> BuildChain(size_t image_count, FileSystem& files, const std::string& folder);
 
 }  // namespace vhdx::testing
 

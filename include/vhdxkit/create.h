@@ -70,8 +70,9 @@ struct CreateReport {
   uint64_t file_size_bytes = 0;
 };
 
-/// Creates the image at `path`. Errors: kInvalidArgument (invalid options); kExists; kBusy (the
-/// file to replace is in use, or is the parent of other images); kNoSpace; kCancelled; for a
+/// Creates the image at `path`. Errors: kInvalidArgument (invalid options; parent.depth: the chain
+/// of the parent has as many images as ChainOptions allows by default); kExists; kBusy (the file to
+/// replace is in use, or is the parent of other images); kNoSpace; kCancelled; for a
 /// differencing disk those of Disk::Open for the parent, and kCorrupt if Check finds an error in
 /// the parent.
 VHDXKIT_EXPORT

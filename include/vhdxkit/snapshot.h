@@ -37,8 +37,8 @@ struct SnapshotReport {
 ///
 /// The lock of the image is exchanged for a reader's. If it fails, there is no child, and the disk
 /// goes on as before. Errors: kReadOnly; kExists; kBusy (two snapshots at once); kInvalidArgument
-/// (options; the disk is closed; a path that a child cannot name); kNoSpace; kPoisoned; those of
-/// FileSystem.
+/// (options; the disk is closed; a path that a child cannot name; parent.depth: the chain has as
+/// many images as ChainOptions allows by default); kNoSpace; kPoisoned; those of FileSystem.
 VHDXKIT_EXPORT
 Result<SnapshotReport> Snapshot(Disk& disk, const std::string& child_path,
                                 const SnapshotOptions& options = {});

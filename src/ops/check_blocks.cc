@@ -15,6 +15,7 @@
 #include "image/bat_scan.h"
 #include "image/claimed_space.h"
 #include "image/space_map.h"
+#include "ops/bitmap_reads.h"
 
 namespace vhdx {
 namespace {
@@ -37,11 +38,13 @@ class BlockChecker {
         free_space_(free_space),
         findings_(findings),
         control_(control),
+        bitmap_reads_(file, findings),
         space_(bat_rules_.file_size()) {}
 
   Result<BlockCheck> Run() {
     for (const FileRange& range : bat_rules_.reserved().ranges()) space_.Claim(range);
     if (auto done = Scan(&BlockChecker::CheckEntry); !done) return Failure(done);
+    if (auto done = bitmap_reads_.Finish(); !done) return Failure(done);
     // What keeps space without using it gives way: it is looked at once all blocks are known.
     if (has_anchors_) {
       if (auto done = Scan(&BlockChecker::CheckAnchor); !done) return Failure(done);
@@ -110,7 +113,7 @@ class BlockChecker {
     if (scanned.slot.kind != BatSlot::Kind::kPayload) return {};
     CountPresent(claim.range);
     if (scanned.entry.state() == PayloadState::kPartiallyPresent && bat_rules_.has_parent()) {
-      return CheckHasBitmap(scanned);
+      return CheckBitmap(scanned);
     }
     return {};
   }
@@ -123,8 +126,9 @@ class BlockChecker {
     present_end_ = range.file_offset + range.length_bytes;
   }
 
-  Result<void> CheckHasBitmap(const ScannedEntry& scanned) {
-    const uint64_t chunk = bat_rules_.geometry().ChunkOf(scanned.slot.number);
+  Result<void> CheckBitmap(const ScannedEntry& scanned) {
+    const format::BatGeometry& geometry = bat_rules_.geometry();
+    const uint64_t chunk = geometry.ChunkOf(scanned.slot.number);
     if (chunk != bitmap_chunk_) {
       auto offset = block_map_.BitmapBlockOffset(chunk);
       // An entry that is there and broken has a finding of its own.
@@ -133,9 +137,12 @@ class BlockChecker {
       }
       bitmap_chunk_ = chunk;
       bitmap_is_missing_ = offset && *offset == 0;
+      bitmap_offset_ = offset.value_or(0);
     }
     if (bitmap_is_missing_) Report(rules::kBatPartialWithoutBitmap, scanned);
-    return {};
+    if (bitmap_offset_ == 0) return {};
+    return bitmap_reads_.Add({bitmap_offset_ + geometry.BitmapSliceOffset(scanned.slot.number),
+                              geometry.BitmapBytesPerBlock()});
   }
 
   Result<void> CheckAnchor(const ScannedEntry& scanned) {
@@ -220,6 +227,7 @@ class BlockChecker {
   const FreeSpace free_space_;
   Findings& findings_;
   const OperationControl& control_;
+  BitmapReads bitmap_reads_;
   SpaceMap space_;
   BlockCheck result_;
   uint64_t present_end_ = 0;    // where the present block seen last ends
@@ -227,6 +235,7 @@ class BlockChecker {
   bool has_anchors_ = false;
   std::optional<uint64_t> bitmap_chunk_;  // looked up last
   bool bitmap_is_missing_ = false;
+  uint64_t bitmap_offset_ = 0;  // 0 if it is missing or its entry is broken
   std::set<FileRange> conflict_ranges_;
   std::vector<Conflict> conflicts_;
   size_t open_conflicts_ = 0;  // that are not fully named yet

@@ -253,6 +253,16 @@ TEST_F(CreateIn, ParentWhoseOwnParentIsGone_IsRefused) {
   ExpectRefused(Child("/vm/1.vhdx"), ErrorCode::kNotFound, "parent");
 }
 
+TEST_F(CreateIn, ParentWithTheLongestChain_IsRefused) {
+  const std::string top = *testing::BuildChain(256, files_, "/chain");
+  ASSERT_EQ((*Disk::Open(files_, top))->chain_length(), 256U);
+  ExpectRefused(Child(top), ErrorCode::kInvalidArgument, "a chain of 256 images");
+  EXPECT_EQ(Create(files_, kPath, Child(top)).error().rule, "parent.depth");
+  EXPECT_EQ(Create(files_, kPath, Child(top)).error().file, kPath);
+  ASSERT_TRUE(Create(files_, kPath, Child("/chain/254.vhdx")));
+  EXPECT_TRUE(Disk::Open(files_, kPath, {.chain = {.search = {.folders = {"/chain"}}}}));
+}
+
 // A file on a file system with so much left.
 class SmallHostFile final : public ForwardingFile {
  public:

@@ -6,10 +6,12 @@
 #include <string_view>
 #include <utility>
 
+#include "bytes/formatting.h"
 #include "bytes/try.h"
 #include "bytes/utf16.h"
 #include "disk/open_image.h"
 #include "format/parent_locator.h"
+#include "format/rules.h"
 #include "io/paths.h"
 
 namespace vhdx {
@@ -71,6 +73,20 @@ Result<std::vector<format::MetadataItem>> ItemsForChildrenOf(FileSystem& files,
 
 }  // namespace
 
+Result<void> RefuseLongerChain(size_t chain_length, const std::string& child_path) {
+  const size_t longest = ChainOptions{}.max_chain_depth;
+  if (chain_length < longest) return {};
+  return std::unexpected(
+      Error{.code = ErrorCode::kInvalidArgument,
+            .rule = std::string(rules::kParentDepth.id),
+            .file = child_path,
+            .found = std::to_string(chain_length) + " images without the new one",
+            .expected = "at most " + std::to_string(longest) + " images in a chain",
+            .sentence = Format("its parent is at the top of a chain of {}, and no longer chain can "
+                               "be opened; convert the parent to a disk of its own first [{}]",
+                               Counted(chain_length, "image", "images"), rules::kParentDepth.id)});
+}
+
 Result<std::vector<LocatorEntryInfo>> LocatorOfChild(FileSystem& files, const File& parent,
                                                      const Guid& data_write_guid,
                                                      const std::string& child_path) {
@@ -128,6 +144,7 @@ Result<ParentLink> OpenParentLink(FileSystem& files, const std::string& parent_p
   ParentLink parent;
   auto disk = VHDX_TRY(Disk::Open(files, parent_path, {.chain = options}));
   parent.disk = std::move(disk);
+  VHDX_TRY(RefuseLongerChain(parent.disk->chain_length(), child_path));
   auto file = VHDX_TRY(HoldParent(files, parent_path, options.images.lock));
   parent.file = std::move(file);
   if (!parent.disk->Uses(parent.file->identity())) {

@@ -11,6 +11,7 @@
 #include <vhdxkit/image_info.h>
 #include <vhdxkit/operation.h>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,11 @@ namespace vhdx {
 struct ParentLink {
   std::unique_ptr<Disk> disk;  ///< the whole chain, locked and read-only
   std::unique_ptr<File> file;  ///< the parent's own
+  /// Refuses another child on top of a chain of that many images if Disk::Open would refuse the
+  /// result
+  /// (ChainOptions::max_chain_depth). Errors: kInvalidArgument, parent.depth.
+  Result<void> RefuseLongerChain(size_t chain_length, const std::string& child_path);
+
   /// The locator of a child in the folder that was named, in the order in which Hyper-V writes it.
   std::vector<LocatorEntryInfo> locator_entries;
   /// Of its metadata what a child has too, besides what every image has.
@@ -34,10 +40,14 @@ struct ParentLink {
 /// Opens the parent, checks it and its own parents, and makes it durable: a child must not outlive
 /// the identity that it names. `child_path` says in which folder the child will lie.
 /// Errors: those of Disk::Open; kCorrupt for a parent that `check` would call so; kInvalidArgument
-/// for a path that no locator can carry.
+/// for a path that no locator can carry; those of RefuseLongerChain.
 Result<ParentLink> OpenParentLink(FileSystem& files, const std::string& parent_path,
                                   const ChainOptions& options, const std::string& child_path,
                                   const OperationControl& control);
+
+/// Refuses another child on top of a chain of that many images if Disk::Open would refuse the
+/// result (ChainOptions::max_chain_depth). Errors: kInvalidArgument, parent.depth.
+Result<void> RefuseLongerChain(size_t chain_length, const std::string& child_path);
 
 /// The locator of a child in the folder of `child_path`, of a parent with this DataWriteGuid.
 /// Errors: kInvalidArgument for a path that no locator can carry.

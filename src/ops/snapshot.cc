@@ -86,6 +86,7 @@ Result<void> SnapshotFrozen(const WrittenDisk& disk, FrozenDisk& frozen, Prepare
 Result<SnapshotReport> Snapshot(Disk& disk, const std::string& child_path,
                                 const SnapshotOptions& options) try {
   auto written = VHDX_TRY(FrozenDisk::Look(disk));
+  VHDX_TRY(RefuseLongerChain(disk.chain_length(), child_path));
   auto child = VHDX_TRY(PrepareChild(written, child_path, options));
   SnapshotReport report{.parent = disk.name(), .child = child_path};
   const auto start = std::chrono::steady_clock::now();

@@ -251,6 +251,21 @@ TEST_F(SnapshotTest, NameThatIsTaken_IsRefused_AndTheDiskGoesOn) {
   ExpectClean(kDisk);
 }
 
+TEST_F(SnapshotTest, LongestChain_GetsNoChild_AndTheDiskGoesOn) {
+  const auto disk =
+      OpenAt(*testing::BuildChain(255, files_, "/vm"), {.access = DiskAccess::kReadWrite});
+  EXPECT_EQ(OutcomeOf(Snapshot(*disk, kChild)), "ok");
+  const std::string one_more = "/vm/one-more.avhdx";
+  const auto report = Snapshot(*disk, one_more);
+  EXPECT_EQ(OutcomeOf(report), "parent.depth");
+  EXPECT_EQ(report.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_FALSE(Exists(one_more));
+  Put(*disk, 0, 1);
+  EXPECT_EQ(disk->name(), kChild);
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  ExpectClean(kChild);
+}
+
 TEST_F(SnapshotTest, DiskThatIsNotWritten_IsRefused) {
   const auto reading = OpenAt(kDisk);
   EXPECT_EQ(OutcomeOf(Snapshot(*reading, kChild)), "read-only");
