@@ -14,8 +14,11 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "builder/raw_builder.h"
+#include "builder/vhdx_builder.h"
 #include "bytes/arithmetic.h"
 #include "bytes/zeros.h"
 #include "testing/image_builder.h"
@@ -105,6 +108,89 @@ Kind ChildKind(const std::string& name, uint32_t sector_size) {
           .open = OpenVhdx};
 }
 
+// A disk that is being made, which gets its name when it is closed or destroyed.
+class DiskInTheMaking final : public BlockDevice {
+ public:
+  DiskInTheMaking(std::unique_ptr<DiskBuilder> builder, std::string temporary_path)
+      : builder_(std::move(builder)), temporary_path_(std::move(temporary_path)) {}
+  ~DiskInTheMaking() override { EXPECT_TRUE(builder_->is_committed() || builder_->Commit()); }
+
+  const std::string& name() const override { return device().name(); }
+  uint64_t size_bytes() const override { return device().size_bytes(); }
+  uint32_t logical_sector_size() const override { return device().logical_sector_size(); }
+  uint32_t physical_sector_size() const override { return device().physical_sector_size(); }
+  bool writable() const override { return device().writable(); }
+  using BlockDevice::Read;
+  using BlockDevice::Write;
+  Result<void> Read(uint64_t disk_offset, std::span<const MutableByteSpan> buffers) override {
+    return device().Read(disk_offset, buffers);
+  }
+  Result<void> Write(uint64_t disk_offset, std::span<const ByteSpan> buffers,
+                     WriteFlag flag) override {
+    return device().Write(disk_offset, buffers, flag);
+  }
+  Result<void> WriteZeroes(DiskRange range) override { return device().WriteZeroes(range); }
+  Result<void> Trim(DiskRange range) override { return device().Trim(range); }
+  Result<void> Flush() override { return device().Flush(); }
+  Result<void> Close() override {
+    if (auto closed = device().Close(); !closed) return closed;
+    auto committed = builder_->Commit();
+    if (!committed) return std::unexpected(committed.error());
+    return builder_->file().Lock(LockMode::kNone);
+  }
+  Result<std::vector<Extent>> Extents(DiskRange range, size_t max_extents) override {
+    return device().Extents(range, max_extents);
+  }
+  Result<uint64_t> NextData(DiskRange range) override { return device().NextData(range); }
+  bool Uses(const FileIdentity& file) const override { return device().Uses(file); }
+  const std::string& FileOf(uint32_t) const override { return temporary_path_; }
+  Result<void> CloneTo(DiskRange range, File& target, uint64_t file_offset) override {
+    return device().CloneTo(range, target, file_offset);
+  }
+  Result<void> CloneFrom(uint64_t disk_offset, BlockDevice& source,
+                         DiskRange source_range) override {
+    return device().CloneFrom(disk_offset, source, source_range);
+  }
+
+ private:
+  BlockDevice& device() const { return builder_->device(); }
+
+  const std::unique_ptr<DiskBuilder> builder_;
+  const std::string temporary_path_;
+};
+
+using BeginBuilder = std::function<Result<std::unique_ptr<DiskBuilder>>(FileSystem&)>;
+using OpenDevice = std::function<Result<std::unique_ptr<BlockDevice>>(FileSystem&, DiskAccess)>;
+
+// The first that opens it makes it.
+Kind BuilderKind(const std::string& name, const BeginBuilder& begin, const OpenDevice& open) {
+  return {
+      .name = name,
+      .make = [](MemoryFileSystem& files) { files.AddFolder("/vm"); },
+      .open = [=](FileSystem& files, DiskAccess access) -> Result<std::unique_ptr<BlockDevice>> {
+        if (files.Open(kPath, {})) return open(files, access);
+        auto builder = begin(files);
+        if (!builder) return std::unexpected(builder.error());
+        return std::make_unique<DiskInTheMaking>(*std::move(builder),
+                                                 "/vm/" + files.List("/vm", 1)->front());
+      }};
+}
+
+Kind RawBuilderKind() {
+  return BuilderKind(
+      "NewRaw",
+      [](FileSystem& files) { return RawBuilder::Begin(files, kPath, 8 * kMiB + kSector, {}); },
+      OpenRaw);
+}
+
+Kind VhdxBuilderKind(const std::string& name, DiskParameters parameters) {
+  parameters.physical_sector_size = 4096;
+  const auto begin = [parameters](FileSystem& files) {
+    return VhdxBuilder::Begin(files, kPath, {.image = {.parameters = parameters}}, {});
+  };
+  return BuilderKind(name, begin, OpenVhdx);
+}
+
 std::vector<Kind> Kinds() {
   return {
       RawKind("Raw", 8 * kMiB + kSector),
@@ -113,7 +199,18 @@ std::vector<Kind> Kinds() {
       VhdxKind("Dynamic4096", [] { return Dynamic(4096); }),
       VhdxKind("Fixed", [] { return FixedImage({.disk_size = 5 * kMiB, .block_size = 2 * kMiB}); }),
       ChildKind("Child512", 512),
-      ChildKind("Child4096", 4096)};
+      ChildKind("Child4096", 4096),
+      RawBuilderKind(),
+      VhdxBuilderKind("NewDynamic512", {.block_size_bytes = 2 * kMiB,
+                                        .virtual_disk_size_bytes = 7 * kMiB + 3 * 4096,
+                                        .logical_sector_size = 512}),
+      VhdxBuilderKind("NewDynamic4096", {.block_size_bytes = kMiB,
+                                         .virtual_disk_size_bytes = 7 * kMiB + 3 * 4096,
+                                         .logical_sector_size = 4096}),
+      VhdxBuilderKind("NewFixed", {.block_size_bytes = 2 * kMiB,
+                                   .leave_blocks_allocated = true,
+                                   .virtual_disk_size_bytes = 5 * kMiB,
+                                   .logical_sector_size = 512})};
 }
 
 class BlockDeviceContract : public ::testing::TestWithParam<Kind> {

@@ -10,10 +10,10 @@
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
 #include "bytes/mutex.h"
+#include "bytes/progress_meter.h"
 #include "bytes/size_format.h"
 #include "bytes/try.h"
 #include "ops/latency_histogram.h"
-#include "ops/progress_meter.h"
 #include "ops/workers.h"
 
 namespace vhdx {

@@ -10,11 +10,11 @@
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
 #include "bytes/mutex.h"
+#include "bytes/progress_meter.h"
 #include "bytes/same_bytes.h"
 #include "bytes/try.h"
 #include "bytes/zeros.h"
 #include "ops/extent_walk.h"
-#include "ops/progress_meter.h"
 #include "ops/shared_space.h"
 #include "ops/workers.h"
 

@@ -1,16 +1,20 @@
 #include <vhdxkit/convert.h>
 #include <vhdxkit/raw_device.h>
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "builder/raw_builder.h"
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
 #include "bytes/size_format.h"
 #include "bytes/try.h"
 #include "ops/convert_target.h"
 #include "ops/drain_stream.h"
+#include "ops/fill_new_disk.h"
 
 namespace vhdx {
 namespace {
@@ -71,40 +75,18 @@ Result<ConvertReport> DrainIntoExisting(FileSystem& files, const ReadStream& sou
   return FinishExisting(*target, std::move(copied), came, options);
 }
 
-Result<ConvertReport> FillRawFile(BlockDevice& source, File& file, const ConvertOptions& options,
-                                  const OperationControl& control) {
-  VHDX_TRY(file.Resize(source.size_bytes()));
-  auto target = VHDX_TRY(RawDevice::OnFile(file));
-  auto copied = VHDX_TRY(CopyContents(
-      source, *target, {.threads = options.threads, .target = TargetContents::kZeros}, control));
-  return ConvertReport{.copy = copied,
-                       .source_size_bytes = source.size_bytes(),
-                       .target_size_bytes = source.size_bytes()};
-}
-
-Result<ConvertReport> FillRawFileFromStream(const ReadStream& source, File& file,
-                                            const OperationControl& control) {
-  const auto put = [&](const ByteRun& run) -> Result<void> {
-    return run.is_zero ? Result<void>{} : file.WriteAt(run.disk_offset, run.bytes);
-  };
-  auto copied = VHDX_TRY(DrainStream(source, put, control));
-  const uint64_t came = copied.copied_bytes + copied.zero_bytes;
-  const uint64_t size_bytes = AlignUp(came, RawDevice::kSectorSize);
-  VHDX_TRY(file.Resize(size_bytes));
-  return ConvertReport{.copy = copied, .source_size_bytes = came, .target_size_bytes = size_bytes};
-}
-
 }  // namespace
 
 Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const std::string& path,
                                    const ConvertOptions& options,
                                    const OperationControl& control) try {
-  const auto target = VHDX_TRY(DecideTarget(files, &source, path, options));
+  auto target = VHDX_TRY(DecideTarget(files, &source, path, options));
   if (target.kind != TargetKind::kNewFile) {
     return ConvertIntoExisting(files, source, path, options, control);
   }
-  return FillNewFile(files, path, options,
-                     [&](File& file) { return FillRawFile(source, file, options, control); });
+  const auto builder = VHDX_TRY(RawBuilder::Begin(files, path, source.size_bytes(),
+                                                  BuildOptionsFor(options, std::move(target))));
+  return FillNewDisk(*builder, source, options, control);
 } catch (...) {
   return CaughtException();
 }
@@ -112,12 +94,13 @@ Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const
 Result<ConvertReport> ConvertStreamToRaw(FileSystem& files, const ReadStream& source,
                                          const std::string& path, const ConvertOptions& options,
                                          const OperationControl& control) try {
-  const auto target = VHDX_TRY(DecideTarget(files, nullptr, path, options));
+  auto target = VHDX_TRY(DecideTarget(files, nullptr, path, options));
   if (target.kind != TargetKind::kNewFile) {
     return DrainIntoExisting(files, source, path, options, control);
   }
-  return FillNewFile(files, path, options,
-                     [&](File& file) { return FillRawFileFromStream(source, file, control); });
+  const auto builder = VHDX_TRY(
+      RawBuilder::Begin(files, path, std::nullopt, BuildOptionsFor(options, std::move(target))));
+  return FillNewDisk(*builder, source, control);
 } catch (...) {
   return CaughtException();
 }

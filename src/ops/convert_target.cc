@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "builder/target_file.h"
 #include "bytes/try.h"
 
 namespace vhdx {
@@ -34,22 +35,11 @@ Result<Target> DecideTarget(FileSystem& files, const BlockDevice* source, const 
   return Target{.kind = TargetKind::kNewFile, .replaced = std::move(existing)};
 }
 
-Result<ConvertReport> FillNewFile(FileSystem& files, const std::string& path,
-                                  const ConvertOptions& options,
-                                  const std::function<Result<ConvertReport>(File&)>& fill) {
-  auto staged = VHDX_TRY(StageTarget(files, path));
-  auto report = fill(staged->file());
-  if (!report) {
-    // What is wrong with the options is wrong with what they are for.
-    Error& error = report.error();
-    if (error.file.empty() && error.code == ErrorCode::kInvalidArgument) error.file = path;
-    return report;
-  }
-  const auto rename = options.existing == ExistingTarget::kReplace ? RenameMode::kReplace
-                                                                   : RenameMode::kRefuseExisting;
-  const auto durability = options.sync ? Durability::kSync : Durability::kNone;
-  VHDX_TRY(staged->Commit(rename, durability));
-  return report;
+BuildOptions BuildOptionsFor(const ConvertOptions& options, Target target) {
+  return {.rename = options.existing == ExistingTarget::kReplace ? RenameMode::kReplace
+                                                                 : RenameMode::kRefuseExisting,
+          .durability = options.sync ? Durability::kSync : Durability::kNone,
+          .replaced = std::move(target.replaced)};
 }
 
 }  // namespace vhdx

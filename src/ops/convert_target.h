@@ -3,16 +3,16 @@
 #ifndef VHDXKIT_OPS_CONVERT_TARGET_H_
 #define VHDXKIT_OPS_CONVERT_TARGET_H_
 
+#include <vhdxkit/block_device.h>
 #include <vhdxkit/convert.h>
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
 
-#include <functional>
-#include <optional>
+#include <cstdint>
+#include <memory>
 #include <string>
 
-#include "io/staged_file.h"
-#include "ops/target_file.h"
+#include "builder/disk_builder.h"
 
 namespace vhdx {
 
@@ -29,11 +29,8 @@ struct Target {
 Result<Target> DecideTarget(FileSystem& files, const BlockDevice* source, const std::string& path,
                             const ConvertOptions& options);
 
-/// Fills a new file with `fill` and gives it its name. Errors: those of StagedFile and `fill`,
-/// which name the target.
-Result<ConvertReport> FillNewFile(FileSystem& files, const std::string& path,
-                                  const ConvertOptions& options,
-                                  const std::function<Result<ConvertReport>(File&)>& fill);
+/// How a new file at the target is made.
+BuildOptions BuildOptionsFor(const ConvertOptions& options, Target target);
 
 }  // namespace vhdx
 

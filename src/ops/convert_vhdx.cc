@@ -6,14 +6,13 @@
 #include <string>
 #include <utility>
 
-#include "bytes/arithmetic.h"
+#include "builder/target_file.h"
+#include "builder/vhdx_builder.h"
 #include "bytes/border.h"
 #include "bytes/size_format.h"
 #include "bytes/try.h"
 #include "format/layout.h"
-#include "image/new_disk.h"
 #include "ops/convert_target.h"
-#include "ops/drain_stream.h"
 #include "ops/fill_new_disk.h"
 #include "ops/new_image_options.h"
 
@@ -58,42 +57,26 @@ Result<void> RefuseBlockDevice(TargetKind kind, const std::string& path) {
               path);
 }
 
-Result<ConvertReport> FillVhdx(FileSystem& files, BlockDevice& source, File& file,
-                               const CreateOptions& image, const ConvertOptions& options,
-                               const OperationControl& control) {
-  auto parameters = VHDX_TRY(ParametersForCopy(image, source));
-  auto target = VHDX_TRY(BeginNewDisk(files, file, image, parameters, control));
-  auto copied = VHDX_TRY(CopyContents(
-      source, *target, {.threads = options.threads, .target = TargetContents::kZeros}, control));
-  copied.cloned_bytes -= target->zeros_not_cloned();
-  copied.zero_bytes += target->zeros_not_cloned();
-  VHDX_TRY(FinishNewDisk(file, *target, image, control));
-  return ConvertReport{.copy = copied,
-                       .source_size_bytes = source.size_bytes(),
-                       .target_size_bytes = parameters.virtual_disk_size_bytes};
+// The image that a copy of a disk with these parameters becomes.
+Result<NewVhdx> DescribeCopy(FileSystem& files, const CreateOptions& options,
+                             Result<DiskParameters> parameters) {
+  VHDX_TRY(parameters);
+  auto image = VHDX_TRY(MakeNewImage(options, *parameters, files));
+  return NewVhdx{.image = std::move(image), .preallocate = options.preallocate};
 }
 
-// -- From a stream --
-
-Result<ConvertReport> FillVhdxFromStream(FileSystem& files, const ReadStream& source, File& file,
-                                         const CreateOptions& image,
-                                         const OperationControl& control) {
+Result<DiskParameters> ParametersForStream(const CreateOptions& options) {
   // Checked as the largest disk; NewDisk takes "unknown" as no bytes.
-  auto parameters = VHDX_TRY(ParametersFor(image, {.size_bytes = format::kMaxVirtualDiskSize}));
+  auto parameters = VHDX_TRY(ParametersFor(options, {.size_bytes = format::kMaxVirtualDiskSize}));
   parameters.virtual_disk_size_bytes = 0;
-  auto target = VHDX_TRY(BeginNewDisk(files, file, image, parameters, control));
-  const auto put = [&](const ByteRun& run) -> Result<void> {
-    if (!run.is_zero) return target->Write(run.disk_offset, run.bytes);
-    // A fixed disk of unknown size could not be allocated before.
-    if (!parameters.leave_blocks_allocated) return {};
-    return target->WriteZeroes({run.disk_offset, run.bytes.size()});
-  };
-  auto copied = VHDX_TRY(DrainStream(source, put, control));
-  const uint64_t came = copied.copied_bytes + copied.zero_bytes;
-  const uint64_t size_bytes = AlignUp(came, parameters.logical_sector_size);
-  target->SetSize(size_bytes);
-  VHDX_TRY(FinishNewDisk(file, *target, image, control));
-  return ConvertReport{.copy = copied, .source_size_bytes = came, .target_size_bytes = size_bytes};
+  return parameters;
+}
+
+Result<std::unique_ptr<VhdxBuilder>> BeginImage(FileSystem& files, const std::string& path,
+                                                Result<NewVhdx> image, BuildOptions options,
+                                                const OperationControl& control) {
+  if (!image) return AboutTarget(path, std::move(image.error()));
+  return VhdxBuilder::Begin(files, path, *std::move(image), std::move(options), control);
 }
 
 }  // namespace
@@ -101,14 +84,15 @@ Result<ConvertReport> FillVhdxFromStream(FileSystem& files, const ReadStream& so
 Result<ConvertReport> ConvertToVhdx(FileSystem& files, BlockDevice& source, const std::string& path,
                                     const CreateOptions& image, const ConvertOptions& options,
                                     const OperationControl& control) try {
-  const auto target = VHDX_TRY(DecideTarget(files, &source, path, options));
+  auto target = VHDX_TRY(DecideTarget(files, &source, path, options));
   if (options.existing == ExistingTarget::kInto) {
     return FillExistingImage(files, source, path, options, control);
   }
   VHDX_TRY(RefuseBlockDevice(target.kind, path));
-  return FillNewFile(files, path, options, [&](File& file) {
-    return FillVhdx(files, source, file, image, options, control);
-  });
+  const auto builder =
+      VHDX_TRY(BeginImage(files, path, DescribeCopy(files, image, ParametersForCopy(image, source)),
+                          BuildOptionsFor(options, std::move(target)), control));
+  return FillNewDisk(*builder, source, options, control);
 } catch (...) {
   return CaughtException();
 }
@@ -117,15 +101,16 @@ Result<ConvertReport> ConvertStreamToVhdx(FileSystem& files, const ReadStream& s
                                           const std::string& path, const CreateOptions& image,
                                           const ConvertOptions& options,
                                           const OperationControl& control) try {
-  const auto target = VHDX_TRY(DecideTarget(files, nullptr, path, options));
+  auto target = VHDX_TRY(DecideTarget(files, nullptr, path, options));
   if (target.kind == TargetKind::kExistingFile) {
     return Fail(ErrorCode::kUnsupported,
                 "a stream can only be converted into a new file; leave out -n", path);
   }
   VHDX_TRY(RefuseBlockDevice(target.kind, path));
-  return FillNewFile(files, path, options, [&](File& file) {
-    return FillVhdxFromStream(files, source, file, image, control);
-  });
+  const auto builder =
+      VHDX_TRY(BeginImage(files, path, DescribeCopy(files, image, ParametersForStream(image)),
+                          BuildOptionsFor(options, std::move(target)), control));
+  return FillNewDisk(*builder, source, control);
 } catch (...) {
   return CaughtException();
 }

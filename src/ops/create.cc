@@ -1,19 +1,19 @@
 #include <vhdxkit/create.h>
 #include <vhdxkit/image_tree.h>
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "builder/target_file.h"
+#include "builder/vhdx_builder.h"
 #include "bytes/border.h"
 #include "bytes/size_format.h"
 #include "bytes/try.h"
-#include "io/staged_file.h"
-#include "ops/fill_new_disk.h"
 #include "ops/new_image_options.h"
 #include "ops/parent_link.h"
-#include "ops/target_file.h"
 
 namespace vhdx {
 namespace {
@@ -83,25 +83,46 @@ Result<void> RefuseExisting(FileSystem& files, const File& existing, const Creat
   return options.orphan_children ? Result<void>() : RefuseIfParent(files, path, options.search);
 }
 
-Result<CreateReport> ReportOn(File& file, const DiskParameters& parameters) {
-  auto size = VHDX_TRY(file.Size());
+Result<NewVhdx> DescribeImage(FileSystem& files, const DiskParameters& parameters,
+                              const CreateOptions& options, std::optional<ParentLink>& parent) {
+  auto image = VHDX_TRY(MakeNewImage(options, parameters, files));
+  if (parent) {
+    image.locator_entries = std::move(parent->locator_entries);
+    image.inherited_items = std::move(parent->inherited_items);
+  }
+  return NewVhdx{.image = std::move(image), .preallocate = options.preallocate};
+}
+
+// What is there before, locked if it is going to be replaced; null for nothing.
+Result<std::unique_ptr<File>> LockExisting(FileSystem& files, const std::string& path,
+                                           const CreateOptions& options,
+                                           const std::optional<ParentLink>& parent) {
+  auto existing = LockTarget(files, path, options.replace_existing, [&](const FileIdentity& file) {
+    return parent && parent->disk->Uses(file);
+  });
+  if (!existing && existing.error().code == ErrorCode::kInvalidArgument) {
+    return Fail(ErrorCode::kInvalidArgument, "an image cannot be its own parent or ancestor", path);
+  }
+  if (existing && *existing != nullptr) {
+    VHDX_TRY(RefuseExisting(files, **existing, options, path));
+  }
+  return existing;
+}
+
+Result<CreateReport> BuildImage(FileSystem& files, const std::string& path, NewVhdx vhdx,
+                                const CreateOptions& options, std::unique_ptr<File> replaced,
+                                const OperationControl& control) {
+  const DiskParameters parameters = vhdx.image.parameters;
+  BuildOptions build = {
+      .rename = options.replace_existing ? RenameMode::kReplace : RenameMode::kRefuseExisting,
+      .durability = options.sync ? Durability::kSync : Durability::kNone,
+      .replaced = std::move(replaced)};
+  const auto builder =
+      VHDX_TRY(VhdxBuilder::Begin(files, path, std::move(vhdx), std::move(build), control));
+  const uint64_t length_bytes = VHDX_TRY(builder->Commit(control));
   return CreateReport{.size_bytes = parameters.virtual_disk_size_bytes,
                       .block_size_bytes = parameters.block_size_bytes,
-                      .file_size_bytes = size};
-}
-
-Result<CreateReport> FillFile(FileSystem& files, File& file, const DiskParameters& parameters,
-                              const CreateOptions& options, const ParentLink* parent,
-                              const OperationControl& control) {
-  auto disk = VHDX_TRY(BeginNewDisk(files, file, options, parameters, control, parent));
-  VHDX_TRY(FinishNewDisk(file, *disk, options, control));
-  return ReportOn(file, parameters);
-}
-
-Result<void> Commit(StagedFile& staged, const CreateOptions& options) {
-  return staged.Commit(
-      options.replace_existing ? RenameMode::kReplace : RenameMode::kRefuseExisting,
-      options.sync ? Durability::kSync : Durability::kNone);
+                      .file_size_bytes = length_bytes};
 }
 
 }  // namespace
@@ -111,24 +132,10 @@ Result<CreateReport> Create(FileSystem& files, const std::string& path,
   auto parent = VHDX_TRY(OpenParentIfAny(files, path, options, control));
   auto parameters = DecideParameters(options, parent);
   if (!parameters) return std::unexpected(About(path, std::move(parameters.error())));
-  const auto existing =
-      LockTarget(files, path, options.replace_existing,
-                 [&](const FileIdentity& file) { return parent && parent->disk->Uses(file); });
-  if (!existing && existing.error().code == ErrorCode::kInvalidArgument) {
-    return Fail(ErrorCode::kInvalidArgument, "an image cannot be its own parent or ancestor", path);
-  }
-  if (!existing) return std::unexpected(existing.error());
-  if (*existing != nullptr) {
-    VHDX_TRY(RefuseExisting(files, **existing, options, path));
-  }
-  auto staged = VHDX_TRY(StageTarget(files, path));
-  auto report =
-      FillFile(files, staged->file(), *parameters, options, parent ? &*parent : nullptr, control);
-  if (report) {
-    if (auto committed = Commit(*staged, options); !committed) {
-      report = std::unexpected(std::move(committed.error()));
-    }
-  }
+  auto existing = VHDX_TRY(LockExisting(files, path, options, parent));
+  auto image = DescribeImage(files, *parameters, options, parent);
+  if (!image) return std::unexpected(About(path, std::move(image.error())));
+  auto report = BuildImage(files, path, *std::move(image), options, std::move(existing), control);
   if (report) return report;
   return std::unexpected(About(path, std::move(report.error())));
 } catch (...) {

@@ -1,38 +1,27 @@
-// The two ends of making an image, between which its contents are written.
+// The contents of a new disk, whatever its format: copied from another disk, or from a stream.
 
 #ifndef VHDXKIT_OPS_FILL_NEW_DISK_H_
 #define VHDXKIT_OPS_FILL_NEW_DISK_H_
 
-#include <vhdxkit/create.h>
+#include <vhdxkit/block_device.h>
+#include <vhdxkit/convert.h>
 #include <vhdxkit/error.h>
-#include <vhdxkit/file.h>
-#include <vhdxkit/image_info.h>
 #include <vhdxkit/operation.h>
 
-#include <memory>
-#include <string>
-#include <vector>
-
-#include "image/new_disk.h"
-#include "ops/parent_link.h"
+#include "builder/disk_builder.h"
 
 namespace vhdx {
 
-/// Begins an image in an empty file: draws its GUIDs, writes its log, allocates the blocks of a
-/// fixed disk. A child gets what `parent` hands down; null for others. Errors: kInvalidArgument,
-/// kNoSpace, kCancelled; those of File.
-Result<std::unique_ptr<NewDisk>> BeginNewDisk(FileSystem& files, File& file,
-                                              const CreateOptions& options,
-                                              const DiskParameters& parameters,
-                                              const OperationControl& control,
-                                              const ParentLink* parent = nullptr);
+/// Copies the source into a disk that is at least as large, and commits it. Errors: those of
+/// CopyContents and DiskBuilder::Commit.
+Result<ConvertReport> FillNewDisk(DiskBuilder& builder, BlockDevice& source,
+                                  const ConvertOptions& options, const OperationControl& control);
 
-/// Makes it an image. Errors: those of File; kCancelled.
-Result<void> FinishNewDisk(File& file, NewDisk& disk, const CreateOptions& options,
-                           const OperationControl& control);
-
-/// What a person can do about a host that is full; the host itself only says so.
-Error ExplainNoSpace(Error error, const CreateOptions& options);
+/// The same with the bytes of a stream, for a disk that was begun without a size: it gets that of
+/// the stream, with zeros up to a whole sector. Errors: those of DrainStream, DiskBuilder::SetSize
+/// and Commit.
+Result<ConvertReport> FillNewDisk(DiskBuilder& builder, const ReadStream& source,
+                                  const OperationControl& control);
 
 }  // namespace vhdx
 

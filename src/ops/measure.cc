@@ -4,16 +4,16 @@
 #include <optional>
 #include <utility>
 
+#include "builder/new_image.h"
 #include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
 #include "bytes/border.h"
+#include "bytes/progress_meter.h"
 #include "bytes/try.h"
 #include "bytes/zeros.h"
 #include "format/bat.h"
-#include "image/new_image.h"
 #include "ops/extent_walk.h"
 #include "ops/new_image_options.h"
-#include "ops/progress_meter.h"
 #include "ops/shared_space.h"
 
 namespace vhdx {

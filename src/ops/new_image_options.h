@@ -11,7 +11,7 @@
 
 #include <cstdint>
 
-#include "image/new_image.h"
+#include "builder/new_image.h"
 
 namespace vhdx {
 

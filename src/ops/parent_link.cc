@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "builder/target_file.h"
 #include "bytes/formatting.h"
 #include "bytes/try.h"
 #include "bytes/utf16.h"
@@ -90,7 +91,8 @@ Result<void> RefuseLongerChain(size_t chain_length, const std::string& child_pat
 Result<std::vector<LocatorEntryInfo>> LocatorOfChild(FileSystem& files, const File& parent,
                                                      const Guid& data_write_guid,
                                                      const std::string& child_path) {
-  auto folder = VHDX_TRY(files.RealPath(FolderOf(child_path)));
+  const auto folder = files.RealPath(FolderOf(child_path));
+  if (!folder) return CannotCreateTarget(files, child_path, folder.error());
   auto path = VHDX_TRY(parent.RealPath());
   if (path.find('\\') != std::string::npos) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -107,7 +109,7 @@ Result<std::vector<LocatorEntryInfo>> LocatorOfChild(FileSystem& files, const Fi
   return std::vector<LocatorEntryInfo>{
       {std::string(format::kParentLinkageKey), "{" + data_write_guid.ToString() + "}"},
       {std::string(format::kAbsoluteWin32PathKey), path},
-      {std::string(format::kRelativePathKey), RelativeWindowsPath(folder, path)}};
+      {std::string(format::kRelativePathKey), RelativeWindowsPath(*folder, path)}};
 }
 
 // What the specification does not know, and what belongs to the disk and not to one file of it.

@@ -1,27 +1,21 @@
 #include <vhdxkit/snapshot.h>
 
+#include <chrono>
 #include <memory>
+#include <string>
 #include <utility>
-#include <vector>
 
+#include "builder/vhdx_builder.h"
 #include "bytes/border.h"
 #include "bytes/try.h"
 #include "disk/frozen_disk.h"
 #include "image/image.h"
 #include "io/staged_file.h"
-#include "ops/fill_new_disk.h"
 #include "ops/new_image_options.h"
 #include "ops/parent_link.h"
-#include "ops/target_file.h"
 
 namespace vhdx {
 namespace {
-
-// A child that is all but finished, under a temporary name.
-struct PreparedChild {
-  std::unique_ptr<StagedFile> staged;
-  std::unique_ptr<NewDisk> disk;
-};
 
 CreateOptions OptionsOfChild(const SnapshotOptions& options, const DiskParameters& above) {
   return {.subformat = Subformat::kDifferencing,
@@ -31,9 +25,8 @@ CreateOptions OptionsOfChild(const SnapshotOptions& options, const DiskParameter
           .creator = options.creator};
 }
 
-// What takes time is done while the disk is still being used.
-Result<PreparedChild> PrepareChild(const WrittenDisk& disk, const std::string& path,
-                                   const SnapshotOptions& options) {
+Result<NewImage> DescribeChild(const WrittenDisk& disk, const std::string& path,
+                               const SnapshotOptions& options) {
   const DiskParameters& above = disk.image.info().parameters;
   const CreateOptions create = OptionsOfChild(options, above);
   auto parameters =
@@ -41,29 +34,37 @@ Result<PreparedChild> PrepareChild(const WrittenDisk& disk, const std::string& p
                                       .logical_sector_size = above.logical_sector_size,
                                       .physical_sector_size = above.physical_sector_size}));
   auto image = VHDX_TRY(MakeNewImage(create, parameters, disk.files));
-  if (disk.files.Open(path, {})) {
-    return Fail(ErrorCode::kExists, "the file exists already; a snapshot makes a new one", path);
-  }
-  // What was private to somebody stays so.
-  auto staged = VHDX_TRY(StageTarget(
-      disk.files, path, {.direct = disk.direct, .access_of = disk.image.info().filename}));
   auto locator = VHDX_TRY(LocatorOfChild(disk.files, disk.image.file(), Guid{}, path));
   auto items = VHDX_TRY(ItemsForChildren(disk.image));
   image.locator_entries = std::move(locator);
   image.inherited_items = std::move(items);
-  auto begun = VHDX_TRY(NewDisk::Begin(staged->file(), std::move(image)));
-  VHDX_TRY(staged->file().Sync());
-  return PreparedChild{std::move(staged), std::move(begun)};
+  return image;
+}
+
+// What takes time is done while the disk is still being used: of the child, only the structures are
+// missing then.
+Result<std::unique_ptr<VhdxBuilder>> PrepareChild(const WrittenDisk& disk, const std::string& path,
+                                                  const SnapshotOptions& options) {
+  if (disk.files.Open(path, {})) {
+    return Fail(ErrorCode::kExists, "the file exists already; a snapshot makes a new one", path);
+  }
+  auto image = VHDX_TRY(DescribeChild(disk, path, options));
+  // What was private to somebody stays so.
+  const StagedFileOptions file = {.direct = disk.direct, .access_of = disk.image.info().filename};
+  auto child = VHDX_TRY(VhdxBuilder::Begin(disk.files, path, {.image = std::move(image)},
+                                           {.durability = Durability::kSync, .file = file}));
+  VHDX_TRY(child->device().Flush());
+  return child;
 }
 
 // The child gets its name when it is whole, durably.
-Result<void> FinishChild(const WrittenDisk& disk, const FrozenDisk& frozen, PreparedChild& child,
+Result<void> FinishChild(const WrittenDisk& disk, const FrozenDisk& frozen, VhdxBuilder& child,
                          const std::string& path) {
   auto locator =
       VHDX_TRY(LocatorOfChild(disk.files, disk.image.file(), frozen.data_write_guid(), path));
-  child.disk->SetLocator(std::move(locator));
-  VHDX_TRY(child.disk->Finish(WriteOrder::kAny));
-  return child.staged->Commit(RenameMode::kRefuseExisting, Durability::kSync);
+  child.SetLocator(std::move(locator));
+  VHDX_TRY(child.Commit());
+  return {};
 }
 
 Result<void> GoOnWithChild(FrozenDisk& frozen, std::unique_ptr<File> file) {
@@ -72,12 +73,12 @@ Result<void> GoOnWithChild(FrozenDisk& frozen, std::unique_ptr<File> file) {
   return frozen.PutOnTop(std::move(image));
 }
 
-Result<void> SnapshotFrozen(const WrittenDisk& disk, FrozenDisk& frozen, PreparedChild& child,
+Result<void> SnapshotFrozen(const WrittenDisk& disk, FrozenDisk& frozen, VhdxBuilder& child,
                             const std::string& path) {
   auto done = FinishChild(disk, frozen, child, path);
-  if (done) done = GoOnWithChild(frozen, child.staged->TakeFile());
+  if (done) done = GoOnWithChild(frozen, child.TakeFile());
   // A child that is not used would be an orphan after the next write.
-  if (!done && child.staged->is_committed()) static_cast<void>(disk.files.Remove(path));
+  if (!done && child.is_committed()) static_cast<void>(disk.files.Remove(path));
   return done;
 }
 
@@ -87,7 +88,7 @@ Result<SnapshotReport> Snapshot(Disk& disk, const std::string& child_path,
                                 const SnapshotOptions& options) try {
   auto written = VHDX_TRY(FrozenDisk::Look(disk));
   VHDX_TRY(RefuseLongerChain(disk.chain_length(), child_path));
-  auto child = VHDX_TRY(PrepareChild(written, child_path, options));
+  const auto child = VHDX_TRY(PrepareChild(written, child_path, options));
   SnapshotReport report{.parent = disk.name(), .child = child_path};
   const auto start = std::chrono::steady_clock::now();
   {
@@ -95,7 +96,7 @@ Result<SnapshotReport> Snapshot(Disk& disk, const std::string& child_path,
     if (&frozen.top() != &written.image) {
       return Fail(ErrorCode::kBusy, "another snapshot of the disk was taken meanwhile", child_path);
     }
-    VHDX_TRY(SnapshotFrozen(written, frozen, child, child_path));
+    VHDX_TRY(SnapshotFrozen(written, frozen, *child, child_path));
   }
   report.pause = std::chrono::steady_clock::now() - start;
   return report;

@@ -5,9 +5,9 @@
 
 #include "bytes/aligned_buffer.h"
 #include "bytes/border.h"
+#include "bytes/progress_meter.h"
 #include "bytes/try.h"
 #include "ops/extent_walk.h"
-#include "ops/progress_meter.h"
 #include "ops/shared_space.h"
 #include "ops/zero_runs.h"
 

@@ -1,12 +1,12 @@
-#include "ops/fill_holes.h"
+#include "builder/fill_holes.h"
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "bytes/arithmetic.h"
+#include "bytes/progress_meter.h"
 #include "bytes/try.h"
-#include "ops/progress_meter.h"
 
 namespace vhdx {
 namespace {

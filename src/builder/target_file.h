@@ -1,8 +1,8 @@
 // The file that an operation is to make: what stands under its name before, and what a person calls
 // it while it has a temporary one.
 
-#ifndef VHDXKIT_OPS_TARGET_FILE_H_
-#define VHDXKIT_OPS_TARGET_FILE_H_
+#ifndef VHDXKIT_BUILDER_TARGET_FILE_H_
+#define VHDXKIT_BUILDER_TARGET_FILE_H_
 
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
@@ -23,10 +23,17 @@ namespace vhdx {
 Result<std::unique_ptr<File>> LockTarget(FileSystem& files, const std::string& path, bool replaces,
                                          const std::function<bool(const FileIdentity&)>& is_source);
 
+/// The error of an operation on the target: names it if the error names no file and is about what
+/// was asked for, which is wrong with the target then.
+std::unexpected<Error> AboutTarget(const std::string& path, Error error);
+
+/// The same for one of creating it: says so if its directory does not exist.
+std::unexpected<Error> CannotCreateTarget(FileSystem& files, const std::string& path, Error error);
+
 /// A StagedFile whose errors name the target.
 Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path,
                                                 const StagedFileOptions& options = {});
 
 }  // namespace vhdx
 
-#endif  // VHDXKIT_OPS_TARGET_FILE_H_
+#endif  // VHDXKIT_BUILDER_TARGET_FILE_H_

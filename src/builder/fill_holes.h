@@ -1,7 +1,7 @@
 // A file without holes, for programs that refuse a sparse one.
 
-#ifndef VHDXKIT_OPS_FILL_HOLES_H_
-#define VHDXKIT_OPS_FILL_HOLES_H_
+#ifndef VHDXKIT_BUILDER_FILL_HOLES_H_
+#define VHDXKIT_BUILDER_FILL_HOLES_H_
 
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
@@ -15,4 +15,4 @@ Result<void> FillHoles(File& file, const OperationControl& control);
 
 }  // namespace vhdx
 
-#endif  // VHDXKIT_OPS_FILL_HOLES_H_
+#endif  // VHDXKIT_BUILDER_FILL_HOLES_H_

@@ -1,4 +1,4 @@
-#include "ops/progress_meter.h"
+#include "bytes/progress_meter.h"
 
 #include <algorithm>
 

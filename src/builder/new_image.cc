@@ -1,4 +1,4 @@
-#include "image/new_image.h"
+#include "builder/new_image.h"
 
 #include <algorithm>
 #include <iterator>
@@ -105,15 +105,11 @@ Result<void> CheckNewImage(const NewImage& image) {
   return {};
 }
 
-Result<void> WriteStructures(File& file, const NewImage& image, const NewImageLayout& layout,
-                             WriteOrder order) {
-  auto done = WriteMetadata(file, image, layout);
-  if (done) done = WriteRegionTables(file, layout);
-  if (done && order == WriteOrder::kDurable) done = file.Sync();
-  if (done) done = WriteHeaders(file, image, layout.log);
-  if (done) done = WriteIdentifier(file, image);
-  if (done && order == WriteOrder::kDurable) done = file.Sync();
-  return done;
+Result<void> WriteStructures(File& file, const NewImage& image, const NewImageLayout& layout) {
+  VHDX_TRY(WriteMetadata(file, image, layout));
+  VHDX_TRY(WriteRegionTables(file, layout));
+  VHDX_TRY(WriteHeaders(file, image, layout.log));
+  return WriteIdentifier(file, image);
 }
 
 }  // namespace vhdx

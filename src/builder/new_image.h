@@ -2,8 +2,8 @@
 //
 // The layout is that of Windows: header section, log, metadata, BAT, then blocks.
 
-#ifndef VHDXKIT_IMAGE_NEW_IMAGE_H_
-#define VHDXKIT_IMAGE_NEW_IMAGE_H_
+#ifndef VHDXKIT_BUILDER_NEW_IMAGE_H_
+#define VHDXKIT_BUILDER_NEW_IMAGE_H_
 
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
@@ -50,16 +50,10 @@ NewImageLayout PlaceStructures(const format::BatGeometry& geometry, uint64_t log
 /// Checks whether WriteStructures will accept it. Errors: kInvalidArgument.
 Result<void> CheckNewImage(const NewImage& image);
 
-enum class WriteOrder : uint8_t {
-  kAny,      ///< nothing is synced: the file does not have its final name yet
-  kDurable,  ///< everything else is durable before headers and identifier make it an image
-};
-
-/// Writes everything but the log and the BAT, the identifier last. Errors: kInvalidArgument; those
-/// of File::WriteAt and Sync.
-Result<void> WriteStructures(File& file, const NewImage& image, const NewImageLayout& layout,
-                             WriteOrder order);
+/// Writes everything but the log and the BAT, the identifier last. Nothing is synced: the file does
+/// not have its final name yet. Errors: kInvalidArgument; those of File::WriteAt.
+Result<void> WriteStructures(File& file, const NewImage& image, const NewImageLayout& layout);
 
 }  // namespace vhdx
 
-#endif  // VHDXKIT_IMAGE_NEW_IMAGE_H_
+#endif  // VHDXKIT_BUILDER_NEW_IMAGE_H_

@@ -1,4 +1,4 @@
-#include "ops/target_file.h"
+#include "builder/target_file.h"
 
 #include <cerrno>
 #include <utility>
@@ -26,17 +26,25 @@ Result<std::unique_ptr<File>> LockTarget(
   return file;
 }
 
-Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path,
-                                                const StagedFileOptions& options) {
-  auto staged = StagedFile::Create(files, path, options);
-  if (staged) return staged;
-  Error& error = staged.error();
+std::unexpected<Error> AboutTarget(const std::string& path, Error error) {
+  if (error.file.empty() && error.code == ErrorCode::kInvalidArgument) error.file = path;
+  return std::unexpected(std::move(error));
+}
+
+std::unexpected<Error> CannotCreateTarget(FileSystem& files, const std::string& path, Error error) {
   error.file = path;
   const std::string folder = path.substr(0, path.rfind('/') + 1);
   if (error.code == ErrorCode::kNotFound && error.sys_errno != ENOTDIR && !files.RealPath(folder)) {
     error.sentence = "its directory does not exist; create that first";
   }
-  return staged;
+  return std::unexpected(std::move(error));
+}
+
+Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path,
+                                                const StagedFileOptions& options) {
+  auto staged = StagedFile::Create(files, path, options);
+  if (staged) return staged;
+  return CannotCreateTarget(files, path, std::move(staged.error()));
 }
 
 }  // namespace vhdx

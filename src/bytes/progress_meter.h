@@ -1,7 +1,7 @@
 // Progress from any number of threads, told to one listener, not too often.
 
-#ifndef VHDXKIT_OPS_PROGRESS_METER_H_
-#define VHDXKIT_OPS_PROGRESS_METER_H_
+#ifndef VHDXKIT_BYTES_PROGRESS_METER_H_
+#define VHDXKIT_BYTES_PROGRESS_METER_H_
 
 #include <vhdxkit/operation.h>
 
@@ -38,4 +38,4 @@ class ProgressMeter {
 
 }  // namespace vhdx
 
-#endif  // VHDXKIT_OPS_PROGRESS_METER_H_
+#endif  // VHDXKIT_BYTES_PROGRESS_METER_H_

@@ -1,4 +1,4 @@
-#include "image/new_disk.h"
+#include "builder/new_disk.h"
 
 #include <gtest/gtest.h>
 
@@ -54,7 +54,7 @@ class NewDiskIn : public ::testing::Test {
   }
 
   std::unique_ptr<Image> FinishAndOpen(NewDisk& disk) {
-    EXPECT_EQ(OutcomeOf(disk.Finish(WriteOrder::kAny)), "ok");
+    EXPECT_EQ(OutcomeOf(disk.Finish()), "ok");
     Findings findings;
     auto image = Image::Open(std::make_unique<MemoryFile>(file_.contents()), findings);
     EXPECT_TRUE(image) << image.error().sentence;
@@ -78,7 +78,7 @@ TEST_F(NewDiskIn, SmallestDisk_IsRecipeAOfTheReference) {
   image.file_write_guid = *Guid::Parse("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0");
   image.data_write_guid = *Guid::Parse("00112233-4455-6677-8899-aabbccddeeff");
   image.parameters.virtual_disk_id = *Guid::Parse("12345678-9abc-def0-1234-56789abcdef0");
-  ASSERT_EQ(OutcomeOf(Begin(image)->Finish(WriteOrder::kAny)), "ok");
+  ASSERT_EQ(OutcomeOf(Begin(image)->Finish()), "ok");
   // The recipe lists the metadata region first; we list the BAT first, as Windows does.
   const auto table = *format::EncodeRegionTable({{format::kMetadataRegionGuid, 2 * kMiB, kMiB, 1},
                                                  {format::kBatRegionGuid, 3 * kMiB, kMiB, 1}});
