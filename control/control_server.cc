@@ -142,9 +142,15 @@ ControlServer::Next ControlServer::Serve(FileDescriptor fd) {
   return Next::kGoOn;
 }
 
+bool ControlServer::IsStopping() const {
+  pollfd stop = {.fd = stop_event_.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&stop, 1, 0) > 0;
+}
+
 std::optional<std::string> ControlServer::NextLine(Connection& connection) {
   const Clock::time_point deadline = Clock::now() + limits_.patience;
   for (;;) {
+    if (IsStopping()) return std::nullopt;
     if (auto line = connection.TakeLine()) return line;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
     const bool is_patient = left.count() > 0;

@@ -68,6 +68,7 @@ class ControlServer {
   // Nothing if the server is to end.
   std::optional<FileDescriptor> Accept();
   Next Serve(FileDescriptor fd);
+  bool IsStopping() const;
   // Nothing if the connection is to end.
   std::optional<std::string> NextLine(Connection& connection);
   void Send(Connection& connection, std::string line);

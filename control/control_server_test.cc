@@ -101,6 +101,18 @@ class ControlServerTest : public testing::HostFolderTest {
   std::unique_ptr<ControlServer> server_;
 };
 
+TEST_F(ControlServerTest, RequestsThatHaveNotBegun_AreNotCarriedOutAfterStop) {
+  Start();
+  const auto client = Connected();
+  Say(client, "wait\ntwo\nthree\n");
+  while (requests_ == 0) std::this_thread::sleep_for(milliseconds(1));
+  std::thread stopping([&] { server_->Stop(); });
+  std::this_thread::sleep_for(milliseconds(50));
+  door_.Open();
+  stopping.join();
+  EXPECT_EQ(requests_, 1);
+}
+
 TEST_F(ControlServerTest, AnswersEachLineInTurn) {
   Start();
   const auto client = Connected();

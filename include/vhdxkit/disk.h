@@ -8,8 +8,9 @@
 // Writing: a disk that is opened for writing but never written is not modified. A write is durable
 // once a Flush that was called after it has succeeded. A crash may lose writes that were not
 // flushed, or parts of them, but each sector then holds a value that it had at or since the last
-// flush, and the file always opens again. After a failed sync or metadata write nothing more is
-// written, and every later call returns that first error. Close ends the session.
+// flush, and the file always opens again. After a failed sync, or a metadata write that fails for
+// another reason than lack of space, nothing more is written, and every later write, flush and
+// Close fails with kPoisoned and the words of that first error. Close ends the session.
 //
 // Parents are searched for only where the caller allows it: in and below the real directory of the
 // image that names them, and in and below SearchOptions::folders. The identity of a parent (its
@@ -43,11 +44,10 @@ enum class DiskAccess : uint8_t { kReadOnly, kReadWrite };
 /// How the image that is written uses the host's page cache.
 enum class PageCache : uint8_t {
   kAsHost,  ///< as the host does by itself
-  /// For servers. On ext4, a file that was read or written in large
-  /// pieces is cached in folios of up to 2 MiB, and overwriting 4 KiB of one takes twelve times as
-  /// long as overwriting a page: the host is told that access is random, so that it caches pages
-  /// (what is in the cache already stays as it is), and the disk reads ahead of sequential readers
-  /// itself.
+  /// For servers. On ext4, a file that was read or written in large pieces is cached in folios of
+  /// up to 2 MiB, and overwriting 4 KiB of one takes twelve times as long as overwriting a page:
+  /// the host is told that access is random, so that it caches pages (what is in the cache already
+  /// stays as it is), and the disk reads ahead of sequential readers itself.
   kForServing,
 };
 
@@ -79,9 +79,9 @@ class VHDXKIT_EXPORT Disk final : public BlockDevice {
 
   /// Number of images in the chain, including the one that was opened.
   size_t chain_length() const;
-  /// The image at `depth` as it was when the disk was opened; 0 is the one that was opened. Since
-  /// the first write the GUIDs, the state of the log and the size of its file are others: Inspect
-  /// reads them.
+  /// The image at `depth` as it was when it was opened; 0 is the one that is written, which a
+  /// Snapshot has made since if there was one. Since the first write the GUIDs, the state of the
+  /// log and the size of its file are others: Inspect reads them.
   const ImageInfo& image_at_open(size_t depth) const;
 
   const std::string& name() const override;

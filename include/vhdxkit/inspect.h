@@ -52,9 +52,10 @@ Result<Inspection> Inspect(FileSystem& files, const std::string& path,
                            const ChainOptions& options = {});
 
 /// The same of the image that an open disk writes at the moment, or of the one that it was opened
-/// with. Requests to the disk wait meanwhile, so that what is read is the state between two of
-/// them. The lock is the disk's; none is taken. `files` is where the disk was opened. Errors: also
-/// kInvalidArgument (the disk is closed).
+/// with. Requests to the disk wait while the image is read, so that what is read is the state
+/// between two of them, and not while its parent is looked for. The lock is the disk's; none is
+/// taken. `files` is where the disk was opened. Errors: also kInvalidArgument (the disk is closed);
+/// kNotFound (another file has that name now).
 VHDXKIT_EXPORT
 Result<Inspection> Inspect(FileSystem& files, Disk& disk, const ChainOptions& options = {});
 

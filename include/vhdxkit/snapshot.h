@@ -28,10 +28,11 @@ struct SnapshotReport {
 
 /// Puts a new, empty child at `child_path` on top of a disk that is open for writing. The disk goes
 /// on with the child; the image that was its top is flushed, closed and never written again, and
-/// other programs may read it from then on. It contains exactly the writes that had returned, and
-/// perhaps some that were under way. Requests wait meanwhile, for about eight syncs; none fails.
-/// When this returns, the child and its name are durable, and so is all that was written before. A
-/// crash before that leaves the image without a child, or with an empty one.
+/// other programs may read it from then on. It contains every write that had returned, perhaps some
+/// that were under way, and no other. Requests wait meanwhile, for about eight syncs; none fails
+/// but CloneTo, with kUnsupported. When this returns, the child and its name are durable, and so is
+/// all that was written before. A crash before that leaves the image without a child, or with an
+/// empty one.
 ///
 /// The child gets the permissions of the image and, if the host allows it, its owner.
 ///

@@ -173,7 +173,9 @@ TEST_F(DiskBuilderOnTheHost, FixedDiskWithoutASize_IsAllocatedAsItGrows) {
   auto builder = *BeginVhdx(files(), PathOf("new"), std::nullopt, {}, true);
   const uint64_t before = *builder->file().AllocatedBytes();
   ASSERT_TRUE(builder->NoteZeros({0, 2 * kMiB}));
-  EXPECT_EQ(*builder->file().AllocatedBytes(), before + 2 * kMiB);
+  // The host may need a page of its own to keep account of it.
+  EXPECT_GE(*builder->file().AllocatedBytes(), before + 2 * kMiB);
+  EXPECT_LT(*builder->file().AllocatedBytes(), before + 3 * kMiB);
   ASSERT_TRUE(builder->SetSize(2 * kMiB + 512));
   ASSERT_TRUE(builder->Commit());
   EXPECT_GE(*builder->file().AllocatedBytes(), before + 3 * kMiB);

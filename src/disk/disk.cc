@@ -87,6 +87,7 @@ Result<void> Disk::Write(uint64_t disk_offset, std::span<const ByteSpan> buffers
   return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
     const DiskRange range{disk_offset, TotalBytes(buffers)};
     VHDX_TRY(CheckWrite(*this, range));
+    if (range.length_bytes == 0) return {};
     auto written = state_->stack().Write(range, buffers);
     const bool durable = written && flag == WriteFlag::kFua;
     return durable ? state_->stack().writer()->Flush() : written;
@@ -96,6 +97,7 @@ Result<void> Disk::Write(uint64_t disk_offset, std::span<const ByteSpan> buffers
 Result<void> Disk::WriteZeroes(DiskRange range) {
   return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
     VHDX_TRY(CheckWrite(*this, range));
+    if (range.length_bytes == 0) return {};
     return state_->stack().Zero(range, ZeroHow::kWrite);
   });
 }
@@ -103,6 +105,7 @@ Result<void> Disk::WriteZeroes(DiskRange range) {
 Result<void> Disk::Trim(DiskRange range) {
   return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
     VHDX_TRY(CheckWrite(*this, range));
+    if (range.length_bytes == 0) return {};
     return state_->stack().Zero(range, ZeroHow::kTrim);
   });
 }
@@ -121,6 +124,7 @@ Result<void> Disk::CloneFrom(uint64_t disk_offset, BlockDevice& source, DiskRang
     if (!IsAligned(disk_offset | range.length_bytes, logical_sector_size())) {
       return Fail(ErrorCode::kUnsupported, "only whole sectors can be shared", name());
     }
+    if (range.length_bytes == 0) return {};
     return state_->stack().writer()->Clone(disk_offset, source, source_range);
   });
 }
@@ -152,7 +156,7 @@ Result<void> Disk::RefuseSharedSpace() {
 
 EngineCounters Disk::counters() const {
   EngineCounters counters;
-  // Those that have become parents count no more, but what they have counted.
+  // Those that have become parents keep what they counted.
   LayerStack& stack = state_->stack();
   for (size_t depth = 0; depth < stack.size(); ++depth) {
     if (const ImageWriter* writer = stack.layer(depth).writer()) writer->CountInto(counters);

@@ -204,6 +204,67 @@ TEST_F(DiskWrite, BadRegionTable_IsMendedByTheFirstWrite) {
   }
 }
 
+// The same bits again, in a page that the restart of a full log checkpoints while it is still to be
+// logged.
+TEST_F(DiskWrite, PageOfBitsThatChangesThereAndBack_IsLoggedAfterAFullHostToo) {
+  const ImageSpec base = DynamicImage();
+  Put("/vm/base.vhdx", base);
+  ImageSpec child = ChildOf(base, ".\\base.vhdx");
+  child.bitmaps = {{.chunk = 0}};
+  const uint64_t page = testing::PlanLayout(child).bitmap_offsets.at(0);
+  child.late_patches = {{.file_offset = page + 512, .bytes = {std::byte{3}}}};
+  Put(kPath, child);
+  const auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem full(files_, plan);
+  auto disk = *OpenDisk(full, kPath, {.access = DiskAccess::kReadWrite}, {.log_sectors = 6});
+  EXPECT_EQ(OutcomeOf(disk->Write(0, Filled(512, 9))), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Write(2 * kMiB, Filled(512, 9))), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Write(2 * kMiB + 512, Filled(512, 9))), "ok");
+  const uint64_t log = disk->image_at_open(0).header().log_offset;
+  plan->Add({.call = testing::FileCall::kWrite,
+             .range = FileRange{log + 4096, 4096},
+             .code = ErrorCode::kNoSpace,
+             .sys_errno = ENOSPC});
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "no-space");
+  plan->Clear();
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  disk.reset();
+  ExpectClean();
+  EXPECT_EQ(ReadAgain({2 * kMiB, 1024}), Filled(1024, 9));
+}
+
+// The first entry of a group commit is in the log, the second found no space, and the next group
+// commit finds the log full.
+TEST_F(DiskWrite, EntryOfAFailedCommit_IsDurableBeforeItsPagesAreCheckpointed) {
+  const ImageSpec spec = DynamicImage({.disk_size = 4 * kGiB, .block_size = kMiB});
+  Put(kPath, spec);
+  const auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem full(recording_, plan);
+  auto disk = *OpenDisk(full, kPath, {.access = DiskAccess::kReadWrite},
+                        {.log_sectors = 6, .pages_per_entry = 2});
+  const uint64_t log = disk->image_at_open(0).header().log_offset;
+  for (uint64_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(OutcomeOf(disk->Write(i * kGiB, Filled(512, 1))), "ok");
+  }
+  plan->Add({.call = testing::FileCall::kWrite,
+             .range = FileRange{log + 4 * 4096, 4096},
+             .code = ErrorCode::kNoSpace,
+             .sys_errno = ENOSPC});
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "no-space");
+  plan->Clear();
+  EXPECT_EQ(OutcomeOf(disk->Write(3 * kGiB, Filled(512, 1))), "ok");
+  record_->Clear();
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+  const auto calls = record_->Calls();
+  ASSERT_FALSE(calls.empty());
+  EXPECT_EQ(calls.front().call, testing::FileCall::kSync);
+  EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
+  disk.reset();
+  ExpectClean();
+}
+
 // No session has begun, so nothing of it may be written by a flush.
 TEST_F(DiskWrite, BadRegionTable_StaysIfTheSessionCannotBegin) {
   ImageSpec spec = DynamicImage();

@@ -370,6 +370,29 @@ class PausingFileSystem final : public ForwardingFileSystem {
 
 // The entries are durable already when the space comes back: a flush that has no page to log makes
 // the hole durable.
+TEST_F(DiskWrite, ZerosInsideOfASectorOfZeros_AllocateNothing) {
+  Put(kPath, DynamicImage());
+  auto disk = Open();
+  EXPECT_EQ(OutcomeOf(disk->WriteZeroes({512 + 10, 100})), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Trim({2 * kMiB + 10, 1000})), "ok");
+  EXPECT_EQ(disk->counters().allocations, 0U);
+  EXPECT_EQ(OutcomeOf(disk->Write(512 + 10, Filled(1, 1))), "ok");
+  EXPECT_EQ(disk->counters().allocations, 1U);
+  EXPECT_EQ(OutcomeOf(disk->Trim({512, 100})), "ok");
+  EXPECT_EQ(Read(*disk, {512, 512}), Filled(512, 0));
+}
+
+TEST_F(DiskWrite, NothingToWrite_CostsNothing) {
+  Put(kPath, DynamicImage());
+  auto disk = Open();
+  record_->Clear();
+  EXPECT_EQ(OutcomeOf(disk->Write(0, ByteSpan(), WriteFlag::kFua)), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Write(1, ByteSpan())), "ok");
+  EXPECT_EQ(OutcomeOf(disk->WriteZeroes({512, 0})), "ok");
+  EXPECT_EQ(OutcomeOf(disk->Trim({512, 0})), "ok");
+  EXPECT_TRUE(record_->Calls().empty());
+}
+
 TEST_F(DiskWrite, SpaceFreedAfterItsCommit_IsFreeAfterTheNext) {
   ImageSpec spec = DynamicImage({.disk_size = 8 * kMiB, .block_size = 2 * kMiB});
   spec.blocks = testing::FullBlocks(4);

@@ -10,19 +10,19 @@
 
 namespace vhdx {
 
-Result<Inspection> Inspect(FileSystem& files, const std::string& path,
-                           const ChainOptions& options) try {
-  Findings findings;
-  auto image = VHDX_TRY(OpenImage(files, path, options.images, findings));
-  Inspection inspection{.image = image->info(), .parent = std::nullopt};
+namespace {
+
+Result<Inspection> InspectImage(FileSystem& files, Image& image, const Findings& findings,
+                                const ChainOptions& options) {
+  Inspection inspection{.image = image.info(), .parent = std::nullopt};
   inspection.image.findings = findings.kept();
   if (!inspection.image.parent_locator) {
-    VHDX_TRY(RefuseUnusedParents(*image, 1, options));
+    VHDX_TRY(RefuseUnusedParents(image, 1, options));
     return inspection;
   }
 
   const ParentLocatorInfo& locator = *inspection.image.parent_locator;
-  auto search = VHDX_TRY(ParentSearch::Start(files, image->file(), options.search));
+  auto search = VHDX_TRY(ParentSearch::Start(files, image.file(), options.search));
   auto parent = VHDX_TRY(options.parents.empty() ? search.Find(locator)
                                                  : search.Open(options.parents.front(), locator));
   ParentState state{.attempts = search.attempts(), .duplicates = search.duplicates()};
@@ -35,15 +35,36 @@ Result<Inspection> Inspect(FileSystem& files, const std::string& path,
   }
   inspection.parent = std::move(state);
   return inspection;
+}
+
+// Requests wait while the image is read, and not while its parent is looked for.
+Result<std::unique_ptr<Image>> OpenPaused(FileSystem& files, Disk& disk, ImageOptions options,
+                                          Findings& findings) {
+  const FrozenDisk paused = VHDX_TRY(FrozenDisk::Pause(disk));
+  options.lock = LockPolicy::kIgnore;
+  auto image = VHDX_TRY(OpenImage(files, disk.name(), options, findings));
+  if (!disk.Uses(image->file().identity())) {
+    return Fail(ErrorCode::kNotFound, "another file has the name of the image that is in use",
+                disk.name());
+  }
+  return image;
+}
+
+}  // namespace
+
+Result<Inspection> Inspect(FileSystem& files, const std::string& path,
+                           const ChainOptions& options) try {
+  Findings findings;
+  const auto image = VHDX_TRY(OpenImage(files, path, options.images, findings));
+  return InspectImage(files, *image, findings, options);
 } catch (...) {
   return CaughtException();
 }
 
 Result<Inspection> Inspect(FileSystem& files, Disk& disk, const ChainOptions& options) try {
-  const FrozenDisk paused = VHDX_TRY(FrozenDisk::Pause(disk));
-  ChainOptions unlocked = options;
-  unlocked.images.lock = LockPolicy::kIgnore;
-  return Inspect(files, disk.name(), unlocked);
+  Findings findings;
+  const auto image = VHDX_TRY(OpenPaused(files, disk, options.images, findings));
+  return InspectImage(files, *image, findings, options);
 } catch (...) {
   return CaughtException();
 }

@@ -44,6 +44,7 @@ class BatRules {
 
   /// The same rules for a file of another length.
   BatRules WithFileSize(uint64_t file_size) const;
+  void set_file_size(uint64_t file_size) { file_size_ = file_size; }
 
   /// The range of the file that the entry points to, if any.
   FileRange RangeOf(BatSlot slot, format::BatEntry entry) const;

@@ -84,8 +84,9 @@ class BlockMap {
 
   static Block ToBlock(format::BatEntry entry);
 
-  /// The file has another length from now on. Nobody uses the map meanwhile.
-  void SetFileSize(uint64_t file_size) { rules_ = rules_.WithFileSize(file_size); }
+  /// The file has another length from now on. Meanwhile nobody asks for a block; the geometry may
+  /// be asked for.
+  void SetFileSize(uint64_t file_size) { rules_.set_file_size(file_size); }
 
   /// Where a page of 512 entries is in the file.
   uint64_t PageOffset(uint64_t page_index) const {

@@ -28,75 +28,76 @@ GroupCommits::GroupCommits(DurableState& durability, MetadataPages& pages, Space
 
 GroupCommits::Leadership::Leadership(GroupCommits& commits) : commits_(commits) {
   const MutexLock lock(commits_.mutex_);
-  commits_.BecomeLeader();
+  if (commits_.has_leader_) ++commits_.stalls_;
+  while (commits_.has_leader_) commits_.mutex_.Wait(commits_.changed_);
+  commits_.has_leader_ = true;
 }
 
 GroupCommits::Leadership::~Leadership() {
   const MutexLock lock(commits_.mutex_);
-  commits_.StepDown();
+  commits_.has_leader_ = false;
+  commits_.changed_.notify_all();
 }
 
-void GroupCommits::BecomeLeader() {
-  if (has_leader_) ++stalls_;
-  while (has_leader_) mutex_.Wait(changed_);
-  has_leader_ = true;
-}
-
-void GroupCommits::StepDown() {
-  has_leader_ = false;
-  changed_.notify_all();
+// Waits until that group commit is done, or until this thread is the leader: then true.
+bool GroupCommits::LeadUnlessDone(uint64_t number) {
+  const MutexLock lock(mutex_);
+  for (; done_ < number; mutex_.Wait(changed_)) {
+    if (!has_leader_) {
+      has_leader_ = true;
+      return true;
+    }
+    ++stalls_;
+  }
+  return false;
 }
 
 // -- Flushing --
 
 Result<void> GroupCommits::Flush() {
-  mutex_.Lock();
-  // The snapshot of a running group commit may have missed what was written before this call; but
-  // if nothing was written since that snapshot, there is nothing else to wait for.
-  const uint64_t wanted = unsynced_.load() ? started_ + 1 : started_;
-  Result<void> result = durability_.Check();
-  while (result && done_ < wanted) {
-    if (has_leader_) {
-      ++stalls_;
-      mutex_.Wait(changed_);
-    } else {
-      has_leader_ = true;
-      const uint64_t number = ++started_;
-      mutex_.Unlock();
-      result = durability_.PoisonIfThrown([&] { return Run(number, WithoutPages::kSync); });
-      mutex_.Lock();
-      StepDown();
-    }
-    if (result && done_ < wanted) result = durability_.Check();
+  VHDX_TRY(durability_.Check());
+  const uint64_t wanted = NumberOfNext();
+  while (LeadUnlessDone(wanted)) {
+    const Leadership leadership(*this, std::adopt_lock);
+    VHDX_TRY(durability_.Check());
+    VHDX_TRY(durability_.PoisonIfThrown([this] { return Run(Place::kLog); }));
   }
-  mutex_.Unlock();
-  return result;
+  return {};
+}
+
+// The snapshot of a running group commit may have missed what was written before this call; but if
+// nothing was written since that snapshot, there is nothing else to wait for.
+uint64_t GroupCommits::NumberOfNext() {
+  const MutexLock lock(mutex_);
+  return unsynced_.load() ? started_ + 1 : started_;
 }
 
 Result<void> GroupCommits::Throttle() {
   if (pages_.dirty_count() < kMaxDirtyPages) return {};
-  ++stalls_;
   return Flush();
 }
 
-Result<void> GroupCommits::RunAsLeader(WithoutPages without_pages) {
+Result<void> GroupCommits::CommitAndCheckpoint() { return Run(Place::kInPlace); }
+
+Result<void> GroupCommits::Run(Place place) {
   const uint64_t number = [this] {
     const MutexLock lock(mutex_);
     return ++started_;
   }();
-  return Run(number, without_pages);
-}
-
-Result<void> GroupCommits::Run(uint64_t number, WithoutPages without_pages) {
-  unsynced_.exchange(false);
+  const bool was_unsynced = unsynced_.exchange(false);
   auto snapshot = VHDX_TRY(pages_.TakeSnapshot(space_));
-  if (snapshot.pages.empty()) {
-    const bool sync = without_pages == WithoutPages::kSync;
-    VHDX_TRY(sync ? log_.Sync() : Result<void>{});
-  } else if (auto durable = MakeDurable(snapshot); !durable) {
+  const bool has_pages = !snapshot.pages.empty();
+  Result<void> done = has_pages ? MakeDurable(snapshot) : Result<void>{};
+  const bool checkpoints = place == Place::kInPlace && log_.is_named();
+  if (done && checkpoints) done = Checkpoint();
+  // What was overwritten in place is durable with the pages, if there are any.
+  if (done && (checkpoints || (!has_pages && (was_unsynced || place == Place::kLog)))) {
+    done = log_.Sync();
+  }
+  if (!done) {
     unsynced_ = true;
     pages_.PutBack(snapshot);
-    return durable;
+    return done;
   }
   for (const MetadataPages::FreedRange& freed : snapshot.freed) {
     space_.Release(freed.range, freed.contents);
@@ -106,9 +107,8 @@ Result<void> GroupCommits::Run(uint64_t number, WithoutPages without_pages) {
     done_ = number;
     changed_.notify_all();
   }
-  if (snapshot.pages.empty()) return {};
-  ++with_pages_;
-  // What was flushed is durable; a failure from here on is reported by the next call.
+  if (has_pages) ++with_pages_;
+  // What was flushed is durable. Without space the next group commit tries again.
   if (pages_.count_only_in_log() > most_only_in_log_) (void)Checkpoint();
   return {};
 }
@@ -139,10 +139,6 @@ Result<void> GroupCommits::LogPages(Snapshot& snapshot) {
 
 // The log is full, and the first pages of this group commit may be in it.
 Result<void> GroupCommits::RestartLog(const Snapshot& snapshot) {
-  // No page is checkpointed before its entry is durable.
-  if (snapshot.logged > 0) {
-    VHDX_TRY(log_.Sync());
-  }
   VHDX_TRY(Checkpoint());
   VHDX_TRY(log_.Sync());
   VHDX_TRY(log_.Retire());
@@ -157,6 +153,10 @@ log::FileLengths GroupCommits::Lengths(const Snapshot& snapshot) const {
 }
 
 Result<void> GroupCommits::Checkpoint() {
+  // No page is checkpointed before its entry is durable.
+  if (log_.has_unsynced_entries()) {
+    VHDX_TRY(log_.Sync());
+  }
   VHDX_TRY(pages_.Checkpoint());
   log_.NoteCheckpointed();
   return {};

@@ -19,6 +19,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 
 #include "bytes/mutex.h"
 #include "image/durable_state.h"
@@ -35,10 +36,13 @@ class GroupCommits {
   GroupCommits(DurableState& durability, MetadataPages& pages, Space& space, LogGeneration& log,
                const WriteLimits& limits);
 
-  /// While it exists, this thread is the leader; waits until no other is.
+  /// While it exists, this thread is the leader.
   class Leadership {
    public:
+    /// Waits until no other thread is.
     explicit Leadership(GroupCommits& commits);
+    /// This thread is the leader already.
+    Leadership(GroupCommits& commits, std::adopt_lock_t) : commits_(commits) {}
     ~Leadership();
     Leadership(const Leadership&) = delete;
     Leadership& operator=(const Leadership&) = delete;
@@ -52,7 +56,6 @@ class GroupCommits {
     // Most writes find it set already, and then share the cache line.
     if (!unsynced_.load()) unsynced_.store(true);
   }
-  bool is_unsynced() const { return unsynced_.load(); }
 
   /// Errors: kIo and others poison the disk; kNoSpace; kPoisoned.
   Result<void> Flush() VHDX_EXCLUDES(mutex_);
@@ -60,24 +63,22 @@ class GroupCommits {
   /// changed since the last one that memory and the next flush would suffer. Errors: as Flush.
   Result<void> Throttle() VHDX_EXCLUDES(mutex_);
 
-  /// What a group commit without a page to log does: sync, because a flush waits for what was
-  /// overwritten in place; or nothing, because a sync follows anyway.
-  enum class WithoutPages : uint8_t { kSync, kNothing };
-  /// Runs a group commit. The caller is the leader. Errors: as Flush.
-  Result<void> RunAsLeader(WithoutPages without_pages) VHDX_EXCLUDES(mutex_);
-  /// Checkpoints all pages that are only in the log, whose entries are durable. The caller is the
-  /// leader. Errors: as Flush.
-  Result<void> Checkpoint();
+  /// Runs a group commit and a checkpoint: all that was written is durable, and in place. The
+  /// caller is the leader, and nothing is written meanwhile. Errors: as Flush.
+  Result<void> CommitAndCheckpoint() VHDX_EXCLUDES(mutex_);
 
   void CountInto(EngineCounters& counters) const;
 
  private:
   using Snapshot = MetadataPages::Snapshot;
 
-  void BecomeLeader() VHDX_REQUIRES(mutex_);
-  void StepDown() VHDX_REQUIRES(mutex_);
-  Result<void> Run(uint64_t number, WithoutPages without_pages);
+  uint64_t NumberOfNext() VHDX_EXCLUDES(mutex_);
+  bool LeadUnlessDone(uint64_t number) VHDX_EXCLUDES(mutex_);
+  /// kInPlace: the pages are checkpointed before the last sync.
+  enum class Place : uint8_t { kLog, kInPlace };
+  Result<void> Run(Place place);
   Result<void> MakeDurable(Snapshot& snapshot);
+  Result<void> Checkpoint();
   Result<void> LogPages(Snapshot& snapshot);
   Result<void> RestartLog(const Snapshot& snapshot);
   log::FileLengths Lengths(const Snapshot& snapshot) const;

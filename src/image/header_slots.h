@@ -23,8 +23,8 @@ class HeaderSlots {
 
   /// Brings both slots to these values, one after the other, each durable before anything else
   /// happens: whichever is lost, the other says the same. Sequence number and checksum are made
-  /// here. Errors poison the disk: kIo, kNoSpace; kUnsupported when the sequence numbers are used
-  /// up.
+  /// here. Errors: kNoSpace, after which the same update is to be tried again; all others poison
+  /// the disk: kIo, kUnsupported (the sequence numbers are used up).
   Result<void> Update(HeaderInfo values);
 
  private:

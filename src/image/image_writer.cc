@@ -43,8 +43,11 @@ Result<void> ImageWriter::WriteWithin(
                   .length_bytes = sector.size()};
   const BlockReference only = references_->Exclude(part.block);
   VHDX_TRY(read(start, sector));
+  const std::vector<std::byte> before = sector;
   auto target = sector.begin() + static_cast<ptrdiff_t>(range.disk_offset - start);
   for (const ByteSpan bytes : buffers) target = std::ranges::copy(bytes, target).out;
+  // Zeros on zeros allocate nothing.
+  if (sector == before) return {};
   auto entry = VHDX_TRY(block_map_.Entry(geometry_.PayloadIndex(part.block)));
   const ByteSpan whole(sector);
   FreedSpace freed;  // a write frees none
@@ -83,7 +86,6 @@ DiskRange ImageWriter::RangeOf(const Part& part) const {
 
 Result<void> ImageWriter::Change(DiskRange range, const Contents& contents) {
   assert(IsAligned(range.disk_offset | range.length_bytes, geometry_.logical_sector_size()));
-  if (range.length_bytes == 0) return journal_.Check();
   VHDX_TRY(journal_.Start());
   FreedSpace freed;
   if (contents.zeros() && !keeps_blocks()) {
@@ -275,6 +277,7 @@ Result<void> ImageWriter::FreeBlock(const Part& part, BatEntry entry, const Tran
 // Nothing points at it any more, and nobody else gets it before it is free.
 Result<void> ImageWriter::GiveBack(FreedSpace& freed) {
   if (freed.empty()) return {};
+  VHDX_TRY(journal_.Check());
   std::ranges::sort(freed, {}, &FileRange::file_offset);
   size_t runs = 0;
   for (const FileRange& range : freed) {

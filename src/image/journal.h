@@ -7,7 +7,8 @@
 // A failed sync or metadata write poisons the disk: nothing is written any more, and every call
 // says so. docs/crash-consistency.md has the argument why what is on disk is right at every moment.
 //
-// Any number of threads. Order of locks: block reference, host space, commit lock, space; the
+// Any number of threads. Order of locks: block reference, bitmap allocation, commit lock, and below
+// it those of a shard of sector bitmaps; host space and space are taken alone. The
 // leader of a group commit, and whoever begins or ends a session, holds none of them while it
 // syncs.
 
@@ -55,7 +56,8 @@ class Journal {
   }
   /// Space that was allocated and is not going to be used; it may hold anything.
   void Abandon(const Space::Allocation& allocation) {
-    space_.Release(allocation.range, Space::Contents::kStale);
+    // After an exception an entry in memory may point at it.
+    if (durability_.Check()) space_.Release(allocation.range, Space::Contents::kStale);
   }
 
   /// Applies a change to the maps in memory; the next group commit logs it. Everything that the

@@ -28,25 +28,26 @@ LogGeneration::LogGeneration(FileSystem& files, File& file, DurableState& durabi
 
 Result<void> LogGeneration::Begin(const log::FileLengths& lengths) {
   // No header may name the old log any more when its first entry is overwritten.
-  if (is_retiring_) {
+  if (state_ == State::kRetiring) {
     VHDX_TRY(Retire());
   }
-  if (!begun_) {
+  if (state_ == State::kNone) {
     auto guid = RandomGuid(files_);
     if (!guid) return durability_.Poison(std::move(guid.error()));
     VHDX_TRY(NoteAppended(log_.Begin(*guid, lengths)));
     // The entry is durable before a header names its log: else a crash in between would leave a
     // log without a valid entry.
     VHDX_TRY(Sync());
-    begun_ = *guid;
+    guid_ = *guid;
+    state_ = State::kBegun;
   }
   HeaderInfo header = headers_.current();
-  header.log_guid = *begun_;
+  header.log_guid = guid_;
   // Both are durable before the entry of this group commit is written. After a power cut that entry
   // may be there although its sync never returned. If only one header named its log, what readers
   // have seen since would depend on that one header.
   VHDX_TRY(headers_.Update(header));
-  is_named_ = true;
+  state_ = State::kNamed;
   return {};
 }
 
@@ -59,6 +60,7 @@ Result<void> LogGeneration::Append(std::span<const log::Page> pages,
 
 Result<void> LogGeneration::NoteAppended(Result<void> appended) {
   VHDX_TRY(durability_.PoisonIfFailed(std::move(appended)));
+  has_unsynced_entries_ = true;
   ++entries_;
   bytes_ += log_.last_entry_bytes();
   return {};
@@ -66,19 +68,18 @@ Result<void> LogGeneration::NoteAppended(Result<void> appended) {
 
 Result<void> LogGeneration::Retire() {
   // From here on nothing is added to it, even if only one header forgets it.
-  is_named_ = false;
-  begun_.reset();
-  is_retiring_ = true;
+  state_ = State::kRetiring;
   HeaderInfo header = headers_.current();
   header.log_guid = {};
   VHDX_TRY(headers_.Update(header));
-  is_retiring_ = false;
+  state_ = State::kNone;
   return {};
 }
 
 Result<void> LogGeneration::Sync() {
   VHDX_TRY(durability_.Sync());
   log_.NoteSynced();
+  has_unsynced_entries_ = false;
   return {};
 }
 

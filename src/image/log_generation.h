@@ -18,7 +18,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include "image/durable_state.h"
@@ -36,8 +35,12 @@ class LogGeneration {
 
   HeaderSlots& headers() { return headers_; }
   const HeaderSlots& headers() const { return headers_; }
-  /// Whether both headers name it.
-  bool is_named() const { return is_named_; }
+  /// Whether both headers name it: entries may be appended.
+  bool is_named() const { return state_ == State::kNamed; }
+  /// Whether a header names it, or may.
+  bool may_be_named() const { return state_ != State::kNone; }
+  /// Whether an entry was appended since the last sync.
+  bool has_unsynced_entries() const { return has_unsynced_entries_; }
 
   /// LogWriter::Allocate.
   Result<void> AllocateLog() { return log_.Allocate(); }
@@ -49,8 +52,8 @@ class LogGeneration {
   size_t pages_per_entry() const { return log_.pages_per_entry(); }
   bool HasSpaceFor(size_t page_count) const { return log_.HasSpaceFor(page_count); }
   void NoteCheckpointed() { log_.NoteCheckpointed(); }
-  /// Ends it: both headers name no log. All that was logged is checkpointed, durably. Errors: as
-  /// Begin.
+  /// Ends it, whatever its state: both headers name no log. All that was logged is checkpointed,
+  /// durably. Errors: as Begin; it is then to be retired again.
   Result<void> Retire();
   void CountRestart() { ++restarts_; }
 
@@ -66,11 +69,16 @@ class LogGeneration {
   DurableState& durability_;
   HeaderSlots headers_;
   log::LogWriter log_;
-  bool is_named_ = false;
-  // Between two headers there may be no space. A log whose first entry is durable, and that is not
-  // named by both yet; and a log that at most one of them still names.
-  std::optional<Guid> begun_;
-  bool is_retiring_ = false;
+  // Between two headers there may be no space.
+  enum class State : uint8_t {
+    kNone,      // no header names a log
+    kBegun,     // the first entry is durable; a header may name it
+    kNamed,     // both headers name it
+    kRetiring,  // nothing is added to it any more; a header may still name it
+  };
+  State state_ = State::kNone;
+  Guid guid_ = {};
+  bool has_unsynced_entries_ = false;
   std::atomic<uint64_t> entries_ = 0;
   std::atomic<uint64_t> restarts_ = 0;
   std::atomic<uint64_t> pages_ = 0;

@@ -59,7 +59,7 @@ Result<void> MetadataPages::Apply(const MetadataChange& change) {
       loaded = VHDX_TRY(sector_bitmaps_.LoadPages(change.bits->range));
     }
     const MutexLock lock(commit_mutex_);
-    if (loaded && !sector_bitmaps_.AreCurrent(*loaded)) continue;
+    if (loaded && !sector_bitmaps_.Refresh(*loaded)) continue;
     return ApplyLocked(change, loaded);
   }
 }
@@ -83,12 +83,16 @@ Result<void> MetadataPages::MakeReady(const MetadataChange& change) {
 // page, and a full host could be reported only to the flush. The contents of the page stay.
 Result<void> MetadataPages::ReserveHostSpace(PageId id) {
   const uint64_t offset = VHDX_TRY(FileOffsetOf(id));
-  const MutexLock lock(host_space_mutex_);
-  auto& of_unit = reserved_[offset / format::kAlignment];
+  const uint64_t unit = offset / format::kAlignment;
   const uint64_t page = offset % format::kAlignment / format::kLogSectorSize;
-  if (of_unit.test(page)) return {};
+  {
+    const MutexLock lock(host_space_mutex_);
+    if (reserved_[unit].test(page)) return {};
+  }
+  // Twice does no harm.
   VHDX_TRY(AllocateHoles(file_, {offset, format::kLogSectorSize}));
-  of_unit.set(page);
+  const MutexLock lock(host_space_mutex_);
+  reserved_[unit].set(page);
   return {};
 }
 
@@ -154,6 +158,7 @@ Result<MetadataPages::Snapshot> MetadataPages::TakeSnapshot(const Space& space) 
     page.file_offset = *file_offset;
     Encode(id, page.bytes);
   }
+  in_snapshot_.merge(dirty_);
   dirty_.clear();
   dirty_count_ = 0;
   snapshot.payload_first = std::exchange(payload_first_, false);
@@ -179,7 +184,9 @@ void MetadataPages::Encode(PageId id, std::span<std::byte, format::kLogSectorSiz
 // well.
 void MetadataPages::PutBack(const Snapshot& snapshot) {
   const MutexLock lock(commit_mutex_);
-  for (const PageId& id : std::span(snapshot.ids).subspan(snapshot.logged)) MakeDirty(id);
+  dirty_.merge(in_snapshot_);
+  in_snapshot_.clear();
+  dirty_count_ = dirty_.size();
   freed_.insert(freed_.end(), snapshot.freed.begin(), snapshot.freed.end());
   payload_first_ = payload_first_ || snapshot.payload_first;
 }
@@ -227,8 +234,11 @@ std::unexpected<Error> MetadataPages::SelfCheckFailed(std::string_view sentence,
 // -- Checkpoints --
 
 void MetadataPages::NoteLogged(Snapshot& snapshot, size_t count) {
+  const MutexLock lock(commit_mutex_);
   for (; count > 0; --count, ++snapshot.logged) {
-    only_in_log_.insert_or_assign(snapshot.ids[snapshot.logged], snapshot.pages[snapshot.logged]);
+    const PageId& id = snapshot.ids[snapshot.logged];
+    only_in_log_.insert_or_assign(id, snapshot.pages[snapshot.logged]);
+    in_snapshot_.erase(id);
   }
 }
 
@@ -237,9 +247,10 @@ Result<void> MetadataPages::Checkpoint() {
   for (const auto& [id, page] : only_in_log_) {
     VHDX_TRY(durability_.PoisonIfFailed(file_.WriteAt(page.file_offset, ByteSpan(page.bytes))));
     if (id.kind != PageId::Kind::kSectorBitmap) continue;
-    // A page that was changed meanwhile, and perhaps back again, is left to the next group commit.
+    // A page that was changed meanwhile, and perhaps back again, is still to be logged.
     const MutexLock lock(commit_mutex_);
-    if (!dirty_.contains(id)) sector_bitmaps_.NoteCheckpointed(id.number, page.bytes);
+    if (dirty_.contains(id) || in_snapshot_.contains(id)) continue;
+    sector_bitmaps_.NoteCheckpointed(id.number, page.bytes);
   }
   only_in_log_.clear();
   return {};

@@ -106,7 +106,7 @@ class MetadataPages {
   /// poison the disk: kInternal.
   Result<Snapshot> TakeSnapshot(const Space& space) VHDX_EXCLUDES(commit_mutex_);
   /// The next `count` pages of the snapshot are in the log.
-  void NoteLogged(Snapshot& snapshot, size_t count);
+  void NoteLogged(Snapshot& snapshot, size_t count) VHDX_EXCLUDES(commit_mutex_);
   /// After a group commit that found no space: what it did not log is dirty again.
   void PutBack(const Snapshot& snapshot) VHDX_EXCLUDES(commit_mutex_);
 
@@ -140,6 +140,8 @@ class MetadataPages {
 
   mutable Mutex commit_mutex_;
   std::set<PageId, LogOrder> dirty_ VHDX_GUARDED_BY(commit_mutex_);
+  // Those of the snapshot that are not in the log yet.
+  std::set<PageId, LogOrder> in_snapshot_ VHDX_GUARDED_BY(commit_mutex_);
   std::map<PageId, log::PageBytes, LogOrder> held_ VHDX_GUARDED_BY(commit_mutex_);
   std::vector<FreedRange> freed_ VHDX_GUARDED_BY(commit_mutex_);
   bool payload_first_ VHDX_GUARDED_BY(commit_mutex_) = false;

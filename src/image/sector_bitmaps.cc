@@ -148,11 +148,14 @@ Result<SectorBitmaps::LoadedPages> SectorBitmaps::LoadPages(DiskRange range) {
   return loaded;
 }
 
-bool SectorBitmaps::AreCurrent(const LoadedPages& loaded) {
-  return std::ranges::all_of(loaded.pages_, [&](const LoadedPage& page) {
+bool SectorBitmaps::Refresh(LoadedPages& loaded) {
+  return std::ranges::all_of(loaded.pages_, [&](LoadedPage& page) {
     Shard& shard = ShardOf(page.number);
     const MutexLock lock(shard.mutex);
-    return shard.changes == page.changes || shard.Find(page.number) != nullptr;
+    if (shard.changes == page.changes) return true;
+    // Readers may drop it from memory again, but it stays current.
+    page.page = shard.Find(page.number);
+    return page.page != nullptr;
   });
 }
 
@@ -174,15 +177,13 @@ void SectorBitmaps::SetBits(const LoadedPages& loaded, OtherBits others,
       };
       return BitRange{within(bits.first), within(bits.end)};
     };
-    Shard& shard = ShardOf(old.number);
-    const MutexLock lock(shard.mutex);
-    const PagePointer known = shard.Find(old.number);
-    const Page& before = known != nullptr ? *known : *old.page;
-    auto fresh = std::make_shared<Page>(before);
+    auto fresh = std::make_shared<Page>(*old.page);
     if (others == OtherBits::kClear) AssignBits(*fresh, in_page(block), false);
     AssignBits(*fresh, in_page(set), true);
-    if (*fresh == before) continue;
+    if (*fresh == *old.page) continue;
     changed.push_back(old.number);
+    Shard& shard = ShardOf(old.number);
+    const MutexLock lock(shard.mutex);
     shard.changed[old.number] = std::move(fresh);
     ++shard.changes;
   }

@@ -42,7 +42,8 @@ class SectorBitmaps {
   /// kIo; kCorrupt: bat.entry.partial-without-bitmap, or the rule that the bitmap's entry breaks.
   Result<Run> RunAt(uint64_t disk_offset, uint64_t max_length);
 
-  // For the writer of the image, one thread at a time. Readers see a page before or after a change.
+  // For the writer of the image. SetBits and NoteCheckpointed are called with the commit lock held.
+  // Readers see a page before or after a change.
 
   /// What becomes of the bits of a block that are not set.
   enum class OtherBits : uint8_t { kKeep, kClear };
@@ -51,9 +52,9 @@ class SectorBitmaps {
   /// Loads the pages of the block of `range`, which lies in one block whose chunk has a bitmap.
   /// Errors: kIo, kCorrupt.
   Result<LoadedPages> LoadPages(DiskRange range);
-  /// Whether SetBits may use them: no page has changed since and is not in memory any more. Until
-  /// the next change they stay so.
-  bool AreCurrent(const LoadedPages& loaded);
+  /// Brings them up to date for SetBits, reading nothing. False if a page has changed since and is
+  /// not in memory any more: they are then to be loaded again. Nobody changes a page until SetBits.
+  bool Refresh(LoadedPages& loaded);
   /// Sets the bits of the range that they were loaded for; adds the numbers of the pages that
   /// changed. Reads nothing.
   void SetBits(const LoadedPages& loaded, OtherBits others, std::vector<uint64_t>& changed);

@@ -117,6 +117,42 @@ TEST_P(ChangedBitmaps, CheckpointedPages_AreReadFromTheFile) {
   EXPECT_EQ(BitsNow(), expected_);
 }
 
+// Loaded before somebody else changes the page, which then goes to the file and, by readers of
+// other pages, out of memory.
+TEST(SectorBitmapsTest, PagesThatWereLoadedBefore_AreBroughtUpToDate) {
+  const auto contents = std::make_shared<MemoryContents>();
+  const auto base = testing::DynamicImage({.disk_size = 24 * kGiB, .block_size = 64 * kMiB});
+  testing::ImageSpec child = testing::ChildOf(base, ".\\base.vhdx");
+  for (uint64_t chunk = 0; chunk < 6; ++chunk) {
+    child.blocks.push_back(testing::PartialBlock(64 * chunk, {}));
+    child.blocks.back().content = testing::BlockContent::kZeros;
+  }
+  MemoryFile file(contents);
+  ASSERT_EQ(OutcomeOf(testing::Build(child, file)), "ok");
+  Findings findings;
+  const auto image = *Image::Open(std::make_unique<MemoryFile>(contents), findings);
+  SectorBitmaps& bitmaps = image->sector_bitmaps();
+  constexpr uint64_t kPageOfDisk = 16 * kMiB;
+  const auto is_here = [&](uint64_t sector) {
+    return bitmaps.RunAt(sector * 512, 512)->in_this_file;
+  };
+
+  auto mine = *bitmaps.LoadPages({0, 512});
+  std::vector<uint64_t> changed;
+  bitmaps.SetBits(*bitmaps.LoadPages({10 * 512, 512}), SectorBitmaps::OtherBits::kKeep, changed);
+  std::array<std::byte, 4096> page;
+  bitmaps.EncodePage(0, page);
+  ASSERT_EQ(OutcomeOf(file.WriteAt(*bitmaps.PageOffset(0), ByteSpan(page))), "ok");
+  bitmaps.NoteCheckpointed(0, page);
+  ASSERT_TRUE(bitmaps.Refresh(mine));
+  for (uint64_t other = 1; other <= 64; ++other) {
+    EXPECT_FALSE(is_here(other * 16 * kPageOfDisk / 512));
+  }
+  bitmaps.SetBits(mine, SectorBitmaps::OtherBits::kKeep, changed);
+  EXPECT_TRUE(is_here(0));
+  EXPECT_TRUE(is_here(10));
+}
+
 TEST_P(ChangedBitmaps, AllSet_IsTrueOfACompleteBlockOnly) {
   const uint64_t per_block = GetParam() / kSector;
   Set(0, per_block - 1, SectorBitmaps::OtherBits::kKeep);

@@ -140,14 +140,8 @@ bool Session::GiveBackSpace() {
 // -- The end --
 
 Result<void> Session::End() {
-  // What was overwritten in place is synced below, with the checkpoint, or was synced by a flush.
-  const bool synced_elsewhere = log_.is_named() || !commits_.is_unsynced();
-  VHDX_TRY(commits_.RunAsLeader(synced_elsewhere ? GroupCommits::WithoutPages::kNothing
-                                                 : GroupCommits::WithoutPages::kSync));
-  VHDX_TRY(durability_.Check());
-  if (log_.is_named()) {
-    VHDX_TRY(commits_.Checkpoint());
-    VHDX_TRY(log_.Sync());
+  VHDX_TRY(commits_.CommitAndCheckpoint());
+  if (log_.may_be_named()) {
     VHDX_TRY(log_.Retire());
   }
   return CutFile(EndOfStructures());

@@ -98,11 +98,6 @@ void Space::Release(FileRange range, Contents contents) {
   (contents == Contents::kZeroed ? zeroed_ : stale_).Add(range);
 }
 
-uint64_t Space::end() const {
-  const MutexLock lock(mutex_);
-  return end_;
-}
-
 void Space::CountInto(EngineCounters& counters) const {
   const MutexLock lock(mutex_);
   counters.allocations += allocations_;

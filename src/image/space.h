@@ -12,6 +12,7 @@
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -54,7 +55,7 @@ class Space {
   /// Space that is free again.
   void Release(FileRange range, Contents contents) VHDX_EXCLUDES(mutex_);
   /// Where the space that was ever allocated ends; never goes down but by Reset.
-  uint64_t end() const VHDX_EXCLUDES(mutex_);
+  uint64_t end() const { return end_.load(); }
 
   void CountInto(EngineCounters& counters) const VHDX_EXCLUDES(mutex_);
 
@@ -66,7 +67,7 @@ class Space {
   DurableState& durability_;
   const WriteLimits limits_;
   mutable Mutex mutex_;
-  uint64_t end_ VHDX_GUARDED_BY(mutex_) = 0;
+  std::atomic<uint64_t> end_ = 0;  // written under the lock
   FreeRanges zeroed_ VHDX_GUARDED_BY(mutex_);
   FreeRanges stale_ VHDX_GUARDED_BY(mutex_);
   uint64_t allocations_ VHDX_GUARDED_BY(mutex_) = 0;

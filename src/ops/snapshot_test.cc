@@ -14,10 +14,12 @@
 #include <thread>
 #include <vector>
 
+#include "bytes/arithmetic.h"
 #include "testing/fault_file.h"
 #include "testing/image_builder.h"
 #include "testing/memory_file_system.h"
 #include "testing/outcome.h"
+#include "testing/recording_file.h"
 
 namespace vhdx {
 namespace {
@@ -341,6 +343,59 @@ TEST_F(SnapshotTest, WriteWithoutSpace_LetsTheDiskGoOn) {
   FailEachCall({.call = FileCall::kWrite, .code = ErrorCode::kNoSpace, .sys_errno = ENOSPC}, tally);
   EXPECT_GT(tally.failed, 10u);
   EXPECT_EQ(tally.went_on, tally.failed);
+}
+
+// The checkpoint that was to sync the last overwrites did not come to that.
+TEST_F(SnapshotTest, CheckpointWithoutSpace_LeavesTheSyncToTheNextFlush) {
+  const auto record = std::make_shared<testing::CallRecord>();
+  testing::RecordingFileSystem recorded(failing_, record);
+  const auto disk = *Disk::Open(recorded, kDisk, {.access = DiskAccess::kReadWrite});
+  Put(*disk, 0, 1);
+  ASSERT_EQ(OutcomeOf(disk->Flush()), "ok");
+  Put(*disk, 0, 2);
+  plan_->Add({.call = FileCall::kWrite,
+              .range = testing::PlanLayout(spec_).bat,
+              .code = ErrorCode::kNoSpace,
+              .sys_errno = ENOSPC});
+  ASSERT_EQ(OutcomeOf(Snapshot(*disk, kChild)), "no-space");
+  plan_->Clear();
+  record->Clear();
+  EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
+  EXPECT_EQ(record->Count(FileCall::kSync), 1u);
+}
+
+// A header may still name the log: it has to forget it before the file is cut.
+TEST_F(SnapshotTest, LogThatCouldNotBeRetired_IsRetiredByTheNextEnd) {
+  for (const uint64_t header : {64 * kKiB, 128 * kKiB}) {
+    for (const bool again : {false, true}) {
+      ASSERT_TRUE(files_.Remove(kDisk));
+      ASSERT_TRUE(testing::BuildAt(spec_, files_, kDisk));
+      auto disk = Open();
+      for (uint64_t block = 0; block < 8; ++block) Put(*disk, block * kMiB, 1);
+      ASSERT_EQ(OutcomeOf(disk->Flush()), "ok");
+      ASSERT_EQ(OutcomeOf(disk->Trim({4 * kMiB, 4 * kMiB})), "ok");
+      ASSERT_EQ(OutcomeOf(disk->Flush()), "ok");
+      plan_->Add({.call = FileCall::kWrite,
+                  .range = FileRange{header, 4096},
+                  .name_ends_with = "disk.vhdx",
+                  .code = ErrorCode::kNoSpace,
+                  .sys_errno = ENOSPC});
+      ASSERT_EQ(OutcomeOf(Snapshot(*disk, kChild)), "no-space");
+      plan_->Clear();
+      if (again) {
+        ASSERT_EQ(OutcomeOf(Snapshot(*disk, kChild)), "ok");
+      }
+      ASSERT_EQ(OutcomeOf(disk->Close()), "ok");
+      disk.reset();
+      const auto closed = Inspect(files_, kDisk);
+      ASSERT_TRUE(closed) << header << ": " << ToString(closed.error());
+      for (const auto& each : closed->image.headers) EXPECT_TRUE(each->log_guid.IsZero());
+      ExpectClean(again ? kChild : kDisk);
+      if (again) {
+        ASSERT_TRUE(files_.Remove(kChild));
+      }
+    }
+  }
 }
 
 TEST_F(SnapshotTest, LogThatNobodyReplayed_StaysTheParents) {
