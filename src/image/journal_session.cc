@@ -10,7 +10,7 @@
 #include "bytes/try.h"
 #include "format/layout.h"
 #include "format/region_table.h"
-#include "image/claimed_space.h"
+#include "image/claims.h"
 #include "image/journal.h"
 #include "io/random_guid.h"
 
@@ -52,18 +52,13 @@ Result<void> Journal::StartSession() {
 Result<void> Journal::Prepare() {
   File& replayed = overlay_ != nullptr ? static_cast<File&>(*overlay_) : file_;
   const BatRules& bat_rules = block_map_.rules();
-  auto claims = ClaimForWriting(replayed, bat_rules);
-  if (!claims) {
-    // Of two blocks in the same space this names both.
-    auto shared = RefuseSharedSpace(replayed, bat_rules);
-    return shared ? std::unexpected(std::move(claims.error())) : shared;
-  }
+  auto claims = VHDX_TRY(ClaimForWriting(replayed, bat_rules));
   if (info_.parameters.subformat() == Subformat::kFixed) {
     least_length_ =
-        claims->space.End() + claims->unallocated_blocks * bat_rules.geometry().block_size();
+        claims.space.End() + claims.unallocated_blocks * bat_rules.geometry().block_size();
   }
   const MutexLock lock(commit_mutex_);
-  claims_ = std::move(claims->space);
+  claims_ = std::move(claims.space);
   return {};
 }
 
