@@ -47,8 +47,8 @@ class BatTrial {
       : file_(file), rules_(bat_rules), map_(file, bat_rules), bitmaps_(file, map_) {}
 
   void Run() {
-    const auto scanned = ScanBat(file_, rules_, [&](std::span<const ScannedEntry> entries) {
-      for (const ScannedEntry& entry : entries) TryEntry(entry);
+    const auto scanned = ScanBat(file_, rules_, [&](std::span<const EntryRun> runs) {
+      for (const EntryRun& run : runs) TryEntries(run);
       return Result<void>{};
     });
     Expect(scanned.has_value(), "a file that holds its BAT can be scanned");
@@ -61,6 +61,17 @@ class BatTrial {
  private:
   const BatGeometry& geometry() const { return rules_.geometry(); }
 
+  void TryEntries(const EntryRun& run) {
+    for (uint64_t i = 0; i < run.count; ++i) {
+      const ScannedEntry scanned = run.At(i, geometry().block_size());
+      TryEntry(scanned);
+      const EntryClass found = rules_.Classify(scanned.slot, scanned.entry);
+      Expect(run.is_sound ? found.broken.empty() && found.claim.kind == Claim::Kind::kData
+                          : run.count == 1,
+             "a run has blocks that break no rule, or one entry");
+    }
+  }
+
   void TryEntry(const ScannedEntry& scanned) {
     Expect(scanned.entry.raw() != 0 && scanned.index < rules_.entry_count(),
            "a scan gives entries that are not zero, and no padding");
@@ -72,14 +83,14 @@ class BatTrial {
         file_.contents()->Bytes({rules_.EntryOffset(scanned.index), format::kBatEntrySize});
     Expect(LoadFrom<le64>(bytes) == scanned.entry.raw(), "a scan gives what the file has");
 
-    const auto broken = rules_.BrokenRules(scanned.slot, scanned.entry);
+    const RuleList broken = rules_.Classify(scanned.slot, scanned.entry).broken;
     const bool refused = std::ranges::any_of(broken, [](const Rule* rule) {
       return rule->severity == Severity::kRefuse || rule == &rules::kBatState;
     });
     Expect(rules_.IsUsable(scanned.slot, scanned.entry) == !refused,
            "an entry is used unless it breaks a rule that refuses it");
-    Expect(refused == (!broken.empty() && (broken.front()->severity == Severity::kRefuse ||
-                                           broken.front() == &rules::kBatState)),
+    Expect(refused == (!broken.empty() && (broken.front().severity == Severity::kRefuse ||
+                                           &broken.front() == &rules::kBatState)),
            "the rule that refuses an entry comes first");
     (void)rules_.Describe(scanned.slot, scanned.entry);
     if (is_payload && payload_.size() < kMaxTried) {

@@ -164,7 +164,7 @@ void AddPlaces(std::vector<BrokenCase>& cases) {
   }
   all_at_one.file_size = 5 * kMiB;
   cases.push_back(Unchecked("all blocks at one place", all_at_one, {0, 1, 2, 3, 4, 5, 6, 7},
-                            {AtBlock(rules::kBatOverlap, 3)}));
+                            {AtBlock(rules::kBatOverlap, 1)}));
 }
 
 // QEMU's fixed disks end where the disk ends.

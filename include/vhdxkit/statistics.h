@@ -36,8 +36,8 @@ struct BlockStatistics {
   }
 };
 
-/// Counts the blocks of the image at `path`, without its parents. The BAT is streamed, and its
-/// holes are skipped. Errors: those of Disk::Open for one image; kCancelled.
+/// Counts the blocks of the image at `path`, without its parents, in one scan of the BAT. Memory:
+/// one bit for each MiB of the file. Errors: those of Disk::Open for one image; kCancelled.
 VHDXKIT_EXPORT
 Result<BlockStatistics> CountBlocks(FileSystem& files, const std::string& path,
                                     const ImageOptions& options = {},

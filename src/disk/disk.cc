@@ -10,7 +10,7 @@
 #include "disk/disk_state.h"
 #include "disk/layer_stack.h"
 #include "disk/open_disk.h"
-#include "image/claimed_space.h"
+#include "image/claims.h"
 #include "io/device_checks.h"
 
 namespace vhdx {

@@ -29,15 +29,18 @@ Finding MakeFinding(const Rule& rule, const Place& place, std::string found, std
           .sentence = std::move(sentence)};
 }
 
-Error CorruptError(const Rule& rule, const Place& place, std::string found, std::string expected) {
-  Finding finding = MakeFinding(rule, place, std::move(found), std::move(expected));
+Error ErrorFor(Finding finding) {
   return {.code = ErrorCode::kCorrupt,
-          .rule = std::string(rule.id),
+          .rule = std::string(finding.rule->id),
           .file = std::move(finding.file),
           .file_offset = finding.file_offset,
           .found = std::move(finding.found),
           .expected = std::move(finding.expected),
-          .sentence = finding.sentence + " [" + std::string(rule.id) + "]"};
+          .sentence = finding.sentence + " [" + std::string(finding.rule->id) + "]"};
+}
+
+Error CorruptError(const Rule& rule, const Place& place, std::string found, std::string expected) {
+  return ErrorFor(MakeFinding(rule, place, std::move(found), std::move(expected)));
 }
 
 std::unexpected<Error> Corrupt(const Rule& rule, const Place& place, std::string found,

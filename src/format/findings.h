@@ -27,6 +27,7 @@ Finding MakeFinding(const Rule& rule, const Place& place, std::string found = {}
                     std::string expected = {});
 
 /// The same as an Error (kCorrupt).
+Error ErrorFor(Finding finding);
 Error CorruptError(const Rule& rule, const Place& place, std::string found = {},
                    std::string expected = {});
 std::unexpected<Error> Corrupt(const Rule& rule, const Place& place, std::string found = {},

@@ -1,5 +1,6 @@
 #include "image/bat_rules.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "bytes/arithmetic.h"
@@ -11,6 +12,17 @@ namespace {
 
 using format::BatEntry;
 using format::PayloadState;
+
+void Refuse(EntryClass& entry_class, const Rule& rule) {
+  entry_class.broken.Add(rule);
+  entry_class.is_usable = false;
+}
+
+// Its data cannot be where it says.
+void Misplace(EntryClass& entry_class, const Rule& rule) {
+  Refuse(entry_class, rule);
+  entry_class.is_well_placed = false;
+}
 
 }  // namespace
 
@@ -60,104 +72,111 @@ BatSlot BatSlots::Next() {
   return slot;
 }
 
-bool BatRules::IsUsable(BatSlot slot, BatEntry entry) const {
-  switch (slot.kind) {
-    case BatSlot::Kind::kPayload:
-      return PayloadIsUsable(slot.number, entry);
-    case BatSlot::Kind::kBitmap:
-      return BitmapIsUsable(entry);
-    case BatSlot::Kind::kPadding:
-      return true;
+BatSlots::Span BatSlots::NextSpan(uint64_t max_count) {
+  Span span{.first = Next(), .count = 1};
+  if (span.first.kind == BatSlot::Kind::kPayload) {
+    const format::BatGeometry& geometry = rules_.geometry();
+    const uint64_t more = std::min({max_count - 1, geometry.chunk_ratio() - within_,
+                                    geometry.payload_block_count() - span.first.number - 1});
+    span.count += more;
+    index_ += more;
+    within_ += more;
   }
-  return false;
+  return span;
 }
 
-bool BatRules::PayloadIsUsable(uint64_t block, BatEntry entry) const {
-  if (entry.state() == PayloadState::kReserved) return false;
-  if (!format::OwnsSpace(entry.state())) return true;
-  if (entry.state() == PayloadState::kPartiallyPresent && !has_parent_) return false;
-  const uint64_t needed = geometry_.BytesOnDisk(block);
-  return entry.file_offset() >= format::kHeaderSectionSize &&
-         FitsInside(entry.file_offset(), needed, file_size_) &&
-         !reserved_.Overlap({entry.file_offset(), geometry_.block_size()});
-}
-
-bool BatRules::BitmapIsUsable(BatEntry entry) const {
-  if (!has_parent_ || entry.bitmap_state() == format::kBitmapNotPresent) return true;
-  return entry.bitmap_state() == format::kBitmapPresent &&
-         entry.file_offset() >= format::kHeaderSectionSize &&
-         FitsInside(entry.file_offset(), format::kSectorBitmapBlockSize, file_size_) &&
-         !reserved_.Overlap({entry.file_offset(), format::kSectorBitmapBlockSize});
-}
-
-std::vector<const Rule*> BatRules::BrokenRules(BatSlot slot, BatEntry entry) const {
+EntryClass BatRules::Classify(BatSlot slot, BatEntry entry) const {
   switch (slot.kind) {
     case BatSlot::Kind::kPayload:
-      return BrokenPayloadRules(slot.number, entry);
+      return ClassifyPayload(slot.number, entry);
     case BatSlot::Kind::kBitmap:
-      return BrokenBitmapRules(entry);
+      return ClassifyBitmap(entry);
     case BatSlot::Kind::kPadding:
-      return {};
+      break;
   }
   return {};
 }
 
-std::vector<const Rule*> BatRules::BrokenPayloadRules(uint64_t block, BatEntry entry) const {
-  std::vector<const Rule*> broken;
+EntryClass BatRules::ClassifyPayload(uint64_t block, BatEntry entry) const {
+  using Space = format::StateMeaning::Space;
+  EntryClass result;
   const PayloadState state = entry.state();
   const uint64_t offset = entry.file_offset();
-  const uint64_t needed = geometry_.BytesOnDisk(block);
-  if (state == PayloadState::kReserved) broken.push_back(&rules::kBatState);
+  result.claim.range = {offset, geometry_.block_size()};
+  if (state == PayloadState::kReserved) Refuse(result, rules::kBatState);
   if (state == PayloadState::kPartiallyPresent && !has_parent_) {
-    broken.push_back(&rules::kBatPartialWithoutParent);
+    Refuse(result, rules::kBatPartialWithoutParent);
   }
-  if (format::OwnsSpace(state)) {
-    if (offset < format::kHeaderSectionSize) {
-      broken.push_back(&rules::kBatOffset);
-    } else if (!FitsInside(offset, needed, file_size_)) {
-      broken.push_back(&rules::kBatBeyondEof);
-    } else if (reserved_.Overlap({offset, geometry_.block_size()})) {
-      broken.push_back(&rules::kBatOverlap);
-    } else if (!FitsInside(offset, geometry_.block_size(), file_size_)) {
-      broken.push_back(&rules::kBatCutShort);
-    }
+  switch (format::MeaningOf(state).space) {
+    case Space::kOwns:
+      result.claim.kind = Claim::Kind::kData;
+      PlaceData(block, result);
+      break;
+    case Space::kMayKeep:
+      if (offset == 0) break;
+      result.claim.kind = Claim::Kind::kAnchor;
+      PlaceAnchor(block, result);
+      break;
+    case Space::kNone:
+      break;
   }
-  if (format::MeaningOf(state).space == format::StateMeaning::Space::kMayKeep && offset != 0) {
-    if (offset < format::kHeaderSectionSize || reserved_.Overlap({offset, needed})) {
-      broken.push_back(&rules::kBatAnchorOverlap);
-    } else if (!FitsInside(offset, needed, file_size_)) {
-      broken.push_back(&rules::kBatAnchorBeyondEof);
-    }
-  }
-  if (entry.reserved_bits() != 0) broken.push_back(&rules::kBatReserved);
-  if (state == PayloadState::kOldUnmapped) broken.push_back(&rules::kBatStateOldUnmapped);
+  if (entry.reserved_bits() != 0) result.broken.Add(rules::kBatReserved);
+  if (state == PayloadState::kOldUnmapped) result.broken.Add(rules::kBatStateOldUnmapped);
   if ((state == PayloadState::kNotPresent || state == PayloadState::kZero) && offset != 0) {
-    broken.push_back(&rules::kBatUnusedOffset);
+    result.broken.Add(rules::kBatUnusedOffset);
   }
-  return broken;
+  return result;
 }
 
-std::vector<const Rule*> BatRules::BrokenBitmapRules(BatEntry entry) const {
-  if (!has_parent_) {
-    if (entry.raw() == 0) return {};
-    return {&rules::kBitmapUnexpected};
+void BatRules::PlaceData(uint64_t block, EntryClass& entry_class) const {
+  const FileRange range = entry_class.claim.range;
+  if (range.file_offset < format::kHeaderSectionSize) {
+    Misplace(entry_class, rules::kBatOffset);
+  } else if (!FitsInside(range.file_offset, geometry_.BytesOnDisk(block), file_size_)) {
+    Misplace(entry_class, rules::kBatBeyondEof);
+  } else if (reserved_.Overlap(range)) {
+    Misplace(entry_class, rules::kBatOverlap);
+  } else if (!FitsInside(range.file_offset, range.length_bytes, file_size_)) {
+    entry_class.broken.Add(rules::kBatCutShort);
   }
-  std::vector<const Rule*> broken;
-  const uint64_t offset = entry.file_offset();
+}
+
+// Nothing is read from there: the block can be used all the same.
+void BatRules::PlaceAnchor(uint64_t block, EntryClass& entry_class) const {
+  const uint64_t offset = entry_class.claim.range.file_offset;
+  const uint64_t needed = geometry_.BytesOnDisk(block);
+  if (offset < format::kHeaderSectionSize || reserved_.Overlap({offset, needed})) {
+    entry_class.broken.Add(rules::kBatAnchorOverlap);
+    entry_class.is_well_placed = false;
+  } else if (!FitsInside(offset, needed, file_size_)) {
+    entry_class.broken.Add(rules::kBatAnchorBeyondEof);
+    entry_class.is_well_placed = false;
+  }
+}
+
+EntryClass BatRules::ClassifyBitmap(BatEntry entry) const {
+  EntryClass result;
+  if (!has_parent_) {
+    if (entry.raw() != 0) result.broken.Add(rules::kBitmapUnexpected);  // and is ignored
+    return result;
+  }
+  result.claim.range = {entry.file_offset(), format::kSectorBitmapBlockSize};
+  const FileRange range = result.claim.range;
   if (entry.bitmap_state() == format::kBitmapPresent) {
-    if (offset < format::kHeaderSectionSize ||
-        !FitsInside(offset, format::kSectorBitmapBlockSize, file_size_)) {
-      broken.push_back(&rules::kBitmapRange);
-    } else if (reserved_.Overlap({offset, format::kSectorBitmapBlockSize})) {
-      broken.push_back(&rules::kBitmapOverlap);
+    result.claim.kind = Claim::Kind::kData;
+    if (range.file_offset < format::kHeaderSectionSize ||
+        !FitsInside(range.file_offset, range.length_bytes, file_size_)) {
+      Misplace(result, rules::kBitmapRange);
+    } else if (reserved_.Overlap(range)) {
+      Misplace(result, rules::kBitmapOverlap);
     }
   } else if (entry.bitmap_state() != format::kBitmapNotPresent) {
-    broken.push_back(&rules::kBitmapState);
-  } else if (offset != 0) {
-    broken.push_back(&rules::kBatUnusedOffset);
+    Refuse(result, rules::kBitmapState);
+  } else if (range.file_offset != 0) {
+    result.broken.Add(rules::kBatUnusedOffset);
   }
-  if (entry.reserved_bits() != 0) broken.push_back(&rules::kBatReserved);
-  return broken;
+  if (entry.reserved_bits() != 0) result.broken.Add(rules::kBatReserved);
+  return result;
 }
 
 std::string BatRules::Describe(BatSlot slot, BatEntry entry) const {

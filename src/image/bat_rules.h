@@ -1,6 +1,7 @@
-// The rules for a single BAT entry ([MS-VHDX] 2.5.1), for readers, writers and checks.
+// What a single BAT entry is ([MS-VHDX] 2.5.1): the space that it claims and the rules that it
+// breaks, for readers, writers and checks.
 //
-// Overlap between blocks is not a property of one entry; `vhdx check` finds it.
+// Whether two entries claim the same space is not a property of one entry: see claims.h.
 
 #ifndef VHDXKIT_IMAGE_BAT_RULES_H_
 #define VHDXKIT_IMAGE_BAT_RULES_H_
@@ -9,13 +10,15 @@
 #include <vhdxkit/file.h>
 #include <vhdxkit/finding.h>
 
+#include <algorithm>
+#include <array>
+#include <cassert>
 #include <cstdint>
-#include <span>
 #include <string>
-#include <vector>
 
 #include "format/bat.h"
 #include "format/findings.h"
+#include "format/layout.h"
 #include "image/reserved_ranges.h"
 
 namespace vhdx {
@@ -25,6 +28,42 @@ struct BatSlot {
   enum class Kind : uint8_t { kPayload, kBitmap, kPadding };
   Kind kind = Kind::kPadding;
   uint64_t number = 0;  ///< number of the payload block, or of the chunk
+};
+
+/// The part of the file that an entry claims. kData: it has data there. kAnchor: an unmapped or
+/// undefined block that keeps its space; it gives way to data.
+struct Claim {
+  enum class Kind : uint8_t { kNone, kData, kAnchor };
+  Kind kind = Kind::kNone;
+  FileRange range;
+};
+
+/// The rules that one entry breaks: the most severe first, and at most four.
+class RuleList {
+ public:
+  void Add(const Rule& rule) {
+    assert(count_ < rules_.size());
+    rules_[count_++] = &rule;
+  }
+  const Rule* const* begin() const { return rules_.data(); }
+  const Rule* const* end() const { return rules_.data() + count_; }
+  const Rule& front() const { return *rules_.front(); }
+  size_t size() const { return count_; }
+  bool empty() const { return count_ == 0; }
+
+ private:
+  std::array<const Rule*, 4> rules_ = {};
+  size_t count_ = 0;
+};
+
+/// What an entry is.
+struct EntryClass {
+  Claim claim = {};
+  RuleList broken = {};
+  /// Whether it may be used: if not, whoever needs the block is told the first broken rule.
+  bool is_usable = true;
+  /// Whether what it claims can be its own: inside the file, and outside all other structures.
+  bool is_well_placed = true;
 };
 
 class BatRules {
@@ -49,21 +88,39 @@ class BatRules {
   /// The range of the file that the entry points to, if any.
   FileRange RangeOf(BatSlot slot, format::BatEntry entry) const;
 
-  /// Whether the entry of that slot may be used.
-  bool IsUsable(BatSlot slot, format::BatEntry entry) const;
+  /// What the entry of that slot is. Whether a payload block in state 7 has a sector bitmap is not
+  /// checked here.
+  EntryClass Classify(BatSlot slot, format::BatEntry entry) const;
 
-  /// Every rule that it breaks, the most severe first; empty if none. Whether a payload block in
-  /// state 7 has a sector bitmap is not checked here.
-  std::vector<const Rule*> BrokenRules(BatSlot slot, format::BatEntry entry) const;
+  /// How many blocks, starting with the one of this payload entry, may follow each other in the
+  /// file, all fully present, without breaking a rule. 0: Classify has to say what the entry is.
+  uint64_t SoundBlocksFrom(format::BatEntry entry) const {
+    if ((entry.raw() & kStateAndReserved) != kSound) return 0;
+    const uint64_t offset = entry.file_offset();
+    if (offset < format::kHeaderSectionSize || offset >= file_size_) return 0;
+    uint64_t free_bytes = file_size_ - offset;
+    if (offset < reserved_.end()) free_bytes = std::min(free_bytes, reserved_.FreeFrom(offset));
+    return geometry_.BlockOf(free_bytes);
+  }
+
+  /// Whether the entry of that slot may be used.
+  bool IsUsable(BatSlot slot, format::BatEntry entry) const {
+    if (slot.kind == BatSlot::Kind::kPayload && SoundBlocksFrom(entry) > 0) return true;
+    return Classify(slot, entry).is_usable;
+  }
 
   /// Its description for messages.
   std::string Describe(BatSlot slot, format::BatEntry entry) const;
 
  private:
-  std::vector<const Rule*> BrokenPayloadRules(uint64_t block, format::BatEntry entry) const;
-  std::vector<const Rule*> BrokenBitmapRules(format::BatEntry entry) const;
-  bool PayloadIsUsable(uint64_t block, format::BatEntry entry) const;
-  bool BitmapIsUsable(format::BatEntry entry) const;
+  static constexpr uint64_t kStateAndReserved =
+      format::BatEntry::kStateMask | format::BatEntry::kReservedMask;
+  static constexpr uint64_t kSound = static_cast<uint64_t>(format::PayloadState::kFullyPresent);
+
+  EntryClass ClassifyPayload(uint64_t block, format::BatEntry entry) const;
+  EntryClass ClassifyBitmap(format::BatEntry entry) const;
+  void PlaceData(uint64_t block, EntryClass& entry_class) const;
+  void PlaceAnchor(uint64_t block, EntryClass& entry_class) const;
 
   format::BatGeometry geometry_;
   bool has_parent_;
@@ -78,6 +135,14 @@ class BatSlots {
  public:
   BatSlots(const BatRules& bat_rules, uint64_t index);
   BatSlot Next();
+
+  /// Slots that follow each other, of payload blocks that follow each other; or one other slot.
+  struct Span {
+    BatSlot first;
+    uint64_t count = 0;
+  };
+  /// At most max_count of them, at least 1.
+  Span NextSpan(uint64_t max_count);
 
  private:
   const BatRules& rules_;

@@ -171,9 +171,9 @@ void BlockMap::EncodePage(uint64_t page_index, std::span<std::byte, kLogSectorSi
 Error BlockMap::Diagnose(uint64_t index, BatEntry entry) const {
   const BatEntry clean(entry.raw() & ~BatEntry::kReservedMask);
   const BatSlot slot = BatSlots(rules_, index).Next();
-  const auto broken = rules_.BrokenRules(slot, clean);
+  const RuleList broken = rules_.Classify(slot, clean).broken;
   // An entry that was refused breaks a rule; the first is the worst.
-  const Rule& rule = broken.empty() ? rules::kBatState : *broken.front();
+  const Rule& rule = broken.empty() ? rules::kBatState : broken.front();
   return CorruptError(rule, {file_.name(), rules_.EntryOffset(index)},
                       rules_.Describe(slot, clean));
 }

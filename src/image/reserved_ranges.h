@@ -19,6 +19,15 @@ class ReservedRanges {
   /// Whether [range) shares a byte with any of them. `range` must not wrap.
   bool Overlap(FileRange range) const;
 
+  /// How many bytes from that offset on none of them touches; 0 inside one, and all that is left of
+  /// the 2^64 if none follows.
+  uint64_t FreeFrom(uint64_t file_offset) const;
+
+  /// Where the last of them ends.
+  uint64_t end() const {
+    return ranges_.empty() ? 0 : ranges_.back().file_offset + ranges_.back().length_bytes;
+  }
+
   /// Sorted by offset.
   const std::vector<FileRange>& ranges() const { return ranges_; }
 

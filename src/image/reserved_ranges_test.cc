@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <vector>
+
 namespace vhdx {
 namespace {
 
@@ -20,7 +23,22 @@ TEST(ReservedRanges, EveryPositionAgainstEveryRange_IsAsByHand) {
   }
 }
 
-TEST(ReservedRanges, None_OverlapNothing) { EXPECT_FALSE(ReservedRanges().Overlap({0, 100})); }
+TEST(ReservedRanges, FreeBytesFromEveryPosition_EndWhereARangeBegins) {
+  const ReservedRanges reserved({{30, 5}, {0, 10}, {12, 3}, {35, 1}});
+  EXPECT_EQ(reserved.end(), 36U);
+  for (uint64_t start = 0; start < 36; ++start) {
+    uint64_t length = 0;
+    while (!reserved.Overlap({start, length + 1})) ++length;
+    EXPECT_EQ(reserved.FreeFrom(start), length) << start;
+  }
+  EXPECT_EQ(reserved.FreeFrom(36), std::numeric_limits<uint64_t>::max() - 36);
+}
+
+TEST(ReservedRanges, None_OverlapNothing) {
+  EXPECT_FALSE(ReservedRanges().Overlap({0, 100}));
+  EXPECT_EQ(ReservedRanges().end(), 0U);
+  EXPECT_EQ(ReservedRanges().FreeFrom(0), std::numeric_limits<uint64_t>::max());
+}
 
 }  // namespace
 }  // namespace vhdx

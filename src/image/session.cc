@@ -12,7 +12,7 @@
 #include "bytes/try.h"
 #include "format/layout.h"
 #include "format/region_table.h"
-#include "image/claimed_space.h"
+#include "image/claims.h"
 #include "io/random_guid.h"
 
 namespace vhdx {
@@ -32,17 +32,12 @@ Session::Session(const WrittenImage& image, DurableState& durability, MetadataPa
 
 Result<void> Session::Prepare() {
   const BatRules& bat_rules = block_map_.rules();
-  auto claims = ClaimForWriting(replayed(), bat_rules);
-  if (!claims) {
-    // Of two blocks in the same space this names both.
-    auto shared = RefuseSharedSpace(replayed(), bat_rules);
-    return shared ? std::unexpected(std::move(claims.error())) : shared;
-  }
+  auto claims = VHDX_TRY(ClaimForWriting(replayed(), bat_rules));
   if (info_.parameters.subformat() == Subformat::kFixed) {
     least_length_ =
-        claims->space.End() + claims->unallocated_blocks * bat_rules.geometry().block_size();
+        claims.space.End() + claims.unallocated_blocks * bat_rules.geometry().block_size();
   }
-  pages_.SetClaims(std::move(claims->space));
+  pages_.SetClaims(std::move(claims.space));
   return {};
 }
 

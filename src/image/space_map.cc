@@ -26,43 +26,81 @@ SpaceMap::SpaceMap(uint64_t file_size) : unit_count_(DivideRoundingUp(file_size,
   if (unit_count_ <= kMaxBits) bits_.resize(DivideRoundingUp(unit_count_, kUnitsInWord));
 }
 
-bool SpaceMap::Claim(FileRange range) {
+SpaceMap::Units SpaceMap::UnitsOf(FileRange range) const {
   const uint64_t first = range.file_offset / kUnit;
   const uint64_t count = DivideRoundingUp(range.file_offset % kUnit + range.length_bytes, kUnit);
-  const uint64_t end = std::min(unit_count_, first + count);
-  if (first >= end) return true;
-  if (unit_count_ > kMaxBits) {
-    claims_.push_back({first, end - first});
-    return true;
-  }
-  bool free = true;
-  for (uint64_t unit = first; unit < end; ++unit) {
-    uint64_t& word = bits_[unit / kUnitsInWord];
-    const uint64_t bit = uint64_t{1} << (unit % kUnitsInWord);
-    free = free && (word & bit) == 0;
-    word |= bit;
-  }
-  return free;
+  return {first, std::min(unit_count_, first + count)};
 }
 
-SpaceMap::Summary SpaceMap::Finish() {
-  return unit_count_ > kMaxBits ? FinishClaims() : FinishBits();
+// Calls `visit` with the index of each word that has bits of the units, and with these bits, as
+// long as it returns true. Whether it always did.
+template <typename Visit>
+bool SpaceMap::ForEachWord(Units units, Visit visit) {
+  for (uint64_t unit = units.first; unit < units.end;) {
+    const uint64_t bit = unit % kUnitsInWord;
+    const uint64_t count = std::min(kUnitsInWord - bit, units.end - unit);
+    const uint64_t ones = ~uint64_t{0} >> (kUnitsInWord - count);
+    if (!visit(unit / kUnitsInWord, ones << bit)) return false;
+    unit += count;
+  }
+  return true;
+}
+
+bool SpaceMap::Claim(FileRange range) {
+  const Units units = UnitsOf(range);
+  if (units.first >= units.end) return true;
+  if (unit_count_ > kMaxBits) {
+    claims_.push_back({units.first, units.end - units.first});
+    return true;
+  }
+  uint64_t claimed_before = 0;
+  ForEachWord(units, [&](uint64_t word, uint64_t mask) {
+    claimed_before |= bits_[word] & mask;
+    bits_[word] |= mask;
+    return true;
+  });
+  return claimed_before == 0;
+}
+
+bool SpaceMap::ClaimIfFree(FileRange range) {
+  const bool is_free =
+      ForEachWord(bits_.empty() ? Units{} : UnitsOf(range),
+                  [&](uint64_t word, uint64_t mask) { return (bits_[word] & mask) == 0; });
+  return is_free && Claim(range);
+}
+
+bool SpaceMap::Merge(const SpaceMap& other) {
+  claims_.insert(claims_.end(), other.claims_.begin(), other.claims_.end());
+  for (size_t word = 0; word < bits_.size(); ++word) {
+    if ((bits_[word] & other.bits_[word]) != 0) return false;
+  }
+  for (size_t word = 0; word < bits_.size(); ++word) bits_[word] |= other.bits_[word];
+  return true;
 }
 
 void SpaceMap::Release(FileRange range) {
-  const uint64_t end = (range.file_offset + range.length_bytes) / kUnit;
-  for (uint64_t unit = range.file_offset / kUnit; unit < end; ++unit) {
-    bits_[unit / kUnitsInWord] &= ~(uint64_t{1} << (unit % kUnitsInWord));
-  }
+  ForEachWord(UnitsOf(range), [&](uint64_t word, uint64_t mask) {
+    bits_[word] &= ~mask;
+    return true;
+  });
 }
 
 bool SpaceMap::IsClaimed(FileRange range) const {
   const uint64_t end = (range.file_offset + range.length_bytes) / kUnit;
   if (end > unit_count_) return false;
-  for (uint64_t unit = range.file_offset / kUnit; unit < end; ++unit) {
-    if (((bits_[unit / kUnitsInWord] >> (unit % kUnitsInWord)) & 1) == 0) return false;
-  }
-  return true;
+  return ForEachWord({range.file_offset / kUnit, end},
+                     [&](uint64_t word, uint64_t mask) { return (bits_[word] & mask) == mask; });
+}
+
+uint64_t SpaceMap::FirstClaimed(FileRange range) const {
+  uint64_t first = 0;
+  ForEachWord(UnitsOf(range), [&](uint64_t word, uint64_t mask) {
+    const uint64_t claimed = bits_[word] & mask;
+    if (claimed == 0) return true;
+    first = word * kUnitsInWord + static_cast<uint64_t>(std::countr_zero(claimed));
+    return false;
+  });
+  return first * kUnit;
 }
 
 void SpaceMap::Grow(uint64_t file_size) {
@@ -106,7 +144,11 @@ std::vector<FileRange> SpaceMap::Unclaimed(uint64_t end) const {
   return ranges;
 }
 
-SpaceMap::Summary SpaceMap::FinishBits() const {
+SpaceMap::Summary SpaceMap::Summarize() {
+  return unit_count_ > kMaxBits ? SummarizeClaims() : SummarizeBits();
+}
+
+SpaceMap::Summary SpaceMap::SummarizeBits() const {
   Summary summary;
   summary.end = End();
   ForEachUnclaimed(summary.end / kUnit,
@@ -114,20 +156,30 @@ SpaceMap::Summary SpaceMap::FinishBits() const {
   return summary;
 }
 
-SpaceMap::Summary SpaceMap::FinishClaims() {
+SpaceMap::Summary SpaceMap::SummarizeClaims() {
   Summary summary;
   std::ranges::sort(claims_);
   uint64_t end_unit = 0;
   for (const auto& [first, count] : claims_) {
-    if (first < end_unit && summary.overlaps.size() < kMaxListed) {
-      summary.overlaps.push_back(
-          {first * kUnit, (std::min(end_unit, first + count) - first) * kUnit});
-    }
     AddUnclaimed(summary, end_unit, first);
     end_unit = std::max(end_unit, first + count);
   }
   summary.end = end_unit * kUnit;
   return summary;
+}
+
+std::vector<uint64_t> SpaceMap::Overlaps() {
+  std::vector<uint64_t> overlaps;
+  std::ranges::sort(claims_);
+  uint64_t end_unit = 0;
+  for (const auto& [first, count] : claims_) {
+    const bool is_listed = !overlaps.empty() && overlaps.back() == first * kUnit;
+    if (first < end_unit && !is_listed && overlaps.size() < kMaxListed) {
+      overlaps.push_back(first * kUnit);
+    }
+    end_unit = std::max(end_unit, first + count);
+  }
+  return overlaps;
 }
 
 }  // namespace vhdx

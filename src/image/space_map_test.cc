@@ -17,13 +17,13 @@ TEST_P(SpaceMapOfEitherKind, GapsBetweenClaims_AreUnclaimed) {
   EXPECT_TRUE(map.Claim({0, kMiB}));
   EXPECT_TRUE(map.Claim({3 * kMiB, 2 * kMiB}));
   EXPECT_TRUE(map.Claim({70 * kMiB, kMiB}));
-  const SpaceMap::Summary summary = map.Finish();
+  const SpaceMap::Summary summary = map.Summarize();
   EXPECT_EQ(summary.end, 71 * kMiB);
   EXPECT_EQ(summary.unclaimed_bytes, 67 * kMiB);
   ASSERT_EQ(summary.unclaimed.size(), 2U);
   EXPECT_EQ(summary.unclaimed[0], (FileRange{kMiB, 2 * kMiB}));
   EXPECT_EQ(summary.unclaimed[1], (FileRange{5 * kMiB, 65 * kMiB}));
-  EXPECT_TRUE(summary.overlaps.empty());
+  EXPECT_TRUE(map.Overlaps().empty());
 }
 
 TEST_P(SpaceMapOfEitherKind, RandomClaims_OverlapIsFound) {
@@ -40,7 +40,7 @@ TEST_P(SpaceMapOfEitherKind, RandomClaims_OverlapIsFound) {
       for (uint64_t unit = first; unit < first + count; ++unit)
         overlap = claims[unit]++ > 0 || overlap;
     }
-    told = !map.Finish().overlaps.empty() || told;
+    told = !map.Overlaps().empty() || told;
     EXPECT_EQ(told, overlap) << round;
   }
 }
@@ -52,12 +52,12 @@ TEST(SpaceMap, ClaimBehindTheEndOfTheFile_IsCut) {
   SpaceMap map(10 * kMiB + 512);
   EXPECT_TRUE(map.Claim({8 * kMiB, 32 * kMiB}));
   EXPECT_TRUE(map.Claim({20 * kMiB, kMiB}));
-  EXPECT_EQ(map.Finish().end, 11 * kMiB);
+  EXPECT_EQ(map.Summarize().end, 11 * kMiB);
 }
 
 TEST(SpaceMap, Nothing_EndsAtZero) {
   SpaceMap map(5 * kMiB);
-  EXPECT_EQ(map.Finish().end, 0U);
+  EXPECT_EQ(map.Summarize().end, 0U);
 }
 
 TEST(SpaceMap, ReleasedUnits_MayBeClaimedAgain) {
@@ -70,6 +70,28 @@ TEST(SpaceMap, ReleasedUnits_MayBeClaimedAgain) {
   EXPECT_EQ(map.End(), 0U);
   EXPECT_TRUE(map.Claim({3 * kMiB, kMiB}));
   EXPECT_EQ(map.End(), 4 * kMiB);
+}
+
+TEST(SpaceMap, RangeThatIsNotAllFree_IsNotClaimed) {
+  SpaceMap map(300 * kMiB);
+  EXPECT_TRUE(map.ClaimIfFree({10 * kMiB, 200 * kMiB}));
+  EXPECT_FALSE(map.ClaimIfFree({209 * kMiB, 20 * kMiB}));
+  EXPECT_EQ(map.End(), 210 * kMiB) << "a part was claimed";
+  EXPECT_TRUE(map.ClaimIfFree({210 * kMiB, kMiB}));
+  EXPECT_EQ(map.FirstClaimed({0, 300 * kMiB}), 10 * kMiB);
+  EXPECT_EQ(map.FirstClaimed({100 * kMiB, kMiB}), 100 * kMiB);
+}
+
+TEST(SpaceMap, Merged_ClaimsWhatBothDoOrNothingMore) {
+  SpaceMap map(300 * kMiB);
+  SpaceMap other(300 * kMiB);
+  map.Claim({0, kMiB});
+  other.Claim({kMiB, 80 * kMiB});
+  EXPECT_TRUE(map.Merge(other));
+  EXPECT_TRUE(map.IsClaimed({0, 81 * kMiB}));
+  other.Claim({200 * kMiB, kMiB});
+  EXPECT_FALSE(map.Merge(other));
+  EXPECT_FALSE(map.IsClaimed({200 * kMiB, kMiB}));
 }
 
 TEST(SpaceMap, GrownFile_HasMoreToClaim) {

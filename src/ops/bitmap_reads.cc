@@ -62,4 +62,29 @@ Result<void> BitmapReads::ReadEachPage(FileRange pages) {
   return {};
 }
 
+Result<void> ReadBitmaps(File& file, BlockMap& block_map, Findings& findings,
+                         const OperationControl& control) {
+  const format::BatGeometry& geometry = block_map.geometry();
+  const uint64_t block_count = geometry.payload_block_count();
+  BitmapReads reads(file, findings);
+  BatCursor cursor(block_map);
+  for (uint64_t block = 0; block < block_count;) {
+    if (control.cancelled()) return Fail(ErrorCode::kCancelled, "the operation was cancelled");
+    const auto run = cursor.RunAt(block, block_count - block);
+    if (!run && run.error().code != ErrorCode::kCorrupt) return std::unexpected(run.error());
+    if (run && run->block.kind == Block::Kind::kPartial) {
+      const auto bitmap = block_map.BitmapBlockOffset(geometry.ChunkOf(block));
+      if (!bitmap && bitmap.error().code != ErrorCode::kCorrupt) {
+        return std::unexpected(bitmap.error());
+      }
+      if (bitmap.value_or(0) != 0) {
+        VHDX_TRY(reads.Add(
+            {*bitmap + geometry.BitmapSliceOffset(block), geometry.BitmapBytesPerBlock()}));
+      }
+    }
+    block += run ? run->count : 1;
+  }
+  return reads.Finish();
+}
+
 }  // namespace vhdx

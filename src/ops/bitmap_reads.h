@@ -5,11 +5,13 @@
 
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
+#include <vhdxkit/operation.h>
 
 #include <cstddef>
 #include <vector>
 
 #include "format/findings.h"
+#include "image/block_map.h"
 
 namespace vhdx {
 
@@ -34,6 +36,11 @@ class BitmapReads {
   FileRange pending_ = {};  // whole pages
   std::vector<std::byte> buffer_;
 };
+
+/// Reads the bits of all partially present blocks. Blocks whose entry, or whose chunk's, is broken
+/// have findings of their own. Errors: as BitmapReads, and kIo (the BAT); kCancelled.
+Result<void> ReadBitmaps(File& file, BlockMap& block_map, Findings& findings,
+                         const OperationControl& control);
 
 }  // namespace vhdx
 

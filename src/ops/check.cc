@@ -12,6 +12,7 @@
 #include "disk/open_image.h"
 #include "format/rules.h"
 #include "log/log_reader.h"
+#include "ops/bitmap_reads.h"
 #include "ops/check_blocks.h"
 
 namespace vhdx {
@@ -40,12 +41,12 @@ Result<void> LookForStaleEntries(Image& image, Findings& findings) {
 }
 
 // A part of the BAT that the host cannot read is a finding.
-Result<BlockCheck> CheckBat(File& file, BlockMap& block_map, FreeSpace free_space,
+Result<BlockCheck> CheckBat(File& file, const BatRules& bat_rules, FreeSpace free_space,
                             Findings& findings, const OperationControl& control) {
-  auto blocks = CheckBlocks(file, block_map, free_space, findings, control);
+  auto blocks = CheckBlocks(file, bat_rules, free_space, findings, control);
   if (blocks || blocks.error().code != ErrorCode::kIo) return blocks;
   findings.Add(rules::kBatUnreadable,
-               {file.name(), blocks.error().file_offset.value_or(block_map.rules().bat_offset())},
+               {file.name(), blocks.error().file_offset.value_or(bat_rules.bat_offset())},
                blocks.error().sentence);
   return BlockCheck{};
 }
@@ -58,7 +59,12 @@ Result<BlockCheck> CheckOpenImage(Image& image, Findings& findings,
                  looked.error().sentence);
   }
   if (image.info().host_sparse) findings.Add(rules::kHostSparse, {image.info().filename, 0});
-  return CheckBat(image.file(), image.block_map(), FreeSpace::kReport, findings, control);
+  auto blocks = VHDX_TRY(
+      CheckBat(image.file(), image.block_map().rules(), FreeSpace::kReport, findings, control));
+  if (blocks.blocks.partial > 0) {
+    VHDX_TRY(ReadBitmaps(image.file(), image.block_map(), findings, control));
+  }
+  return blocks;
 }
 
 // What can be checked in an image that is refused: all its structures, and its BAT if there is no
@@ -71,8 +77,8 @@ Result<void> CheckRefusedImage(Structures& structures, Findings& findings,
       found.file.error) {
     return {};
   }
-  BlockMap block_map(*structures.file, *structures.bat_rules);
-  auto blocks = CheckBat(*structures.file, block_map, FreeSpace::kUnknown, findings, control);
+  auto blocks =
+      CheckBat(*structures.file, *structures.bat_rules, FreeSpace::kUnknown, findings, control);
   if (!blocks && !findings.Add(blocks.error())) return std::unexpected(std::move(blocks.error()));
   return {};
 }
@@ -225,13 +231,13 @@ class ChainCheck {
   }
 
   // Of the image itself.
-  void Describe(const BlockCheck& blocks) {
+  void Describe(const BlockCheck& check) {
     CheckReport& report = reporter_.report();
-    report.free_bytes = blocks.free_bytes;
-    report.image_end_offset = blocks.image_end_offset;
+    report.free_bytes = check.free_bytes;
+    report.image_end_offset = check.image_end_offset;
     report.total_blocks = child_->geometry().payload_block_count();
-    report.present_blocks = blocks.present_blocks;
-    report.fragmented_blocks = blocks.fragmented_blocks;
+    report.present_blocks = check.blocks.present + check.blocks.partial;
+    report.fragmented_blocks = check.blocks.fragmented;
   }
 
   void Report(const Findings& findings, const std::string& rule) {

@@ -1,4 +1,4 @@
-// The part of a check that needs the whole BAT of one image: every entry, overlaps, free space.
+// The part of a check that needs the whole BAT of one image: every entry, shared and free space.
 
 #ifndef VHDXKIT_OPS_CHECK_BLOCKS_H_
 #define VHDXKIT_OPS_CHECK_BLOCKS_H_
@@ -6,17 +6,17 @@
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
 #include <vhdxkit/operation.h>
+#include <vhdxkit/statistics.h>
 
 #include <cstdint>
 
 #include "format/findings.h"
-#include "image/block_map.h"
+#include "image/bat_rules.h"
 
 namespace vhdx {
 
 struct BlockCheck {
-  uint64_t present_blocks = 0;
-  uint64_t fragmented_blocks = 0;
+  BlockStatistics blocks;
   uint64_t free_bytes = 0;
   uint64_t image_end_offset = 0;
 };
@@ -24,9 +24,8 @@ struct BlockCheck {
 /// Whether space that nothing uses is a finding. It is not known for an image that is refused.
 enum class FreeSpace : uint8_t { kReport, kUnknown };
 
-/// Checks the BAT of `file`, the replayed one, of which `block_map` is a view. Memory: one bit for
-/// each MiB of the file. Errors: kIo, kCancelled.
-Result<BlockCheck> CheckBlocks(File& file, BlockMap& block_map, FreeSpace free_space,
+/// Checks the BAT of `file`, the replayed one. Memory and errors: those of ScanClaims.
+Result<BlockCheck> CheckBlocks(File& file, const BatRules& bat_rules, FreeSpace free_space,
                                Findings& findings, const OperationControl& control);
 
 }  // namespace vhdx

@@ -195,7 +195,8 @@ Result<void> ImageDump::VisitBat(
     const std::function<Result<void>(const BatEntryInfo&)>& visit) try {
   if (!state_->bat_rules()) return state_->VisitRawBat(visit);
   const BatRules& bat_rules = *state_->bat_rules();
-  const auto visit_one = [&](const ScannedEntry& scanned) {
+  return ScanEntries(state_->file(), bat_rules, [&](const ScannedEntry& scanned) {
+    const RuleList broken = bat_rules.Classify(scanned.slot, scanned.entry).broken;
     return visit({.kind = scanned.slot.kind == BatSlot::Kind::kPayload
                               ? BatEntryInfo::Kind::kPayload
                               : BatEntryInfo::Kind::kSectorBitmap,
@@ -206,15 +207,8 @@ Result<void> ImageDump::VisitBat(
                   .state = static_cast<uint8_t>(scanned.entry.state()),
                   .state_name = StateName(scanned.slot, scanned.entry),
                   .file_offset = scanned.entry.file_offset(),
-                  .broken_rules = bat_rules.BrokenRules(scanned.slot, scanned.entry)});
-  };
-  return ScanBat(state_->file(), bat_rules,
-                 [&](std::span<const ScannedEntry> entries) -> Result<void> {
-                   for (const ScannedEntry& scanned : entries) {
-                     VHDX_TRY(visit_one(scanned));
-                   }
-                   return {};
-                 });
+                  .broken_rules = {broken.begin(), broken.end()}});
+  });
 } catch (...) {
   return CaughtException();
 }
