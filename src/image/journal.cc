@@ -70,7 +70,11 @@ Result<void> Journal::Start() {
   if (open_.load(std::memory_order_acquire)) return durability_.Check();
   {
     const MutexLock lock(mutex_);
-    BecomeLeader();
+    if (has_leader_) ++counters_.stalls;
+    while (has_leader_ && !open_) mutex_.Wait(changed_);
+    // Somebody else began the session: flushes need not let everybody lead in turn.
+    if (open_) return durability_.Check();
+    has_leader_ = true;
   }
   auto result = durability_.Check();
   if (result && !started_) result = PoisonIfThrown([this] { return StartSession(); });
