@@ -185,13 +185,14 @@ def write_until_killed(server):
 
 
 def kill_once(server, child, delay):
+    """Returns whether the snapshot was answered before that."""
     writer = threading.Thread(target=write_until_killed, args=(server,))
     writer.start()
     request = server.start_snapshot(child)
     time.sleep(delay)
     server.kill()
-    request.wait()
     writer.join()
+    return request.wait() == 0
 
 
 def kill(vhdx, folder, count):
@@ -203,7 +204,7 @@ def kill(vhdx, folder, count):
     server.snapshot(child)
     longest = 1.2 * (time.monotonic() - begin)
     server.stop()
-    image, flushed, made = child, {}, 0
+    image, flushed, made, answered = child, {}, 0, 0
     for number in range(1, count + 1):
         server = Server(vhdx, folder, image)
         client = server.connect()
@@ -213,15 +214,18 @@ def kill(vhdx, folder, count):
             client.pwrite(flushed[offset], offset)
         client.flush()
         child = folder / f"child-{number}.avhdx"
-        kill_once(server, child, choice.uniform(0, longest))
+        was_answered = kill_once(server, child, choice.uniform(0, longest))
+        answered += was_answered
         if child.exists():
             image, made = child, made + 1
+        elif was_answered:
+            raise Failure(f"{child} was made, and is not there")
         run(vhdx, "check", image)
         contents = contents_of(vhdx, folder, image)
         for offset, expected in flushed.items():
             if contents[offset:offset + SECTOR] != expected:
                 raise Failure(f"{image}: flushed data is gone at {offset}")
-    print(f"killed {count} times; a child was there after {made} of them")
+    print(f"killed {count} times; a child was there after {made} of them, {answered} were answered")
 
 
 def main():

@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
 #include "bytes/arithmetic.h"
 #include "disk/open_disk.h"
-#include "testing/disk_model.h"
 #include "testing/image_builder.h"
 #include "testing/memory_file.h"
 #include "tests/random_blocks.h"
@@ -29,7 +29,7 @@ T OneOf(std::mt19937_64& random, const std::array<T, n>& values) {
   return values[random() % n];
 }
 
-PageImage BytesOf(const ImageSpec& spec) {
+PageImage FileOf(const ImageSpec& spec) {
   testing::MemoryFile file;
   EXPECT_TRUE(testing::Build(spec, file));
   return *PageImage::Load(file);
@@ -47,6 +47,34 @@ void LeaveLogDirty(ImageSpec& spec) {
   const FileRange first_page = {testing::PlanLayout(spec).bat.file_offset, 4 * kKiB};
   spec.log.log_guid = testing::TestGuid(9);
   spec.log.entries = {{.writes = testing::MovedPages(first_page)}};
+}
+
+bool IsZero(ByteSpan bytes) {
+  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
+}
+
+BlockSpec WithZeros(BlockSpec block) {
+  block.content = BlockContent::kZeros;
+  return block;
+}
+
+// Every sector that is present gets those bytes, in blocks of zeros.
+void StoreContents(ImageSpec& spec, const PageImage& contents) {
+  const testing::ImageLayout layout = testing::PlanLayout(spec);
+  const uint64_t sector = spec.parameters.logical_sector_size;
+  for (const BlockSpec& block : spec.blocks) {
+    const auto place = layout.block_offsets.find(block.block);
+    if (place == layout.block_offsets.end()) continue;
+    std::vector<testing::SectorRun> runs = block.present_sectors;
+    if (block.state == PayloadState::kFullyPresent) runs = {{0, kBlock / sector}};
+    for (const testing::SectorRun& run : runs) {
+      for (uint64_t at = run.first * sector; at < (run.first + run.count) * sector; at += sector) {
+        std::vector<std::byte> bytes(sector);
+        contents.Read(block.block * kBlock + at, bytes);
+        if (!IsZero(bytes)) spec.patches.push_back({place->second + at, std::move(bytes)});
+      }
+    }
+  }
 }
 
 // Small sizes for what grows, so that limits are met all the time.
@@ -136,13 +164,15 @@ std::vector<ImageSpec> CrashDisk::Specs(std::mt19937_64& random) {
   return {leaf, child, base};
 }
 
-PageImage CrashDisk::BuildLeaf(ImageSpec spec, std::mt19937_64& random) const {
+PageImage CrashDisk::BuildLeaf(ImageSpec spec, std::mt19937_64& random,
+                               const PageImage* contents) const {
   // Free space that may hold anything lies before the blocks and behind the last structure.
   const testing::ImageLayout packed = testing::PlanLayout(spec);
   const FileRange gap = {FirstBlock(packed), random() % 3 * kMiB};
   spec.first_block_offset = gap.file_offset + gap.length_bytes;
   if (random() % 4 == 0) LeaveLogDirty(spec);
-  PageImage file = BytesOf(spec);
+  if (contents != nullptr) StoreContents(spec, *contents);
+  PageImage file = FileOf(spec);
   if (gap.file_offset < file.size()) file.FillWithJunk(gap);
   uint64_t tail = random() % 3 == 0 ? 3 * kMiB : 0;
   if (shape_.subformat == Subformat::kFixed) tail += (kFixedBlocks - spec.blocks.size()) * kBlock;
@@ -154,13 +184,72 @@ PageImage CrashDisk::BuildLeaf(ImageSpec spec, std::mt19937_64& random) const {
 
 void CrashDisk::Build(std::vector<ImageSpec> specs, std::mt19937_64& random) {
   const std::array<std::string, 3> names = {path_, "/vm/child.vhdx", "/vm/base.vhdx"};
-  number_ = state_.AddFile(path_, BuildLeaf(specs[0], random));
+  number_ = state_.AddFile(path_, BuildLeaf(specs[0], random, nullptr));
   for (size_t depth = 1; depth < specs.size(); ++depth) {
-    state_.AddFile(names[depth], BytesOf(specs[depth]));
+    state_.AddFile(names[depth], FileOf(specs[depth]));
   }
+  leaf_ = specs[0];
+  if (specs.size() > 1) parents_.emplace(std::vector(specs.begin() + 1, specs.end()));
   const testing::DiskModel model(std::move(specs));
   initial_bytes_ = testing::InitialBytes(model);
   initial_contents_ = testing::InitialContents(initial_bytes_);
+}
+
+// -- Another writer --
+
+PageImage CrashDisk::BytesOf(const testing::DiskContents& contents) const {
+  PageImage image = initial_bytes_;
+  for (const testing::ContentRun& run : contents) {
+    const auto [offset, length] = run.range;
+    if (run.value == testing::kInitialValue) continue;
+    if (run.value == testing::kZeroValue) {
+      image.Zero({offset, length});
+      continue;
+    }
+    std::vector<std::byte> bytes(length);
+    testing::FillGuestPattern(run.value, offset, bytes);
+    image.Write(offset, bytes);
+  }
+  return image;
+}
+
+std::optional<BlockSpec> CrashDisk::BlockWith(uint64_t block, ByteSpan bytes,
+                                              std::mt19937_64& random) const {
+  const std::vector<std::byte> parents = parents_->ExpectedBytes({block * kBlock, bytes.size()});
+  const uint64_t sector = shape_.sector_size;
+  std::vector<testing::SectorRun> runs;
+  bool is_zero = true;
+  for (uint64_t at = 0; at < bytes.size(); at += sector) {
+    const ByteSpan mine = bytes.subspan(at, std::min(sector, bytes.size() - at));
+    const bool is_parents = std::ranges::equal(mine, ByteSpan(parents).subspan(at, mine.size()));
+    is_zero = is_zero && IsZero(mine);
+    if (is_parents && random() % 64 != 0) continue;
+    const uint64_t number = at / sector;
+    if (!runs.empty() && runs.back().first + runs.back().count == number) {
+      ++runs.back().count;
+    } else {
+      runs.push_back({number, 1});
+    }
+  }
+  if (is_zero && random() % 2 == 0) return testing::ZeroBlock(block);
+  if (random() % 4 == 0) return WithZeros(testing::FullBlock(block));
+  if (runs.empty()) return std::nullopt;
+  return WithZeros(testing::PartialBlock(block, std::move(runs)));
+}
+
+PageImage CrashDisk::Rewritten(const testing::DiskContents& contents,
+                               std::mt19937_64& random) const {
+  const PageImage image = BytesOf(contents);
+  ImageSpec spec = leaf_;
+  spec.file_write_guid = testing::TestGuid(random());
+  spec.data_write_guid = testing::TestGuid(random());
+  spec.blocks.clear();
+  for (const uint64_t block : blocks_) {
+    std::vector<std::byte> bytes(std::min(kBlock, disk_size_ - block * kBlock));
+    image.Read(block * kBlock, bytes);
+    if (auto stored = BlockWith(block, bytes, random)) spec.blocks.push_back(*std::move(stored));
+  }
+  return BuildLeaf(std::move(spec), random, &image);
 }
 
 Result<std::unique_ptr<Disk>> CrashDisk::Open(FileSystem& files, DiskAccess access) const {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "testing/crash_state.h"
 #include "testing/crash_store.h"
 #include "testing/disk_contents.h"
+#include "testing/disk_model.h"
 #include "testing/image_spec.h"
 #include "testing/page_image.h"
 
@@ -61,6 +63,12 @@ class CrashDisk {
   /// Of stores of its files.
   const testing::CrashStore::Options& store_options() const { return store_options_; }
 
+  /// Its file as another writer leaves it, the test kit, that gives the disk these contents: with
+  /// another identity, everything in another place, some of what its parents have as well stored
+  /// again, and perhaps a log that is not replayed. For children.
+  testing::PageImage Rewritten(const testing::DiskContents& contents,
+                               std::mt19937_64& random) const;
+
   Result<std::unique_ptr<Disk>> Open(FileSystem& files, DiskAccess access) const;
 
  private:
@@ -69,7 +77,13 @@ class CrashDisk {
   void FillDynamic(std::mt19937_64& random, testing::ImageSpec& spec) const;
   void FillChild(std::mt19937_64& random, testing::ImageSpec& spec) const;
   void Build(std::vector<testing::ImageSpec> specs, std::mt19937_64& random);
-  testing::PageImage BuildLeaf(testing::ImageSpec spec, std::mt19937_64& random) const;
+  /// With these contents, or those of the specification.
+  testing::PageImage BuildLeaf(testing::ImageSpec spec, std::mt19937_64& random,
+                               const testing::PageImage* contents) const;
+  testing::PageImage BytesOf(const testing::DiskContents& contents) const;
+  /// What a child needs for those bytes of a block; no entry if its parents have them all.
+  std::optional<testing::BlockSpec> BlockWith(uint64_t block, ByteSpan bytes,
+                                              std::mt19937_64& random) const;
 
   const CrashDiskShape shape_;
   const std::string path_ = "/vm/disk.vhdx";
@@ -79,6 +93,8 @@ class CrashDisk {
   testing::CrashStore::Options store_options_;
   testing::CrashState state_;
   size_t number_ = 0;  // of its file
+  testing::ImageSpec leaf_;
+  std::optional<testing::DiskModel> parents_;  // of a child
   testing::PageImage initial_bytes_;
   testing::DiskContents initial_contents_;
 };

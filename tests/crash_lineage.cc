@@ -11,11 +11,13 @@ namespace vhdx::tests {
 namespace {
 
 using testing::AllowedContents;
+using testing::ContentRun;
 using testing::CrashCursor;
 using testing::CrashFileSystem;
 using testing::CrashOperation;
 using testing::CrashState;
 using testing::CrashStore;
+using testing::DiskContents;
 using testing::DiskHistory;
 using testing::PageImage;
 
@@ -29,12 +31,12 @@ Guid GuidOf(Disk& device) { return device.image_at_open(0).header().data_write_g
 std::string Describe(const CrashTally& tally) {
   return Format(
       "states: {} distinct, {} repeated, {} without a loss; replays of 0 entries: {}, 1: {}, more: "
-      "{}; restarted logs: {}; reused blocks: {}; recoveries: {}, cut: {}; kills: {}; failed "
-      "syncs: "
-      "{}; lost headers: {}",
+      "{}; restarted logs: {}; reused blocks: {}; recoveries: {}, cut: {}; kills: {}; rewritten: "
+      "{}; "
+      "failed syncs: {}; lost headers: {}",
       tally.states.size(), tally.repeated, tally.unharmed, tally.replays[0], tally.replays[1],
       tally.replays[2], tally.restarted_logs, tally.reused_blocks, tally.recoveries,
-      tally.recovery_states, tally.kills, tally.failed_syncs, tally.lost_headers);
+      tally.recovery_states, tally.kills, tally.rewrites, tally.failed_syncs, tally.lost_headers);
 }
 
 CrashLineage::CrashLineage(const CrashDiskShape& shape, uint64_t seed, CrashTally& tally,
@@ -145,12 +147,32 @@ void CrashLineage::NextMachine() {
   const auto seen =
       check_.Look(state, history_->AllowedAt(cursor.index()), guids_, Care::kThorough);
   if (!seen) return Break(seen.error(), Format("point {}", cursor.index()));
+  if (disk_.shape().subformat == Subformat::kDifferencing && Chance(0.3)) {
+    return NextWriter(state, seen->contents);
+  }
   guids_.KeepOnly(disk_.FileIn(state), seen->contents);
   guids_.Bind(seen->data_write_guid, seen->contents);
   history_ = std::make_unique<DiskHistory>(seen->contents, history_->next_write());
   store_ = NewStore(state);
   session_start_ = 0;
   sync_failed_ = false;
+}
+
+// The test kit writes a little, and everything anew. The next session sees whether that is there.
+void CrashLineage::NextWriter(CrashState state, const DiskContents& before) {
+  const uint64_t write = history_->next_write();
+  DiskContents contents;
+  for (const ContentRun& run : before) {
+    const bool is_written = run.range.length_bytes <= CrashDisk::kBlockBytes && Chance(0.2);
+    AppendRun(contents, run.range, is_written ? write : run.value);
+  }
+  disk_.FileIn(state) = disk_.Rewritten(contents, random_);
+  guids_ = {};
+  history_ = std::make_unique<DiskHistory>(std::move(contents), write + 1);
+  store_ = NewStore(std::move(state));
+  session_start_ = 0;
+  sync_failed_ = false;
+  ++tally_.rewrites;
 }
 
 // -- Cutting the power --

@@ -1,5 +1,6 @@
 // The life of one disk of the crash tests: sessions of work, the power cut at every point of each,
-// recoveries that are cut in turn, processes that are killed and followed by others.
+// recoveries that are cut in turn, processes that are killed and followed by others, and, for a
+// child, another writer in between.
 
 #ifndef VHDXKIT_TESTS_CRASH_LINEAGE_H_
 #define VHDXKIT_TESTS_CRASH_LINEAGE_H_
@@ -17,6 +18,7 @@
 #include "testing/crash_cursor.h"
 #include "testing/crash_state.h"
 #include "testing/crash_store.h"
+#include "testing/disk_contents.h"
 #include "testing/disk_history.h"
 #include "tests/crash_check.h"
 #include "tests/crash_disk.h"
@@ -35,6 +37,7 @@ struct CrashTally {
   uint64_t recoveries = 0;       ///< states that were written again
   uint64_t recovery_states = 0;  ///< states after a crash inside that
   uint64_t kills = 0;            ///< sessions that found a killed one's page cache
+  uint64_t rewrites = 0;         ///< images that the test kit wrote in between
   uint64_t failed_syncs = 0;
   uint64_t lost_headers = 0;
   std::vector<std::string> broken;  ///< promises, with the way to see them broken again
@@ -85,6 +88,7 @@ class CrashLineage {
                    const ContentGuids& guids, int depth);
   void NextProcess();
   void NextMachine();
+  void NextWriter(testing::CrashState state, const testing::DiskContents& before);
   bool Chance(double of_one) {
     return std::uniform_real_distribution<double>(0, 1)(random_) < of_one;
   }

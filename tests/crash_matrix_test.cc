@@ -60,6 +60,8 @@ class CrashMatrix : public ::testing::TestWithParam<MatrixCase> {
     EXPECT_GT(tally.kills, 0U);
     EXPECT_GT(tally.failed_syncs, 0U);
     EXPECT_GT(tally.lost_headers, 0U);
+    const bool is_child = GetParam().shape.subformat == Subformat::kDifferencing;
+    EXPECT_EQ(tally.rewrites > 0, is_child);
     if (GetParam().shape.subformat == Subformat::kFixed) return;  // nothing but blocks is written
     EXPECT_GT(tally.replays[2], 0U);
     EXPECT_GT(tally.restarted_logs, 0U);

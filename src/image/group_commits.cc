@@ -28,9 +28,8 @@ GroupCommits::GroupCommits(DurableState& durability, MetadataPages& pages, Space
 
 GroupCommits::Leadership::Leadership(GroupCommits& commits) : commits_(commits) {
   const MutexLock lock(commits_.mutex_);
-  if (commits_.has_leader_) ++commits_.stalls_;
-  while (commits_.has_leader_) commits_.mutex_.Wait(commits_.changed_);
-  commits_.has_leader_ = true;
+  while (!commits_.LeadOrWait()) {
+  }
 }
 
 GroupCommits::Leadership::~Leadership() {
@@ -39,15 +38,30 @@ GroupCommits::Leadership::~Leadership() {
   commits_.changed_.notify_all();
 }
 
-// Waits until that group commit is done, or until this thread is the leader: then true.
+// True: this thread is the leader. False: it has waited for a change.
+bool GroupCommits::LeadOrWait() {
+  if (has_leader_) {
+    ++stalls_;
+    mutex_.Wait(changed_);
+    return false;
+  }
+  has_leader_ = true;
+  return true;
+}
+
+bool GroupCommits::LeadUnless(const std::atomic<bool>& flag) {
+  const MutexLock lock(mutex_);
+  while (!flag) {
+    if (LeadOrWait()) return true;
+  }
+  return false;
+}
+
+// The same for a group commit that is done.
 bool GroupCommits::LeadUnlessDone(uint64_t number) {
   const MutexLock lock(mutex_);
-  for (; done_ < number; mutex_.Wait(changed_)) {
-    if (!has_leader_) {
-      has_leader_ = true;
-      return true;
-    }
-    ++stalls_;
+  while (done_ < number) {
+    if (LeadOrWait()) return true;
   }
   return false;
 }

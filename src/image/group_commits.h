@@ -51,6 +51,10 @@ class GroupCommits {
     GroupCommits& commits_;
   };
 
+  /// Waits until the flag is set, or until this thread is the leader: then true. The flag is set by
+  /// a leader.
+  bool LeadUnless(const std::atomic<bool>& flag) VHDX_EXCLUDES(mutex_);
+
   /// Bytes of the file were changed, perhaps in vain: the next flush has something to do.
   void NoteWrite() {
     // Most writes find it set already, and then share the cache line.
@@ -74,6 +78,7 @@ class GroupCommits {
 
   uint64_t NumberOfNext() VHDX_EXCLUDES(mutex_);
   bool LeadUnlessDone(uint64_t number) VHDX_EXCLUDES(mutex_);
+  bool LeadOrWait() VHDX_REQUIRES(mutex_);
   /// kInPlace: the pages are checkpointed before the last sync.
   enum class Place : uint8_t { kLog, kInPlace };
   Result<void> Run(Place place);

@@ -1,5 +1,7 @@
 #include "image/journal.h"
 
+#include <mutex>
+
 #include "bytes/try.h"
 
 namespace vhdx {
@@ -15,7 +17,9 @@ Journal::Journal(const WrittenImage& image, const WriteLimits& limits, uint64_t 
 
 Result<void> Journal::Start() {
   if (open_.load(std::memory_order_acquire)) return durability_.Check();
-  const GroupCommits::Leadership leadership(commits_);
+  // If somebody else begins the session, flushes need not let everybody lead in turn.
+  if (!commits_.LeadUnless(open_)) return durability_.Check();
+  const GroupCommits::Leadership leadership(commits_, std::adopt_lock);
   VHDX_TRY(durability_.Check());
   if (closed_) return Fail(ErrorCode::kInvalidArgument, "the disk was closed", file_.name());
   if (!has_session_) {
