@@ -65,7 +65,7 @@ Result<DiskParameters> DecideParameters(const CreateOptions& options,
 
 // An error that no other file has to answer for.
 Error About(const std::string& path, Error error) {
-  if (error.file.empty()) error.file = path;
+  if (error.file.empty() && error.code != ErrorCode::kNoMemory) error.file = path;
   return error;
 }
 
@@ -111,15 +111,15 @@ Result<CreateReport> Create(FileSystem& files, const std::string& path,
   auto parent = VHDX_TRY(OpenParentIfAny(files, path, options, control));
   auto parameters = DecideParameters(options, parent);
   if (!parameters) return std::unexpected(About(path, std::move(parameters.error())));
-  const auto existing =
-      LockTarget(files, path, options.replace_existing,
-                 [&](const FileIdentity& file) { return parent && parent->disk->Uses(file); });
-  if (!existing && existing.error().code == ErrorCode::kInvalidArgument) {
+  auto locked = LockTarget(files, path, options.replace_existing, [&](const FileIdentity& file) {
+    return parent && parent->disk->Uses(file);
+  });
+  if (!locked && locked.error().code == ErrorCode::kInvalidArgument) {
     return Fail(ErrorCode::kInvalidArgument, "an image cannot be its own parent or ancestor", path);
   }
-  if (!existing) return std::unexpected(existing.error());
-  if (*existing != nullptr) {
-    VHDX_TRY(RefuseExisting(files, **existing, options, path));
+  const auto existing = VHDX_TRY(std::move(locked));
+  if (existing != nullptr) {
+    VHDX_TRY(RefuseExisting(files, *existing, options, path));
   }
   auto staged = VHDX_TRY(StageTarget(files, path));
   auto report =

@@ -74,8 +74,8 @@ Result<void> GoOnWithChild(FrozenDisk& frozen, std::unique_ptr<File> file) {
 
 Result<void> SnapshotFrozen(const WrittenDisk& disk, FrozenDisk& frozen, PreparedChild& child,
                             const std::string& path) {
-  auto done = FinishChild(disk, frozen, child, path);
-  if (done) done = GoOnWithChild(frozen, child.staged->TakeFile());
+  auto done = Caught([&] { return FinishChild(disk, frozen, child, path); });
+  if (done) done = Caught([&] { return GoOnWithChild(frozen, child.staged->TakeFile()); });
   // A child that is not used would be an orphan after the next write.
   if (!done && child.staged->is_committed()) static_cast<void>(disk.files.Remove(path));
   return done;

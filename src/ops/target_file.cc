@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "bytes/border.h"
+
 namespace vhdx {
 
 Result<std::unique_ptr<File>> LockTarget(
@@ -28,7 +30,7 @@ Result<std::unique_ptr<File>> LockTarget(
 
 Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path,
                                                 const StagedFileOptions& options) {
-  auto staged = StagedFile::Create(files, path, options);
+  auto staged = ThrowIfNoMemory(StagedFile::Create(files, path, options));
   if (staged) return staged;
   Error& error = staged.error();
   error.file = path;
