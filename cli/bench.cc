@@ -115,14 +115,13 @@ Result<BenchOutcome> Measure(const Invocation& invocation, const BenchOptions& o
   auto report = BenchRequests(device, options, invocation.control(progress));
   auto* const disk = dynamic_cast<Disk*>(&device);
   if (disk == nullptr) {
-    if (!report) return std::unexpected(std::move(report.error()));
-    return BenchOutcome{.report = *report, .counters = {}};
+    return BenchOutcome{.report = VHDX_TRY(std::move(report)), .counters = {}};
   }
   const EngineCounters counters = disk->counters();
-  const auto closed = disk->Close();
-  if (!report) return std::unexpected(std::move(report.error()));
-  if (!closed) return std::unexpected(closed.error());
-  return BenchOutcome{.report = *report, .counters = counters};
+  auto closed = disk->Close();
+  const BenchOutcome outcome{.report = VHDX_TRY(std::move(report)), .counters = counters};
+  VHDX_TRY(std::move(closed));
+  return outcome;
 }
 
 Result<ExitStatus> RunBench(const Invocation& invocation, const BenchArguments& arguments) {

@@ -227,10 +227,9 @@ std::optional<TcpAddress> TcpAddress::Parse(const std::string& text) {
 Result<std::unique_ptr<NbdServer>> NbdServer::Start(const NbdServerOptions& options,
                                                     const std::atomic<bool>& interrupted) {
   std::unique_ptr<NbdServer> server(new NbdServer);
-  auto started = server->MakePlaces(options);
-  if (started) started = server->Spawn(options);
-  if (started) started = server->WaitUntilReady(interrupted);
-  if (!started) return std::unexpected(std::move(started.error()));
+  VHDX_TRY(server->MakePlaces(options));
+  VHDX_TRY(server->Spawn(options));
+  VHDX_TRY(server->WaitUntilReady(interrupted));
   return server;
 }
 

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "bytes/arithmetic.h"
+#include "bytes/buffer_cursor.h"
 
 namespace vhdx::testing {
 namespace {

@@ -12,16 +12,4 @@ std::string_view FileCallName(FileCall call) {
   return kNames[static_cast<size_t>(call)];
 }
 
-uint64_t TotalBytes(std::span<const MutableByteSpan> buffers) {
-  uint64_t total = 0;
-  for (MutableByteSpan buffer : buffers) total += buffer.size();
-  return total;
-}
-
-uint64_t TotalBytes(std::span<const ByteSpan> buffers) {
-  uint64_t total = 0;
-  for (ByteSpan buffer : buffers) total += buffer.size();
-  return total;
-}
-
 }  // namespace vhdx::testing

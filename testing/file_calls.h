@@ -36,9 +36,6 @@ inline constexpr size_t kFileCalls = 16;
 /// "write", "sync folder", ...
 std::string_view FileCallName(FileCall call);
 
-uint64_t TotalBytes(std::span<const MutableByteSpan> buffers);
-uint64_t TotalBytes(std::span<const ByteSpan> buffers);
-
 }  // namespace vhdx::testing
 
 #endif  // VHDXKIT_TESTING_FILE_CALLS_H_

@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "bytes/buffer_cursor.h"
 #include "testing/file_calls.h"
 
 namespace vhdx::testing {

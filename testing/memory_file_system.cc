@@ -152,7 +152,6 @@ Result<std::shared_ptr<MemoryContents>> MemoryFileSystem::OpenContents(const std
     }
     auto contents = std::make_shared<MemoryContents>();
     contents->set_path(*resolved);
-    nodes_.emplace(*resolved, contents);
     return contents;
   }
   if (IsFolderAt(*resolved)) {
@@ -171,7 +170,10 @@ Result<std::unique_ptr<File>> MemoryFileSystem::Open(const std::string& path,
       .capabilities = capabilities_};
   opened.capabilities.writable = options.access == FileAccess::kReadWrite;
   if (!opened.capabilities.writable) opened.capabilities.punch_hole = false;
-  return std::make_unique<MemoryFile>(std::move(*contents), std::move(opened));
+  auto file = std::make_unique<MemoryFile>(*contents, std::move(opened));
+  // Last: a file that could not be opened is not there.
+  if (options.creation == FileCreation::kNew) nodes_.emplace((*contents)->path(), *contents);
+  return file;
 }
 
 Result<std::string> MemoryFileSystem::RealPath(const std::string& path) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "bytes/buffer_cursor.h"
+
 namespace vhdx::testing {
 
 // -- The record --

@@ -2,9 +2,10 @@
 //
 // Every function that can fail returns Result<T>. The library reports errors in no other way: it
 // does not print or exit, and what is thrown while such a function runs (on a thread that it
-// started, too) becomes an Error: std::bad_alloc is kNoMemory. An Error says what went wrong, where
-// (file and offset), which rule of the format was broken, what was found and what was expected, and
-// has one sentence for users. Errors are values: they own their text and may be kept, copied and
+// started, too) becomes an Error: std::bad_alloc is kNoMemory. Only what returns or copies a string
+// may throw std::bad_alloc, and says so. An Error says what went wrong, where (file and offset),
+// which rule of the format was broken, what was found and what was expected, and has one sentence
+// for users. Errors are values: they own their text and may be kept, copied (which may throw) and
 // passed between threads.
 
 #ifndef VHDXKIT_ERROR_H_
@@ -61,14 +62,15 @@ struct VHDXKIT_EXPORT Error {
 VHDXKIT_EXPORT
 std::string_view Sentence(const Error& error);
 
-/// "FILE: SENTENCE", or the sentence alone: one line for a terminal or a log.
+/// "FILE: SENTENCE", or the sentence alone: one line for a terminal or a log. May throw
+/// std::bad_alloc.
 VHDXKIT_EXPORT
 std::string ToString(const Error& error);
 
 template <typename T>
 using Result = std::expected<T, Error>;
 
-/// Shorthand for returning an error without a rule.
+/// Shorthand for returning an error without a rule. It throws nothing; making its arguments may.
 VHDXKIT_EXPORT
 std::unexpected<Error> Fail(ErrorCode code, std::string sentence, std::string file = {});
 

@@ -7,7 +7,8 @@
 // (forwarding_file.h).
 //
 // A File that can only be read implements name, Size and ReadAt. Everything else has a default: no
-// locks, no holes, and kUnsupported from whatever changes the file.
+// locks, no holes, and kUnsupported from whatever changes the file. HostFileSystem and its files
+// throw nothing. What another implementation throws is caught by the operation that called it.
 //
 // Threads: any function of a File may be called from any thread at any time. Reads and writes of
 // ranges that do not overlap are independent. Durability: a write is durable once a Sync that was

@@ -23,7 +23,8 @@ struct VHDXKIT_EXPORT Guid {
   bool IsZero() const { return *this == Guid{}; }
   friend auto operator<=>(const Guid&, const Guid&) = default;
 
-  /// Lower-case text without braces, such as "2dc27766-f623-4200-9d64-115e9bfd4a08".
+  /// Lower-case text without braces, such as "2dc27766-f623-4200-9d64-115e9bfd4a08". May throw
+  /// std::bad_alloc.
   std::string ToString() const;
 
   /// Parses such text, in upper or lower case, with or without braces. Empty if it is anything

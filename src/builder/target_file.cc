@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "bytes/border.h"
+
 namespace vhdx {
 
 Result<std::unique_ptr<File>> LockTarget(
@@ -42,7 +44,7 @@ std::unexpected<Error> CannotCreateTarget(FileSystem& files, const std::string& 
 
 Result<std::unique_ptr<StagedFile>> StageTarget(FileSystem& files, const std::string& path,
                                                 const StagedFileOptions& options) {
-  auto staged = StagedFile::Create(files, path, options);
+  auto staged = ThrowIfNoMemory(StagedFile::Create(files, path, options));
   if (staged) return staged;
   return CannotCreateTarget(files, path, std::move(staged.error()));
 }

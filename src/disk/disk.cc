@@ -43,9 +43,8 @@ Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& pat
                                        const OpenOptions& options, const WriteLimits& limits) try {
   auto stack = VHDX_TRY(LayerStack::Open(files, path, options));
   if (options.access == DiskAccess::kReadWrite) {
-    auto enabled = stack->SyncParents();
-    if (enabled) enabled = stack->EnableWriting(files, limits, options.page_cache);
-    if (!enabled) return std::unexpected(std::move(enabled.error()));
+    VHDX_TRY(stack->SyncParents());
+    VHDX_TRY(stack->EnableWriting(files, limits, options.page_cache));
   }
   const Disk::State::Writing writing{.files = &files,
                                      .limits = limits,
@@ -138,10 +137,11 @@ Result<void> Disk::Flush() {
 Result<void> Disk::Close() try {
   if (!state_->gate().Shut()) return IsClosed(*this);
   LayerStack& stack = state_->stack();
-  auto closed = stack.writer() != nullptr ? stack.writer()->Close() : Result<void>{};
+  auto closed =
+      Caught([&] { return stack.writer() != nullptr ? stack.writer()->Close() : Result<void>{}; });
   for (size_t depth = 0; depth < stack.size(); ++depth) {
     // Nothing was locked where there are no locks.
-    static_cast<void>(stack.layer(depth).file().Lock(LockMode::kNone));
+    static_cast<void>(Caught([&] { return stack.layer(depth).file().Lock(LockMode::kNone); }));
   }
   return closed;
 } catch (...) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "bytes/border.h"
 #include "bytes/try.h"
 #include "disk/disk_state.h"
 #include "io/device_checks.h"
@@ -45,9 +46,10 @@ Result<void> FrozenDisk::PutOnTop(std::unique_ptr<Image> child) {
   auto stack = before.WithChild(std::move(child));
   VHDX_TRY(stack->EnableWriting(*writing.files, writing.limits, writing.page_cache));
   state_->Replace(std::move(stack));
-  // A writer becomes a reader. Nothing was locked where there are no locks.
+  // A writer becomes a reader. Nothing was locked where there are no locks. Nothing fails from here
+  // on: the child is being written.
   if (writing.lock == LockPolicy::kLock) {
-    static_cast<void>(before.layer(0).file().Lock(LockMode::kShared));
+    static_cast<void>(Caught([&] { return before.layer(0).file().Lock(LockMode::kShared); }));
   }
   return {};
 }

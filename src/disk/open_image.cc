@@ -66,12 +66,12 @@ Result<std::unique_ptr<File>> FindParent(FileSystem& files, Image& child, size_t
   const ParentLocatorInfo& locator = *child.info().parent_locator;
   const bool is_named = depth < options.parents.size();
   auto search = VHDX_TRY(ParentSearch::Start(files, child.file(), options.search));
-  auto file = is_named ? search.Open(options.parents[depth], locator) : search.Find(locator);
-  if (!file) return file;
-  if (*file != nullptr) {
+  auto file =
+      VHDX_TRY(is_named ? search.Open(options.parents[depth], locator) : search.Find(locator));
+  if (file != nullptr) {
     if (!search.duplicates().empty()) {
-      findings.Add(rules::kParentAmbiguous, {(*file)->name(), 0},
-                   (*file)->name() + ", " + Join(search.duplicates(), ", "));
+      findings.Add(rules::kParentAmbiguous, {file->name(), 0},
+                   file->name() + ", " + Join(search.duplicates(), ", "));
     }
     return file;
   }
@@ -79,7 +79,7 @@ Result<std::unique_ptr<File>> FindParent(FileSystem& files, Image& child, size_t
     return std::unexpected(ParentNotFound(child.info().filename, locator, search));
   }
   file = search.TakeMismatch();
-  findings.Add(rules::kParentIdIgnored, {(*file)->name(), 0},
+  findings.Add(rules::kParentIdIgnored, {file->name(), 0},
                "DataWriteGuid " + search.mismatch_guid().ToString(), WantedGuids(locator));
   return file;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bytes/border.h"
 #include "bytes/formatting.h"
 #include "bytes/try.h"
 #include "disk/windows_path.h"
@@ -136,13 +137,13 @@ std::unique_ptr<File> ParentSearch::FindByIdentity(const ParentLocatorInfo& loca
     size_t images = 0;
     for (const std::string& name : NamesIn(folder)) {
       if (!IsImageName(name)) continue;
-      auto real = files_->RealPath(JoinPath(folder, name));
+      auto real = ThrowIfNoMemory(files_->RealPath(JoinPath(folder, name)));
       if (!real || tried_.contains(*real) || !allowed_.Allow(*real)) continue;
-      auto file = files_->Open(*real, {});
+      auto file = ThrowIfNoMemory(files_->Open(*real, {}));
       if (file && (*file)->identity() == child_) continue;
       ++images;
       if (!file) continue;
-      auto header = ReadCurrentHeader(**file);
+      auto header = ThrowIfNoMemory(ReadCurrentHeader(**file));
       if (!header || !IsParent(*header, locator)) continue;
       if (found == nullptr) {
         found = TryFile(*real, locator);
@@ -193,21 +194,22 @@ std::unique_ptr<File> ParentSearch::TryComponents(const std::string& folder,
 // ignoring case.
 std::optional<std::string> ParentSearch::ResolveName(const std::string& folder,
                                                      const std::string& name) {
-  if (auto exact = files_->RealPath(JoinPath(folder, name))) return *exact;
+  if (auto exact = ThrowIfNoMemory(files_->RealPath(JoinPath(folder, name)))) return *exact;
   const bool may_list = allowed_.Allow(JoinPath(folder, name));
   if (!may_list || name == "..") return std::nullopt;
   const auto& names = NamesIn(folder);
   const auto same = std::ranges::find_if(
       names, [&](const std::string& other) { return SameNameIgnoringCase(name, other); });
   if (same == names.end()) return std::nullopt;
-  auto real = files_->RealPath(JoinPath(folder, *same));
+  auto real = ThrowIfNoMemory(files_->RealPath(JoinPath(folder, *same)));
   return real ? std::optional(*std::move(real)) : std::nullopt;
 }
 
 const std::vector<std::string>& ParentSearch::NamesIn(const std::string& folder) {
   const auto [entry, is_new] = names_.try_emplace(folder);
   if (is_new) {
-    if (auto names = files_->List(folder, kMaxNamesInFolder)) entry->second = *std::move(names);
+    auto names = ThrowIfNoMemory(files_->List(folder, kMaxNamesInFolder));
+    if (names) entry->second = *std::move(names);
     std::ranges::sort(entry->second);  // the same file is found on every host
   }
   return entry->second;
@@ -224,18 +226,18 @@ std::unique_ptr<File> ParentSearch::TryFile(const std::string& real_path,
     refuse_place(real_path);
     return nullptr;
   }
-  auto file = files_->Open(real_path, {});
+  auto file = ThrowIfNoMemory(files_->Open(real_path, {}));
   if (!file) {
     NoteUnreadable(real_path, std::move(file.error()));
     return nullptr;
   }
   // What was opened may be another file than what was looked at a moment ago.
-  const auto opened_path = (*file)->RealPath();
+  const auto opened_path = ThrowIfNoMemory((*file)->RealPath());
   if (!opened_path || !allowed_.Allow(*opened_path)) {
     refuse_place(opened_path ? *opened_path : real_path);
     return nullptr;
   }
-  auto header = ReadCurrentHeader(**file);
+  auto header = ThrowIfNoMemory(ReadCurrentHeader(**file));
   if (!header) {
     NoteUnreadable(real_path, std::move(header.error()));
     return nullptr;

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "bytes/border.h"
 #include "bytes/try.h"
 
 namespace vhdx {
@@ -38,13 +39,16 @@ Result<void> DurableState::PoisonIfFailed(Result<void> written) {
   return written;
 }
 
-Result<void> DurableState::Refusal() const {
+// Whoever asks holds things that it has to give back: nothing is thrown.
+Result<void> DurableState::Refusal() const try {
   const MutexLock lock(mutex_);
   Error error = *first_failure_;
   error.code = ErrorCode::kPoisoned;
   error.sentence = "nothing is written any more since an earlier failure: " +
                    std::string(Sentence(*first_failure_));
   return std::unexpected(std::move(error));
+} catch (...) {
+  return CaughtException();
 }
 
 void DurableState::NoteLength(uint64_t length_bytes) {

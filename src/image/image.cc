@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bytes/border.h"
 #include "bytes/try.h"
 #include "format/layout.h"
 
@@ -87,7 +88,7 @@ Result<void> Image::EnableWriting(FileSystem& files, const WriteLimits& limits) 
   auto writer = std::make_unique<ImageWriter>(
       WrittenImage{files, container, overlay_, info_, block_map_, sector_bitmaps_}, limits,
       info_.file_size_bytes);
-  if (auto prepared = writer->Prepare(); !prepared) {
+  if (auto prepared = ThrowIfNoMemory(writer->Prepare()); !prepared) {
     prepared.error().sentence.insert(0, kNotWritable);
     return prepared;
   }

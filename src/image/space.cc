@@ -83,12 +83,12 @@ Result<void> Space::GrowTo(uint64_t needed) {
   const uint64_t step =
       std::clamp(length / 8, limits_.least_growth_bytes, limits_.most_growth_bytes);
   const uint64_t longer = AlignUp(std::max(needed, length + step), format::kAlignment);
-  auto resized = file_.Resize(longer);
+  const bool has_grown_ahead = file_.Resize(longer).has_value();
   // Where so much is not to be had, what is needed may be.
-  const uint64_t reached = resized ? longer : needed;
-  if (!resized) resized = file_.Resize(needed);
-  if (!resized) return resized;
-  durability_.NoteLength(reached);
+  if (!has_grown_ahead) {
+    VHDX_TRY(file_.Resize(needed));
+  }
+  durability_.NoteLength(has_grown_ahead ? longer : needed);
   ++growth_steps_;
   return {};
 }

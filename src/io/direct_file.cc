@@ -9,6 +9,7 @@
 
 #include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
+#include "bytes/border.h"
 #include "bytes/formatting.h"
 #include "bytes/try.h"
 #include "io/transfer.h"
@@ -33,15 +34,17 @@ bool DirectFile::Aligned(uint64_t file_offset, ByteSpan buffer) const {
 
 // -- Reading --
 
-Result<size_t> DirectFile::ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) {
+Result<size_t> DirectFile::ReadAt(uint64_t file_offset,
+                                  std::span<const MutableByteSpan> buffers) try {
   size_t done = 0;
   for (const MutableByteSpan buffer : buffers) {
-    const Result<size_t> read = ReadOne(file_offset + done, buffer);
-    if (!read) return read;
-    done += *read;
-    if (*read < buffer.size()) break;
+    const size_t read = VHDX_TRY(ReadOne(file_offset + done, buffer));
+    done += read;
+    if (read < buffer.size()) break;
   }
   return done;
+} catch (...) {
+  return CaughtException();
 }
 
 Result<size_t> DirectFile::ReadOne(uint64_t file_offset, MutableByteSpan buffer) {
@@ -72,10 +75,9 @@ Result<size_t> DirectFile::ReadBounced(uint64_t file_offset, MutableByteSpan buf
   while (done < buffer.size()) {
     const uint64_t first_unit = AlignDown(file_offset + done, alignment);
     const uint64_t skipped = file_offset + done - first_unit;
-    const Result<size_t> read = ReadUnits(first_unit, bounce.bytes());
-    if (!read) return read;
-    if (*read <= skipped) break;
-    const size_t piece = std::min<size_t>(*read - skipped, buffer.size() - done);
+    const size_t read = VHDX_TRY(ReadUnits(first_unit, bounce.bytes()));
+    if (read <= skipped) break;
+    const size_t piece = std::min<size_t>(read - skipped, buffer.size() - done);
     std::memcpy(buffer.data() + done, bounce.bytes().data() + skipped, piece);
     done += piece;
   }
@@ -84,13 +86,15 @@ Result<size_t> DirectFile::ReadBounced(uint64_t file_offset, MutableByteSpan buf
 
 // -- Writing --
 
-Result<void> DirectFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) {
+Result<void> DirectFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) try {
   if (!capabilities().writable) return FailedReadOnly();
   for (const ByteSpan buffer : buffers) {
     VHDX_TRY(WriteOne(file_offset, buffer));
     file_offset += buffer.size();
   }
   return {};
+} catch (...) {
+  return CaughtException();
 }
 
 Result<void> DirectFile::WriteOne(uint64_t file_offset, ByteSpan buffer) {
@@ -126,9 +130,8 @@ Result<void> DirectFile::WritePiece(uint64_t file_offset, ByteSpan piece, uint64
     return PosixFile::WriteAt(first_unit, std::span<const ByteSpan>(&whole, 1));
   }
   const ExclusiveLock lock(unit_mutex_);
-  const Result<size_t> read = ReadUnits(first_unit, units);
-  if (!read) return std::unexpected(read.error());
-  if (*read < units.size()) {
+  const size_t read = VHDX_TRY(ReadUnits(first_unit, units));
+  if (read < units.size()) {
     return Fail(
         ErrorCode::kInvalidArgument,
         Format("writing {} bytes at offset {} past the page cache needs multiples of {} bytes "

@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/border.h"
 #include "bytes/formatting.h"
 #include "bytes/try.h"
 #include "io/device_checks.h"
@@ -17,21 +20,26 @@
 namespace vhdx {
 namespace {
 
+// The answer of what is not implemented.
+std::unexpected<Error> Unsupported(std::string_view sentence, const std::string& file) try {
+  return Fail(ErrorCode::kUnsupported, std::string(sentence), file);
+} catch (...) {
+  return CaughtException();
+}
+
 std::unexpected<Error> CanOnlyBeRead(const File& file) {
-  return Fail(ErrorCode::kUnsupported, "this file can only be read", file.name());
+  return Unsupported("this file can only be read", file.name());
 }
 
 std::unexpected<Error> CannotChangeNames(const std::string& path) {
-  return Fail(ErrorCode::kUnsupported, "the names of this file system cannot be changed", path);
+  return Unsupported("the names of this file system cannot be changed", path);
 }
 
 }  // namespace
 
 // -- File --
 
-Result<std::string> File::RealPath() const {
-  return Fail(ErrorCode::kUnsupported, "this file has no path", name());
-}
+Result<std::string> File::RealPath() const { return Unsupported("this file has no path", name()); }
 
 FileIdentity File::identity() const {
   // No device of the host has this number.
@@ -49,10 +57,10 @@ Result<void> File::Sync() { return CanOnlyBeRead(*this); }
 Result<void> File::Resize(uint64_t) { return CanOnlyBeRead(*this); }
 Result<void> File::ZeroRange(FileRange) { return CanOnlyBeRead(*this); }
 Result<void> File::PunchHole(FileRange) {
-  return Fail(ErrorCode::kUnsupported, "holes cannot be punched into this file", name());
+  return Unsupported("holes cannot be punched into this file", name());
 }
 Result<void> File::CloneRange(uint64_t, File&, FileRange) {
-  return Fail(ErrorCode::kUnsupported, "this file cannot share the bytes of another", name());
+  return Unsupported("this file cannot share the bytes of another", name());
 }
 
 Result<uint64_t> File::NextData(uint64_t file_offset) {
@@ -61,11 +69,9 @@ Result<uint64_t> File::NextData(uint64_t file_offset) {
 }
 Result<uint64_t> File::NextHole(uint64_t) { return Size(); }
 
-Result<void> File::Lock(LockMode) {
-  return Fail(ErrorCode::kUnsupported, "this file cannot be locked", name());
-}
+Result<void> File::Lock(LockMode) { return Unsupported("this file cannot be locked", name()); }
 
-std::unexpected<Error> File::FailedToRead(FileRange range, Result<size_t> read) const {
+std::unexpected<Error> File::FailedToRead(FileRange range, Result<size_t> read) const try {
   if (!read) return std::unexpected(std::move(read.error()));
   return std::unexpected(Error{
       .code = ErrorCode::kCorrupt,
@@ -76,6 +82,8 @@ std::unexpected<Error> File::FailedToRead(FileRange range, Result<size_t> read) 
       .expected = Format("{} bytes", range.length_bytes),
       .sentence = Format("the file is cut off: it ends {} into the {} bytes at offset {}",
                          Counted(*read, "byte", "bytes"), range.length_bytes, range.file_offset)});
+} catch (...) {
+  return CaughtException();
 }
 
 // -- FileSystem --
@@ -89,9 +97,11 @@ Result<void> FileSystem::FillRandom(MutableByteSpan bytes) { return FillWithHost
 
 // -- BlockDevice --
 
-Result<uint64_t> BlockDevice::NextData(DiskRange range) {
+Result<uint64_t> BlockDevice::NextData(DiskRange range) try {
   VHDX_TRY(CheckInside(*this, range));
   return range.disk_offset;
+} catch (...) {
+  return CaughtException();
 }
 
 Result<void> BlockDevice::Close() { return Flush(); }
@@ -99,11 +109,11 @@ Result<void> BlockDevice::Close() { return Flush(); }
 const std::string& BlockDevice::FileOf(uint32_t) const { return name(); }
 
 Result<void> BlockDevice::CloneTo(DiskRange, File&, uint64_t) {
-  return Fail(ErrorCode::kUnsupported, "this device cannot share its bytes with a file", name());
+  return Unsupported("this device cannot share its bytes with a file", name());
 }
 
 Result<void> BlockDevice::CloneFrom(uint64_t, BlockDevice&, DiskRange) {
-  return Fail(ErrorCode::kUnsupported, "this device cannot share the bytes of another", name());
+  return Unsupported("this device cannot share the bytes of another", name());
 }
 
 Result<void> CheckInside(const BlockDevice& device, DiskRange range) {

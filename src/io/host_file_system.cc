@@ -18,6 +18,7 @@
 #include <string_view>
 #include <utility>
 
+#include "bytes/border.h"
 #include "bytes/formatting.h"
 #include "bytes/try.h"
 #include "io/direct_file.h"
@@ -117,8 +118,10 @@ Result<FileDescriptor> OpenDescriptor(const std::string& path, const OpenFileOpt
   if (fd < 0) return OpenFailure(errno, path, options);
   FileDescriptor descriptor(fd);
   if (replaced && !GiveAccessOf(*replaced, fd)) {
-    return HostFailure(errno, "give the file the permissions of " + std::string(options.access_of),
-                       path);
+    const int sys_errno = errno;
+    ::unlink(path.c_str());
+    return HostFailure(sys_errno,
+                       "give the file the permissions of " + std::string(options.access_of), path);
   }
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags >= 0 && (flags & O_NONBLOCK) != 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
@@ -206,28 +209,52 @@ Result<OpenedFile> Describe(FileDescriptor descriptor, const std::string& path,
                     .caches_in_folios = is_ext4 && !options.direct};
 }
 
+// The name of a file that is being created: it goes with the file if that cannot be opened.
+class NewName {
+ public:
+  NewName(const std::string& path, const OpenFileOptions& options)
+      : path_(options.creation == FileCreation::kNew ? &path : nullptr) {}
+  NewName(const NewName&) = delete;
+  NewName& operator=(const NewName&) = delete;
+  ~NewName() {
+    if (path_ != nullptr) ::unlink(path_->c_str());
+  }
+  void Keep() { path_ = nullptr; }
+
+ private:
+  const std::string* path_;
+};
+
+std::unique_ptr<File> MakeFile(OpenedFile opened, const OpenFileOptions& options) {
+  if (options.direct) return std::make_unique<DirectFile>(std::move(opened));
+  return std::make_unique<PosixFile>(std::move(opened));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<File>> HostFileSystem::Open(const std::string& path,
-                                                   const OpenFileOptions& options) {
+                                                   const OpenFileOptions& options) try {
   bool block_device = false;
   if (options.creation == FileCreation::kExisting) {
     // Looked at before it is opened: opening some devices does something.
-    const Result<struct stat> status = Status(path);
-    if (!status) return std::unexpected(status.error());
-    if (!Supported(status->st_mode)) {
-      return Fail(ErrorCode::kUnsupported, std::string(SentenceForUnsupported(status->st_mode)),
+    const auto status = VHDX_TRY(Status(path));
+    if (!Supported(status.st_mode)) {
+      return Fail(ErrorCode::kUnsupported, std::string(SentenceForUnsupported(status.st_mode)),
                   path);
     }
-    block_device = S_ISBLK(status->st_mode);
+    block_device = S_ISBLK(status.st_mode);
   }
   auto descriptor = VHDX_TRY(OpenDescriptor(path, options, block_device));
+  NewName name(path, options);
   auto opened = VHDX_TRY(Describe(std::move(descriptor), path, options));
   if (opened.capabilities.block_device != block_device) {
     return Fail(ErrorCode::kBusy, "the file was replaced while it was being opened", path);
   }
-  if (options.direct) return std::make_unique<DirectFile>(std::move(opened));
-  return std::make_unique<PosixFile>(std::move(opened));
+  auto file = MakeFile(std::move(opened), options);
+  name.Keep();
+  return file;
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

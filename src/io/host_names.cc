@@ -14,6 +14,7 @@
 #include <set>
 #include <string_view>
 
+#include "bytes/border.h"
 #include "bytes/formatting.h"
 #include "io/file_descriptor.h"
 #include "io/host_error.h"
@@ -49,13 +50,15 @@ Result<void> RenameRefusing(const std::string& from, const std::string& to) {
 
 }  // namespace
 
-Result<std::string> HostFileSystem::RealPath(const std::string& path) {
+Result<std::string> HostFileSystem::RealPath(const std::string& path) try {
   const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
   if (real == nullptr) return HostFailure(errno, "resolve this path", path);
   return std::string(real.get());
+} catch (...) {
+  return CaughtException();
 }
 
-Result<std::vector<std::string>> HostFileSystem::List(const std::string& folder, size_t limit) {
+Result<std::vector<std::string>> HostFileSystem::List(const std::string& folder, size_t limit) try {
   const OpenFolder opened(::opendir(folder.c_str()));
   if (opened == nullptr) return HostFailure(errno, "read the directory", folder);
   std::set<std::string> names;  // never more than `limit`, however large the folder is
@@ -70,32 +73,42 @@ Result<std::vector<std::string>> HostFileSystem::List(const std::string& folder,
   }
   if (errno != 0) return HostFailure(errno, "read the directory", folder);
   return std::vector<std::string>(names.begin(), names.end());
+} catch (...) {
+  return CaughtException();
 }
 
-Result<bool> HostFileSystem::IsFolder(const std::string& path) {
+Result<bool> HostFileSystem::IsFolder(const std::string& path) try {
   struct stat status = {};
   if (::stat(path.c_str(), &status) != 0) return HostFailure(errno, "look at the path", path);
   return S_ISDIR(status.st_mode);
+} catch (...) {
+  return CaughtException();
 }
 
 Result<void> HostFileSystem::Rename(const std::string& from, const std::string& to,
-                                    RenameMode mode) {
+                                    RenameMode mode) try {
   if (mode == RenameMode::kRefuseExisting) return RenameRefusing(from, to);
   if (::rename(from.c_str(), to.c_str()) != 0) return RenameFailure(errno, from, to);
   return {};
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> HostFileSystem::Remove(const std::string& path) {
+Result<void> HostFileSystem::Remove(const std::string& path) try {
   if (::unlink(path.c_str()) != 0) return HostFailure(errno, "remove the file", path);
   return {};
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> HostFileSystem::SyncFolder(const std::string& folder) {
+Result<void> HostFileSystem::SyncFolder(const std::string& folder) try {
   const FileDescriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!opened.is_open()) return HostFailure(errno, "open the directory", folder);
   if (::fsync(opened.get()) == 0) return {};
   if (errno != EINVAL) return HostFailure(errno, "make the directory durable", folder);
   return Fail(ErrorCode::kUnsupported, "this file system cannot make a directory durable", folder);
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/buffer_cursor.h"
 #include "bytes/formatting.h"
 #include "bytes/try.h"
 #include "io/holes.h"
@@ -34,12 +35,6 @@ void Patch(MutableByteSpan buffer, uint64_t buffer_offset, ByteSpan patch, uint6
 }
 
 void FillZeros(MutableByteSpan buffer) { std::ranges::fill(buffer, std::byte{0}); }
-
-uint64_t TotalBytes(std::span<const MutableByteSpan> buffers) {
-  uint64_t total = 0;
-  for (const MutableByteSpan buffer : buffers) total += buffer.size();
-  return total;
-}
 
 }  // namespace
 
@@ -118,7 +113,7 @@ uint64_t OverlayFile::GapEnd(Segments::const_iterator segment, uint64_t size) co
 }
 
 Result<void> OverlayFile::PutInPlace(const std::function<Result<void>(Result<void>)>& after_write) {
-  if (!base_size_) return std::unexpected(base_size_.error());
+  VHDX_TRY(base_size_);
   std::array<std::byte, kRelocatedSectorBytes> buffer;
   for (const auto& [start, segment] : segments_) {
     if (segment.zeros()) {
@@ -155,11 +150,11 @@ Result<size_t> OverlayFile::ReadAt(uint64_t file_offset, std::span<const Mutable
 
 Result<size_t> OverlayFile::ReadOverlaid(uint64_t file_offset,
                                          std::span<const MutableByteSpan> buffers) {
-  if (!base_size_) return std::unexpected(base_size_.error());
+  const uint64_t base_size = VHDX_TRY(base_size_);
   if (file_offset >= size_) return size_t{0};
   const uint64_t wanted = TotalBytes(buffers);
   const uint64_t inside = std::min(wanted, size_ - file_offset);
-  if (inside == wanted && file_offset + wanted <= GapEnd(SegmentFrom(file_offset), *base_size_)) {
+  if (inside == wanted && file_offset + wanted <= GapEnd(SegmentFrom(file_offset), base_size)) {
     return base_->ReadAt(file_offset, buffers);  // nothing of it is replaced
   }
   uint64_t done = 0;
@@ -179,15 +174,13 @@ Result<void> OverlayFile::ReadInside(uint64_t file_offset, MutableByteSpan buffe
     const uint64_t end =
         gap ? GapEnd(segment, UINT64_MAX) : segment->second.EndFrom(segment->first);
     const MutableByteSpan part = buffer.first(std::min<uint64_t>(buffer.size(), end - file_offset));
-    Result<void> read;
     if (gap) {
-      read = ReadBase(file_offset, part);
+      VHDX_TRY(ReadBase(file_offset, part));
     } else if (segment->second.zeros()) {
       FillZeros(part);
     } else {
-      read = ReadSector(file_offset - segment->first, segment->second, part);
+      VHDX_TRY(ReadSector(file_offset - segment->first, segment->second, part));
     }
-    if (!read) return read;
     file_offset += part.size();
     buffer = buffer.subspan(part.size());
     if (!gap) ++segment;
@@ -225,7 +218,7 @@ Result<uint64_t> OverlayFile::NextData(uint64_t file_offset) {
 }
 
 Result<uint64_t> OverlayFile::NextDataOverlaid(uint64_t file_offset) {
-  if (!base_size_) return base_size_;
+  const uint64_t base_size = VHDX_TRY(base_size_);
   for (auto segment = SegmentFrom(file_offset); file_offset < size_;) {
     if (segment != segments_.end() && segment->first <= file_offset) {
       if (!segment->second.zeros()) return file_offset;
@@ -234,9 +227,9 @@ Result<uint64_t> OverlayFile::NextDataOverlaid(uint64_t file_offset) {
       continue;
     }
     const uint64_t gap_end = GapEnd(segment, size_);
-    if (file_offset < *base_size_) {
-      const Result<uint64_t> data = base_->NextData(file_offset);
-      if (!data || *data < std::min(gap_end, *base_size_)) return data;
+    if (file_offset < base_size) {
+      const uint64_t data = VHDX_TRY(base_->NextData(file_offset));
+      if (data < std::min(gap_end, base_size)) return data;
     }
     file_offset = gap_end;
   }
@@ -249,7 +242,7 @@ Result<uint64_t> OverlayFile::NextHole(uint64_t file_offset) {
 }
 
 Result<uint64_t> OverlayFile::NextHoleOverlaid(uint64_t file_offset) {
-  if (!base_size_) return base_size_;
+  const uint64_t base_size = VHDX_TRY(base_size_);
   for (auto segment = SegmentFrom(file_offset); file_offset < size_;) {
     if (segment != segments_.end() && segment->first <= file_offset) {
       if (segment->second.zeros()) return file_offset;
@@ -257,10 +250,10 @@ Result<uint64_t> OverlayFile::NextHoleOverlaid(uint64_t file_offset) {
       ++segment;
       continue;
     }
-    if (file_offset >= *base_size_) return file_offset;
+    if (file_offset >= base_size) return file_offset;
     const uint64_t gap_end = GapEnd(segment, size_);
-    const Result<uint64_t> hole = base_->NextHole(file_offset);
-    if (!hole || *hole < gap_end) return hole;
+    const uint64_t hole = VHDX_TRY(base_->NextHole(file_offset));
+    if (hole < gap_end) return hole;
     file_offset = gap_end;
   }
   return size_;

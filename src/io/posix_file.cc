@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "bytes/arithmetic.h"
+#include "bytes/border.h"
 #include "bytes/formatting.h"
 #include "bytes/try.h"
 #include "io/host_error.h"
@@ -74,7 +75,8 @@ std::unexpected<Error> PosixFile::FailedReadOnly() const {
 
 // -- Reading and writing --
 
-Result<size_t> PosixFile::ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) {
+Result<size_t> PosixFile::ReadAt(uint64_t file_offset,
+                                 std::span<const MutableByteSpan> buffers) try {
   if (buffers.size() != 1) return ReadMany(file_offset, buffers);
   const MutableByteSpan buffer = buffers[0];
   if (file_offset >= kBeyondEveryFile) return size_t{0};
@@ -87,6 +89,8 @@ Result<size_t> PosixFile::ReadAt(uint64_t file_offset, std::span<const MutableBy
     return FailedAt(read.sys_errno, "read", {file_offset + read.bytes, buffer.size() - read.bytes});
   }
   return read.bytes;
+} catch (...) {
+  return CaughtException();
 }
 
 Result<size_t> PosixFile::ReadMany(uint64_t file_offset, std::span<const MutableByteSpan> buffers) {
@@ -133,7 +137,7 @@ Result<void> PosixFile::WritePiece(uint64_t file_offset, ByteSpan buffer) {
                   {file_offset + written.bytes, buffer.size() - written.bytes});
 }
 
-Result<void> PosixFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) {
+Result<void> PosixFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> buffers) try {
   if (!capabilities().writable) return FailedReadOnly();
   if (file_offset >= kBeyondEveryFile) return FailedAt(EFBIG, "write", {file_offset, 0});
   if (buffers.size() == 1 && buffers[0].size() < kLongWrite) {
@@ -148,6 +152,8 @@ Result<void> PosixFile::WriteAt(uint64_t file_offset, std::span<const ByteSpan> 
     return FailedAt(errno, "write", {file_offset, buffer.size()});
   }
   return buffers.size() == 1 ? WriteOne(file_offset, buffers[0]) : WriteMany(file_offset, buffers);
+} catch (...) {
+  return CaughtException();
 }
 
 // -- The page cache --
@@ -182,23 +188,27 @@ Result<void> PosixFile::WriteMany(uint64_t file_offset, std::span<const ByteSpan
   return {};
 }
 
-Result<void> PosixFile::Sync() {
+Result<void> PosixFile::Sync() try {
   // The kernel reports a failed writeback to one caller only. Syncs therefore run one at a time: no
   // other may return success between a failure and its being remembered.
   const MutexLock lock(sync_mutex_);
-  if (failed_sync_) return std::unexpected(*failed_sync_);
-  if (::fdatasync(fd()) == 0) return {};
-  // A file system that nobody can write (squashfs, a CD) knows no sync, and needs none.
-  const bool knows_none = errno == EINVAL || errno == EROFS;
-  if (knows_none && !capabilities().writable) return {};
-  failed_sync_ = HostError(errno, "make the file durable", name());
-  failed_sync_->code = ErrorCode::kIo;
-  return std::unexpected(*failed_sync_);
+  if (failed_sync_ == 0) {
+    if (::fdatasync(fd()) == 0) return {};
+    // A file system that nobody can write (squashfs, a CD) knows no sync, and needs none.
+    const bool knows_none = errno == EINVAL || errno == EROFS;
+    if (knows_none && !capabilities().writable) return {};
+    failed_sync_ = errno;  // before anything that can run out of memory
+  }
+  auto failure = HostFailure(failed_sync_, "make the file durable", name());
+  failure.error().code = ErrorCode::kIo;
+  return failure;
+} catch (...) {
+  return CaughtException();
 }
 
 // -- Describing --
 
-Result<std::string> PosixFile::RealPath() const {
+Result<std::string> PosixFile::RealPath() const try {
   struct stat status = {};
   if (::fstat(fd(), &status) == 0 && status.st_nlink == 0) {
     return Fail(ErrorCode::kNotFound, "the file has been deleted", name());
@@ -208,28 +218,36 @@ Result<std::string> PosixFile::RealPath() const {
   const std::unique_ptr<char, decltype(&::free)> real(::realpath(name().c_str(), nullptr), &::free);
   if (real == nullptr) return HostFailure(errno, "find the file's real path", name());
   return std::string(real.get());
+} catch (...) {
+  return CaughtException();
 }
 
-Result<uint64_t> PosixFile::Size() {
+Result<uint64_t> PosixFile::Size() try {
   if (capabilities().block_device) return opened_.device_bytes;
   struct stat status = {};
   if (::fstat(fd(), &status) != 0) return HostFailure(errno, "read the file's length", name());
   return static_cast<uint64_t>(status.st_size);
+} catch (...) {
+  return CaughtException();
 }
 
-Result<uint64_t> PosixFile::AllocatedBytes() {
+Result<uint64_t> PosixFile::AllocatedBytes() try {
   if (capabilities().block_device) return opened_.device_bytes;
   struct stat status = {};
   if (::fstat(fd(), &status) != 0) return HostFailure(errno, "read the file's allocation", name());
   return static_cast<uint64_t>(status.st_blocks) * 512;
+} catch (...) {
+  return CaughtException();
 }
 
-Result<void> PosixFile::Lock(LockMode mode) {
+Result<void> PosixFile::Lock(LockMode mode) try {
   const MutexLock lock(lock_mutex_);
   const LockBytes wanted = BytesOf(mode);
   auto changed = ChangeLock(fd(), name(), locked_, wanted);
   if (changed) locked_ = wanted;
   return changed;
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

@@ -99,7 +99,7 @@ class PosixFile : public File {
   std::atomic<bool> allocates_by_page_;
 
   Mutex sync_mutex_;
-  std::optional<Error> failed_sync_ VHDX_GUARDED_BY(sync_mutex_);
+  int failed_sync_ VHDX_GUARDED_BY(sync_mutex_) = 0;  ///< the errno of the first, or 0
 
   Mutex lock_mutex_;
   LockBytes locked_ VHDX_GUARDED_BY(lock_mutex_);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bytes/border.h"
 #include "bytes/formatting.h"
 #include "bytes/try.h"
 #include "io/file_descriptor.h"
@@ -36,20 +38,30 @@ struct flock OneByte(short type, off_t byte) {
   return lock;
 }
 
-/// The byte that stands for each permission in `permissions`, counted from first_byte.
-std::vector<off_t> BytesAt(off_t first_byte, uint8_t permissions) {
-  std::vector<off_t> bytes;
-  for (size_t p = 0; p < kPermissionCount; ++p) {
-    if ((permissions >> p & 1) != 0) bytes.push_back(first_byte + static_cast<off_t>(p));
+/// Offsets of bytes that stand for permissions. It allocates nothing: a lock is given back without
+/// memory, too.
+class ByteList {
+ public:
+  /// The byte that stands for each permission in `permissions`, counted from first_byte.
+  ByteList(off_t first_byte, uint8_t permissions) { Add(first_byte, permissions); }
+  explicit ByteList(LockBytes set) {
+    Add(kFirstUsedByte, set.used);
+    Add(kFirstUnsharedByte, set.unshared);
   }
-  return bytes;
-}
 
-std::vector<off_t> BytesAt(LockBytes set) {
-  std::vector<off_t> bytes = BytesAt(kFirstUsedByte, set.used);
-  for (const off_t byte : BytesAt(kFirstUnsharedByte, set.unshared)) bytes.push_back(byte);
-  return bytes;
-}
+  const off_t* begin() const { return bytes_.data(); }
+  const off_t* end() const { return bytes_.data() + count_; }
+
+ private:
+  void Add(off_t first_byte, uint8_t permissions) {
+    for (size_t p = 0; p < kPermissionCount; ++p) {
+      if ((permissions >> p & 1) != 0) bytes_[count_++] = first_byte + static_cast<off_t>(p);
+    }
+  }
+
+  std::array<off_t, 2 * kPermissionCount> bytes_ = {};
+  size_t count_ = 0;
+};
 
 LockBytes Without(LockBytes set, LockBytes taken) {
   return {.used = static_cast<uint8_t>(set.used & ~taken.used),
@@ -90,14 +102,14 @@ std::unexpected<Error> BusyFailure(int fd, const std::string& name, std::string_
 }
 
 void Release(int fd, LockBytes bytes) {
-  for (const off_t byte : BytesAt(bytes)) {
+  for (const off_t byte : ByteList(bytes)) {
     struct flock lock = OneByte(F_UNLCK, byte);
     ::fcntl(fd, F_OFD_SETLK, &lock);
   }
 }
 
 Result<void> Acquire(int fd, const std::string& name, LockBytes bytes) {
-  for (const off_t byte : BytesAt(bytes)) {
+  for (const off_t byte : ByteList(bytes)) {
     struct flock lock = OneByte(F_RDLCK, byte);
     if (::fcntl(fd, F_OFD_SETLK, &lock) != 0) return LockFailure(errno, name);
   }
@@ -106,7 +118,7 @@ Result<void> Acquire(int fd, const std::string& name, LockBytes bytes) {
 
 /// Whether nobody else holds the byte of one of `permissions`.
 Result<bool> IsFree(int fd, const std::string& name, off_t first_byte, uint8_t permissions) {
-  for (const off_t byte : BytesAt(first_byte, permissions)) {
+  for (const off_t byte : ByteList(first_byte, permissions)) {
     struct flock lock = OneByte(F_WRLCK, byte);
     if (::fcntl(fd, F_OFD_GETLK, &lock) != 0) return LockFailure(errno, name);
     if (lock.l_type != F_UNLCK) return false;
@@ -116,10 +128,8 @@ Result<bool> IsFree(int fd, const std::string& name, off_t first_byte, uint8_t p
 
 Result<void> AcquireAndProbe(int fd, const std::string& name, LockBytes added) {
   VHDX_TRY(Acquire(fd, name, added));
-  auto free = IsFree(fd, name, kFirstUnsharedByte, added.used);
-  if (free && *free) free = IsFree(fd, name, kFirstUsedByte, added.unshared);
-  if (!free) return std::unexpected(std::move(free.error()));
-  if (*free) return {};
+  const bool may_use = VHDX_TRY(IsFree(fd, name, kFirstUnsharedByte, added.used));
+  if (may_use && VHDX_TRY(IsFree(fd, name, kFirstUsedByte, added.unshared))) return {};
   const auto unwritten = VHDX_TRY(IsFree(fd, name, kFirstUsedByte, kChanging));
   return BusyFailure(fd, name, unwritten ? "open" : "open for writing",
                      (added.used & kChanging) != 0 ? kNotOpen : kNotOpenForWriting);
@@ -168,7 +178,7 @@ LockBytes BytesOf(LockMode mode) {
 
 Result<void> ChangeLock(int fd, const std::string& name, LockBytes held, LockBytes wanted) {
   const LockBytes added = Without(wanted, held);
-  Result<void> taken = AcquireAndProbe(fd, name, added);
+  const auto taken = Caught([&] { return AcquireAndProbe(fd, name, added); });
   Release(fd, taken ? Without(held, wanted) : added);
   return taken;
 }

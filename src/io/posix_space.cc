@@ -11,6 +11,7 @@
 #include <cerrno>
 
 #include "bytes/arithmetic.h"
+#include "bytes/border.h"
 #include "bytes/formatting.h"
 #include "bytes/try.h"
 #include "io/host_error.h"
@@ -51,20 +52,24 @@ bool MeansCannotShare(int sys_errno) {
 
 }  // namespace
 
-Result<void> PosixFile::Resize(uint64_t length_bytes) {
+Result<void> PosixFile::Resize(uint64_t length_bytes) try {
   if (!capabilities().writable) return FailedReadOnly();
   if (capabilities().block_device) {
     if (length_bytes == opened_.device_bytes) return {};
     return Fail(ErrorCode::kUnsupported, "the length of a block device cannot change", name());
   }
-  const std::string action = Format("change the file's length to {} bytes", length_bytes);
-  if (length_bytes > INT64_MAX) return HostFailure(EFBIG, action, name());
+  const auto failed = [&](int sys_errno) {
+    return HostFailure(sys_errno, Format("change the file's length to {} bytes", length_bytes),
+                       name());
+  };
+  if (length_bytes > INT64_MAX) return failed(EFBIG);
   int result = 0;
   do {
     result = ::ftruncate(fd(), static_cast<off_t>(length_bytes));
   } while (result != 0 && errno == EINTR);
-  if (result != 0) return HostFailure(errno, action, name());
-  return {};
+  return result == 0 ? Result<void>{} : failed(errno);
+} catch (...) {
+  return CaughtException();
 }
 
 std::optional<uint64_t> PosixFile::FreeBytes() {
@@ -81,7 +86,7 @@ void PosixFile::AllocateForWrite(FileRange range) {
 
 // -- Zeros --
 
-Result<void> PosixFile::ZeroRange(FileRange range) {
+Result<void> PosixFile::ZeroRange(FileRange range) try {
   if (!capabilities().writable) return FailedReadOnly();
   if (range.length_bytes == 0) return {};
   if (capabilities().block_device) return ZeroDevice(range);
@@ -89,6 +94,8 @@ Result<void> PosixFile::ZeroRange(FileRange range) {
   if (failure == 0) return {};
   if (MeansUnsupported(failure)) return WriteZeros(range);
   return FailedAt(failure, "zero", range);
+} catch (...) {
+  return CaughtException();
 }
 
 Result<void> PosixFile::WriteZeros(FileRange range) {
@@ -117,7 +124,7 @@ Result<void> PosixFile::ZeroDevice(FileRange range) {
   return WriteZeros({last, end - last});
 }
 
-Result<void> PosixFile::PunchHole(FileRange range) {
+Result<void> PosixFile::PunchHole(FileRange range) try {
   if (!capabilities().writable) return FailedReadOnly();
   if (range.length_bytes == 0) return {};
   // On a block device this discards only if the device promises zeros afterwards, which BLKDISCARD
@@ -128,6 +135,8 @@ Result<void> PosixFile::PunchHole(FileRange range) {
                       (capabilities().block_device && (failure == EINVAL || failure == ENODEV));
   if (!cannot) return FailedAt(failure, "punch a hole of", range);
   return Fail(ErrorCode::kUnsupported, "the host cannot punch holes into this file", name());
+} catch (...) {
+  return CaughtException();
 }
 
 // -- Sharing --
@@ -136,7 +145,7 @@ std::unexpected<Error> PosixFile::CannotShare() const {
   return Fail(ErrorCode::kUnsupported, "the host cannot share bytes between these files", name());
 }
 
-Result<void> PosixFile::CloneRange(uint64_t file_offset, File& source, FileRange source_range) {
+Result<void> PosixFile::CloneRange(uint64_t file_offset, File& source, FileRange source_range) try {
   if (!capabilities().writable) return FailedReadOnly();
   const std::optional<int> source_fd = source.HostDescriptor();
   if (!source_fd) return CannotShare();
@@ -152,6 +161,8 @@ Result<void> PosixFile::CloneRange(uint64_t file_offset, File& source, FileRange
   if (result == 0) return {};
   if (MeansCannotShare(errno)) return CannotShare();
   return FailedAt(errno, "share", {file_offset, source_range.length_bytes});
+} catch (...) {
+  return CaughtException();
 }
 
 // -- Holes --
@@ -166,19 +177,20 @@ Result<std::optional<uint64_t>> PosixFile::Seek(uint64_t file_offset, int whence
   return size;
 }
 
-Result<uint64_t> PosixFile::NextData(uint64_t file_offset) {
-  const Result<std::optional<uint64_t>> found = Seek(file_offset, SEEK_DATA);
-  if (!found) return std::unexpected(found.error());
-  if (*found) return **found;
-  const Result<uint64_t> size = Size();
-  if (!size) return size;
-  return std::min(file_offset, *size);
+Result<uint64_t> PosixFile::NextData(uint64_t file_offset) try {
+  const auto found = VHDX_TRY(Seek(file_offset, SEEK_DATA));
+  if (found) return *found;
+  const auto size = VHDX_TRY(Size());
+  return std::min(file_offset, size);
+} catch (...) {
+  return CaughtException();
 }
 
-Result<uint64_t> PosixFile::NextHole(uint64_t file_offset) {
-  const Result<std::optional<uint64_t>> found = Seek(file_offset, SEEK_HOLE);
-  if (!found) return std::unexpected(found.error());
-  return *found ? Result<uint64_t>(**found) : Size();
+Result<uint64_t> PosixFile::NextHole(uint64_t file_offset) try {
+  const auto found = VHDX_TRY(Seek(file_offset, SEEK_HOLE));
+  return found ? Result<uint64_t>(*found) : Size();
+} catch (...) {
+  return CaughtException();
 }
 
 }  // namespace vhdx

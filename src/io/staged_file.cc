@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "bytes/border.h"
 #include "bytes/try.h"
 
 namespace vhdx {
@@ -88,15 +89,11 @@ bool StagedFile::IsTemporaryName(std::string_view name) {
          IsTemporary(name, name.substr(0, name.size() - kEnd));
 }
 
-StagedFile::StagedFile(FileSystem& files, std::string path, std::string temporary_path,
-                       std::unique_ptr<File> file)
-    : files_(files),
-      path_(std::move(path)),
-      temporary_path_(std::move(temporary_path)),
-      file_(std::move(file)) {}
+StagedFile::StagedFile(FileSystem& files, std::string path, std::string temporary_path)
+    : files_(files), path_(std::move(path)), temporary_path_(std::move(temporary_path)) {}
 
 StagedFile::~StagedFile() {
-  if (renamed_) return;
+  if (state_ != State::kTemporary) return;
   try {
     // Nobody is left to hear of a failure; the file stays under a name that says what it is.
     static_cast<void>(files_.Remove(temporary_path_));
@@ -111,28 +108,32 @@ Result<std::unique_ptr<StagedFile>> StagedFile::Create(FileSystem& files, const 
     return Fail(ErrorCode::kInvalidArgument, "empty file name", path);
   }
   RemoveAbandoned(files, target);
-  for (int attempt = 1;; ++attempt) {
-    std::string temporary = TemporaryPath(target);
-    auto file = files.Open(
-        temporary,
-        {.access = FileAccess::kReadWrite,
-         .creation = FileCreation::kNew,
-         .direct = options.direct,
-         .access_of = options.access_of.empty() ? std::string_view(path) : options.access_of,
-         .known_as = path});
-    if (file) {
-      const auto locked = (*file)->Lock(LockMode::kExclusive);
-      // Somebody took it for abandoned before it was locked.
-      const bool is_lost = (!locked && locked.error().code == ErrorCode::kBusy) ||
-                           !files.RealPath(temporary).has_value();
-      if (is_lost && attempt < kAttempts) continue;
-      return std::unique_ptr<StagedFile>(
-          new StagedFile(files, path, std::move(temporary), std::move(*file)));
-    }
-    if (file.error().code != ErrorCode::kExists || attempt == kAttempts) {
-      return std::unexpected(std::move(file.error()));
-    }
+  for (int attempt = 1; attempt <= kAttempts; ++attempt) {
+    std::unique_ptr<StagedFile> staged(new StagedFile(files, path, TemporaryPath(target)));
+    const auto created = VHDX_TRY(staged->CreateFile(options));
+    if (created) return staged;
   }
+  return Fail(ErrorCode::kExists, "no name for a temporary file is free in the directory", path);
+}
+
+Result<bool> StagedFile::CreateFile(const StagedFileOptions& options) {
+  auto opened = files_.Open(
+      temporary_path_,
+      {.access = FileAccess::kReadWrite,
+       .creation = FileCreation::kNew,
+       .direct = options.direct,
+       .access_of = options.access_of.empty() ? std::string_view(path_) : options.access_of,
+       .known_as = path_});
+  if (!opened && opened.error().code == ErrorCode::kExists) return false;
+  file_ = VHDX_TRY(std::move(opened));
+  state_ = State::kTemporary;
+  const auto locked = ThrowIfNoMemory(file_->Lock(LockMode::kExclusive));
+  const auto found = ThrowIfNoMemory(files_.RealPath(temporary_path_));
+  // Somebody may have taken it for abandoned before it was locked, and it is theirs then.
+  const bool is_lost = (!locked && locked.error().code == ErrorCode::kBusy) ||
+                       (!found && found.error().code == ErrorCode::kNotFound);
+  if (is_lost) state_ = State::kNothing;
+  return !is_lost;
 }
 
 Result<void> StagedFile::Commit(RenameMode mode, Durability durability) {
@@ -141,11 +142,11 @@ Result<void> StagedFile::Commit(RenameMode mode, Durability durability) {
     VHDX_TRY(file_->Sync());
   }
   VHDX_TRY(files_.Rename(temporary_path_, path_, mode));
-  renamed_ = true;
+  state_ = State::kRenamed;
   if (!durable) return {};
   const std::string folder = Split(path_).folder;
   auto synced = files_.SyncFolder(folder.empty() ? "." : folder);
-  if (!synced) {
+  if (!synced && synced.error().code != ErrorCode::kNoMemory) {
     synced.error().file = path_;
     synced.error().sentence =
         "the file is complete, but a power cut may undo its new name: " + synced.error().sentence;

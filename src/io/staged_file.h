@@ -46,7 +46,7 @@ class StagedFile {
   /// The same after Commit, with its lock, for whoever goes on with it.
   std::unique_ptr<File> TakeFile() { return std::move(file_); }
   /// Whether it has its final name.
-  bool is_committed() const { return renamed_; }
+  bool is_committed() const { return state_ == State::kRenamed; }
   const std::string& temporary_path() const { return temporary_path_; }
 
   /// Renames the file to its final name. Errors: kExists (kRefuseExisting, and the name is taken);
@@ -55,14 +55,18 @@ class StagedFile {
   Result<void> Commit(RenameMode mode, Durability durability);
 
  private:
-  StagedFile(FileSystem& files, std::string path, std::string temporary_path,
-             std::unique_ptr<File> file);
+  enum class State : uint8_t { kNothing, kTemporary, kRenamed };
+
+  StagedFile(FileSystem& files, std::string path, std::string temporary_path);
+  /// Creates the temporary file and locks it. False: the name is taken, or another process has
+  /// taken the file for abandoned. Errors: those of FileSystem::Open.
+  Result<bool> CreateFile(const StagedFileOptions& options);
 
   FileSystem& files_;
   const std::string path_;
   const std::string temporary_path_;
   std::unique_ptr<File> file_;
-  bool renamed_ = false;
+  State state_ = State::kNothing;  ///< of the file
 };
 
 }  // namespace vhdx

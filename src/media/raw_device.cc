@@ -78,8 +78,8 @@ Result<void> RawDevice::Write(uint64_t disk_offset, std::span<const ByteSpan> bu
     const FileRange in_file = InFile(range);
     if (in_file.length_bytes == range.length_bytes) [[likely]] {
       VHDX_TRY(file_.WriteAt(disk_offset, buffers));
-    } else if (auto written = WriteUpToPadding(in_file, range, buffers); !written) {
-      return written;
+    } else {
+      VHDX_TRY(WriteUpToPadding(in_file, range, buffers));
     }
     return flag == WriteFlag::kFua ? file_.Sync() : Result<void>{};
   });
@@ -123,7 +123,7 @@ Result<void> RawDevice::Flush() {
 
 Result<void> RawDevice::Close() try {
   if (!gate_->Shut()) return IsClosed(*this);
-  auto flushed = writable() ? file_.Sync() : Result<void>{};
+  auto flushed = Caught([&] { return writable() ? file_.Sync() : Result<void>{}; });
   // The lock of somebody else's file is theirs. Nothing was locked where there are no locks.
   if (owned_file_ != nullptr) static_cast<void>(owned_file_->Lock(LockMode::kNone));
   return flushed;

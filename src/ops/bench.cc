@@ -92,9 +92,10 @@ class Bench {
 
   Result<BenchReport> Run() {
     const Clock::time_point start = Clock::now();
-    auto done = workers_.Run(options_.depth, [this](unsigned) { return Work(); });
-    if (done && options_.kind == RequestKind::kWrite) done = Flush();
-    if (!done) return std::unexpected(std::move(done.error()));
+    VHDX_TRY(workers_.Run(options_.depth, [this](unsigned) { return Work(); }));
+    if (options_.kind == RequestKind::kWrite) {
+      VHDX_TRY(Flush());
+    }
     const Clock::time_point end = Clock::now();
     const MutexLock lock(mutex_);
     return BenchReport{.requests = options_.count,

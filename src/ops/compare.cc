@@ -234,18 +234,17 @@ class Comparison {
 Result<CompareReport> Compare(BlockDevice& a, BlockDevice& b, const CompareOptions& options,
                               const OperationControl& control) try {
   const bool sizes_forbid = options.strict && a.size_bytes() != b.size_bytes();
-  Result<CompareReport> report = CompareReport{};
+  CompareReport report;
   // Without a wish for all differences, the answer is known before anything is read.
   if (!sizes_forbid || options.all_differences) {
     for (BlockDevice* const device : {&a, &b}) {
       VHDX_TRY(RefuseSharedSpace(*device));
     }
-    report = Comparison(a, b, options, control).Run();
-    if (!report) return report;
+    report = VHDX_TRY(Comparison(a, b, options, control).Run());
   }
-  if (sizes_forbid) report->identical = false;
-  report->size_a_bytes = a.size_bytes();
-  report->size_b_bytes = b.size_bytes();
+  if (sizes_forbid) report.identical = false;
+  report.size_a_bytes = a.size_bytes();
+  report.size_b_bytes = b.size_bytes();
   return report;
 } catch (...) {
   return CaughtException();

@@ -65,7 +65,7 @@ Result<DiskParameters> DecideParameters(const CreateOptions& options,
 
 // An error that no other file has to answer for.
 Error About(const std::string& path, Error error) {
-  if (error.file.empty()) error.file = path;
+  if (error.file.empty() && error.code != ErrorCode::kNoMemory) error.file = path;
   return error;
 }
 

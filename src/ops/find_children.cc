@@ -36,16 +36,17 @@ bool Names(const std::optional<ParentLocatorInfo>& locator, const Parent& parent
 
 // The locator of a file that was just opened, if it is an image that has one.
 std::optional<ParentLocatorInfo> LocatorOf(std::unique_ptr<File> file, const Parent& parent) {
-  const auto header = ReadCurrentHeader(*file);
+  const auto header = ThrowIfNoMemory(ReadCurrentHeader(*file));
   if (!header) return std::nullopt;
   // The log is left alone: most files in the folder have nothing to do with this one.
-  auto locator = ReadLocatorInPlace(*file, *header);
+  auto locator = ThrowIfNoMemory(ReadLocatorInPlace(*file, *header));
   if (locator && Names(*locator, parent)) return *std::move(locator);
   const bool may_change = !header->log_guid.IsZero() && header->log_length_bytes <= kReplayedLog;
   if (!may_change || (locator && !*locator)) return std::nullopt;
   // A child with a log, which may hold a newer locator; or an image that only its log makes whole.
   Findings findings;
-  const auto image = OpenImage(std::move(file), {.lock = LockPolicy::kIgnore}, findings);
+  const auto image =
+      ThrowIfNoMemory(OpenImage(std::move(file), {.lock = LockPolicy::kIgnore}, findings));
   return image ? (*image)->info().parent_locator : std::nullopt;
 }
 
@@ -54,9 +55,9 @@ std::optional<ParentLocatorInfo> LocatorOf(std::unique_ptr<File> file, const Par
 bool HasParentElsewhere(FileSystem& files, const std::string& child,
                         const ParentLocatorInfo& locator, const Parent& parent,
                         const SearchOptions& search) {
-  const auto file = files.Open(child, {});
+  const auto file = ThrowIfNoMemory(files.Open(child, {}));
   if (!file) return false;
-  auto parent_search = ParentSearch::Start(files, **file, search);
+  auto parent_search = ThrowIfNoMemory(ParentSearch::Start(files, **file, search));
   if (!parent_search) return false;
   const auto found = parent_search->FindByPath(locator);
   return found != nullptr && found->identity() != parent.file;
@@ -66,7 +67,7 @@ bool HasParentElsewhere(FileSystem& files, const std::string& child,
 // not a child. One that we may not open could be, if its name is that of an image.
 Result<bool> IsChildOf(FileSystem& files, const std::string& path, const Parent& parent,
                        const SearchOptions& search) {
-  auto file = files.Open(path, {});
+  auto file = ThrowIfNoMemory(files.Open(path, {}));
   if (!file && file.error().code == ErrorCode::kPermission && IsImageName(path)) {
     file.error().sentence += "; it may be a child of the image";
     return std::unexpected(std::move(file.error()));

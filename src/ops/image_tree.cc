@@ -46,23 +46,22 @@ class TreeFinder {
       if (!IsImageName(name)) continue;
       const std::string path = JoinPath(folder, name);
       // A name can be gone by now, or belong to a folder.
-      if (const auto is_folder = files_.IsFolder(path); is_folder && !*is_folder) {
-        (void)AddImage(path);
-      }
+      const auto is_folder = ThrowIfNoMemory(files_.IsFolder(path));
+      if (is_folder && !*is_folder) static_cast<void>(AddImage(path));
     }
     return {};
   }
 
   // The node of a file, however many paths lead to it.
   Result<size_t> AddImage(const std::string& path) {
-    auto real_path = VHDX_TRY(files_.RealPath(path));
+    auto real_path = VHDX_TRY(ThrowIfNoMemory(files_.RealPath(path)));
     const auto [entry, is_new] = index_of_.try_emplace(std::move(real_path), nodes_.size());
     if (is_new) nodes_.push_back(ImageNode{.path = path});
     return entry->second;
   }
 
   void Read(size_t index) {
-    auto inspection = Inspect(files_, nodes_[index].path, options_);
+    auto inspection = ThrowIfNoMemory(Inspect(files_, nodes_[index].path, options_));
     ImageNode& node = nodes_[index];
     if (!inspection) {
       node.error = std::move(inspection.error());

@@ -96,7 +96,7 @@ MeasureReport MeasureRaw(const BlockDevice& source) {
 
 Result<MeasureReport> MeasureVhdx(BlockDevice& source, const CreateOptions& image,
                                   const OperationControl& control) try {
-  auto parameters = ParametersForCopy(image, source);
+  auto parameters = ThrowIfNoMemory(ParametersForCopy(image, source));
   if (!parameters) {
     parameters.error().file = source.name();
     return std::unexpected(std::move(parameters.error()));

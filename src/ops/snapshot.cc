@@ -73,32 +73,13 @@ Result<void> GoOnWithChild(FrozenDisk& frozen, std::unique_ptr<File> file) {
   return frozen.PutOnTop(std::move(image));
 }
 
-// A child that is not used, whatever failed, would be an orphan after the next write of its parent.
-class UnusedChild {
- public:
-  UnusedChild(FileSystem& files, const VhdxBuilder& child, const std::string& path)
-      : files_(files), child_(child), path_(path) {}
-  UnusedChild(const UnusedChild&) = delete;
-  UnusedChild& operator=(const UnusedChild&) = delete;
-  ~UnusedChild() {
-    if (!is_used_ && child_.is_committed()) static_cast<void>(files_.Remove(path_));
-  }
-  void NoteUsed() { is_used_ = true; }
-
- private:
-  FileSystem& files_;
-  const VhdxBuilder& child_;
-  const std::string& path_;
-  bool is_used_ = false;
-};
-
 Result<void> SnapshotFrozen(const WrittenDisk& disk, FrozenDisk& frozen, VhdxBuilder& child,
                             const std::string& path) {
-  UnusedChild unused(disk.files, child, path);
-  VHDX_TRY(FinishChild(disk, frozen, child, path));
-  VHDX_TRY(GoOnWithChild(frozen, child.TakeFile()));
-  unused.NoteUsed();
-  return {};
+  auto done = Caught([&] { return FinishChild(disk, frozen, child, path); });
+  if (done) done = Caught([&] { return GoOnWithChild(frozen, child.TakeFile()); });
+  // A child that is not used would be an orphan after the next write.
+  if (!done && child.is_committed()) static_cast<void>(disk.files.Remove(path));
+  return done;
 }
 
 }  // namespace

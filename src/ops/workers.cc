@@ -8,17 +8,6 @@
 #include "bytes/border.h"
 
 namespace vhdx {
-namespace {
-
-// An exception that left a thread would end the process.
-Result<void> Guarded(unsigned worker,
-                     const std::function<Result<void>(unsigned worker)>& work) try {
-  return work(worker);
-} catch (...) {
-  return CaughtException();
-}
-
-}  // namespace
 
 Result<void> Workers::Run(unsigned count,
                           const std::function<Result<void>(unsigned worker)>& work) {
@@ -38,7 +27,8 @@ Result<void> Workers::Run(unsigned count,
 }
 
 void Workers::RunOne(unsigned worker, const std::function<Result<void>(unsigned worker)>& work) {
-  auto done = Guarded(worker, work);
+  // An exception that left a thread would end the process.
+  auto done = Caught([&] { return work(worker); });
   if (done) return;
   stopping_ = true;
   const MutexLock lock(mutex_);
