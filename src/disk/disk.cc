@@ -9,8 +9,8 @@
 #include "bytes/try.h"
 #include "disk/disk_state.h"
 #include "disk/layer_stack.h"
+#include "disk/open_chain.h"
 #include "disk/open_disk.h"
-#include "image/claimed_space.h"
 #include "io/device_checks.h"
 
 namespace vhdx {
@@ -19,8 +19,7 @@ namespace {
 
 Result<void> RefuseSharedSpaceFrom(LayerStack& stack, size_t depth) {
   for (; depth < stack.size(); ++depth) {
-    Image& image = stack.layer(depth);
-    VHDX_TRY(RefuseSharedSpace(image.file(), image.block_map().rules()));
+    VHDX_TRY(stack.layer(depth).RefuseSharedSpace());
   }
   return {};
 }
@@ -41,7 +40,7 @@ Result<std::unique_ptr<Disk>> Disk::Open(FileSystem& files, const std::string& p
 
 Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& path,
                                        const OpenOptions& options, const WriteLimits& limits) try {
-  auto stack = VHDX_TRY(LayerStack::Open(files, path, options));
+  auto stack = VHDX_TRY(OpenChain(files, path, options));
   if (options.access == DiskAccess::kReadWrite) {
     auto enabled = stack->SyncParents();
     if (enabled) enabled = stack->EnableWriting(files, limits, options.page_cache);
@@ -62,9 +61,7 @@ const ImageInfo& Disk::image_at_open(size_t depth) const {
   return state_->stack().layer(depth).info();
 }
 const std::string& Disk::name() const { return image_at_open(0).filename; }
-uint64_t Disk::size_bytes() const {
-  return state_->stack().layer(0).geometry().virtual_disk_size();
-}
+uint64_t Disk::size_bytes() const { return state_->stack().size_bytes(); }
 uint32_t Disk::logical_sector_size() const {
   return image_at_open(0).parameters.logical_sector_size;
 }
@@ -96,7 +93,7 @@ Result<void> Disk::Write(uint64_t disk_offset, std::span<const ByteSpan> buffers
 Result<void> Disk::WriteZeroes(DiskRange range) {
   return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
     VHDX_TRY(CheckWrite(*this, range));
-    return state_->stack().Zero(range, ZeroHow::kWrite);
+    return state_->stack().Zero(range, ZeroHow::kWriteZeroes);
   });
 }
 
@@ -155,7 +152,7 @@ EngineCounters Disk::counters() const {
   // Those that have become parents count no more, but what they have counted.
   LayerStack& stack = state_->stack();
   for (size_t depth = 0; depth < stack.size(); ++depth) {
-    if (const ImageWriter* writer = stack.layer(depth).writer()) writer->CountInto(counters);
+    stack.layer(depth).CountInto(counters);
   }
   return counters;
 }
