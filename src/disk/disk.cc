@@ -9,8 +9,8 @@
 #include "bytes/try.h"
 #include "disk/disk_state.h"
 #include "disk/layer_stack.h"
+#include "disk/open_chain.h"
 #include "disk/open_disk.h"
-#include "image/claims.h"
 #include "io/device_checks.h"
 
 namespace vhdx {
@@ -19,8 +19,7 @@ namespace {
 
 Result<void> RefuseSharedSpaceFrom(LayerStack& stack, size_t depth) {
   for (; depth < stack.size(); ++depth) {
-    Image& image = stack.layer(depth);
-    VHDX_TRY(RefuseSharedSpace(image.file(), image.block_map().rules()));
+    VHDX_TRY(stack.layer(depth).RefuseSharedSpace());
   }
   return {};
 }
@@ -41,7 +40,7 @@ Result<std::unique_ptr<Disk>> Disk::Open(FileSystem& files, const std::string& p
 
 Result<std::unique_ptr<Disk>> OpenDisk(FileSystem& files, const std::string& path,
                                        const OpenOptions& options, const WriteLimits& limits) try {
-  auto stack = VHDX_TRY(LayerStack::Open(files, path, options));
+  auto stack = VHDX_TRY(OpenChain(files, path, options));
   if (options.access == DiskAccess::kReadWrite) {
     VHDX_TRY(stack->SyncParents());
     VHDX_TRY(stack->EnableWriting(files, limits, options.page_cache));
@@ -61,9 +60,7 @@ const ImageInfo& Disk::image_at_open(size_t depth) const {
   return state_->stack().layer(depth).info();
 }
 const std::string& Disk::name() const { return image_at_open(0).filename; }
-uint64_t Disk::size_bytes() const {
-  return state_->stack().layer(0).geometry().virtual_disk_size();
-}
+uint64_t Disk::size_bytes() const { return state_->stack().size_bytes(); }
 uint32_t Disk::logical_sector_size() const {
   return image_at_open(0).parameters.logical_sector_size;
 }
@@ -97,7 +94,7 @@ Result<void> Disk::WriteZeroes(DiskRange range) {
   return DoRequest(state_->gate(), *this, [&]() -> Result<void> {
     VHDX_TRY(CheckWrite(*this, range));
     if (range.length_bytes == 0) return {};
-    return state_->stack().Zero(range, ZeroHow::kWrite);
+    return state_->stack().Zero(range, ZeroHow::kWriteZeroes);
   });
 }
 
@@ -159,7 +156,7 @@ EngineCounters Disk::counters() const {
   // Those that have become parents keep what they counted.
   LayerStack& stack = state_->stack();
   for (size_t depth = 0; depth < stack.size(); ++depth) {
-    if (const ImageWriter* writer = stack.layer(depth).writer()) writer->CountInto(counters);
+    stack.layer(depth).CountInto(counters);
   }
   return counters;
 }

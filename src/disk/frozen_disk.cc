@@ -5,6 +5,7 @@
 #include "bytes/border.h"
 #include "bytes/try.h"
 #include "disk/disk_state.h"
+#include "disk/image_layer.h"
 #include "io/device_checks.h"
 
 namespace vhdx {
@@ -21,7 +22,7 @@ Result<WrittenDisk> FrozenDisk::Look(Disk& disk) {
     return Fail(ErrorCode::kReadOnly, "the disk was opened read-only", disk.name());
   }
   const Disk::State::Writing& writing = disk.state_->writing();
-  return WrittenDisk{*writing.files, disk.state_->stack().layer(0), writing.direct};
+  return WrittenDisk{*writing.files, disk.state_->stack().top_image(), writing.direct};
 }
 
 Result<FrozenDisk> FrozenDisk::Pause(Disk& disk) {
@@ -32,18 +33,18 @@ Result<FrozenDisk> FrozenDisk::Pause(Disk& disk) {
 
 Result<FrozenDisk> FrozenDisk::Freeze(Disk& disk) {
   auto frozen = VHDX_TRY(Pause(disk));
-  VHDX_TRY(disk.state_->stack().layer(0).Rest());
+  VHDX_TRY(disk.state_->stack().top_image().Rest());
   return frozen;
 }
 
-const Image& FrozenDisk::top() const { return state_->stack().layer(0); }
+const Image& FrozenDisk::top() const { return state_->stack().top_image(); }
 
 const Guid& FrozenDisk::data_write_guid() const { return top().header_at_rest().data_write_guid; }
 
 Result<void> FrozenDisk::PutOnTop(std::unique_ptr<Image> child) {
   const Disk::State::Writing& writing = state_->writing();
   LayerStack& before = state_->stack();
-  auto stack = before.WithChild(std::move(child));
+  auto stack = before.WithChild(std::make_unique<ImageLayer>(std::move(child)));
   VHDX_TRY(stack->EnableWriting(*writing.files, writing.limits, writing.page_cache));
   state_->Replace(std::move(stack));
   // A writer becomes a reader. Nothing was locked where there are no locks. Nothing fails from here

@@ -1,7 +1,5 @@
 #include "disk/layer_stack.h"
 
-#include <vhdxkit/forwarding_file.h>
-
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -9,72 +7,21 @@
 #include "bytes/arithmetic.h"
 #include "bytes/buffer_cursor.h"
 #include "bytes/try.h"
-#include "disk/open_image.h"
-#include "format/rules.h"
 #include "io/holes.h"
 
 namespace vhdx {
-namespace {
 
-bool IsForReadingOnly(const ChainOptions& chain) {
-  return !chain.parents.empty() || chain.ignore_parent_id || chain.images.ignore_log;
-}
+LayerStack::LayerStack(std::vector<std::shared_ptr<Layer>> layers)
+    : layers_(std::move(layers)),
+      top_image_(layers_[0]->image()),
+      size_bytes_(layers_[0]->size_bytes()) {}
 
-// Opens what the host's page cache is not to hold.
-class DirectFiles final : public ForwardingFileSystem {
- public:
-  using ForwardingFileSystem::ForwardingFileSystem;
-
-  Result<std::unique_ptr<File>> Open(const std::string& path,
-                                     const OpenFileOptions& options) override {
-    OpenFileOptions direct = options;
-    direct.direct = true;
-    return base().Open(path, direct);
-  }
-};
-
-}  // namespace
-
-Result<std::unique_ptr<LayerStack>> LayerStack::Open(FileSystem& files, const std::string& path,
-                                                     const OpenOptions& options) {
-  const ChainOptions& chain = options.chain;
-  if (options.access == DiskAccess::kReadWrite && IsForReadingOnly(chain)) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "a disk whose parents or log were overridden can only be read", path);
-  }
-  DirectFiles direct_files(files);
-  FileSystem& opener = options.direct ? direct_files : files;
-  std::vector<std::shared_ptr<Image>> layers;
-  std::vector<FileIdentity> identities;
-  Findings findings;
-  auto image = OpenTopImage(opener, path, options.access, chain.images, findings);
-  for (;;) {
-    if (!image) return std::unexpected(std::move(image.error()));
-    const FileIdentity identity = (*image)->file().identity();
-    const Place place{(*image)->info().filename, 0};
-    if (std::ranges::find(identities, identity) != identities.end()) {
-      return Corrupt(rules::kParentLoop, place);
-    }
-    identities.push_back(identity);
-    layers.push_back(*std::move(image));
-    if (!layers.back()->info().parameters.has_parent) break;
-    if (layers.size() >= chain.max_chain_depth) {
-      return Corrupt(rules::kParentDepth, place, std::to_string(layers.size()) + " images and more",
-                     "at most " + std::to_string(chain.max_chain_depth));
-    }
-    Findings parent_findings;
-    image = OpenParent(opener, *layers.back(), layers.size() - 1, chain, parent_findings);
-  }
-  VHDX_TRY(RefuseUnusedParents(*layers.back(), layers.size(), chain));
-  return std::unique_ptr<LayerStack>(new LayerStack(std::move(layers)));
-}
-
-std::unique_ptr<LayerStack> LayerStack::WithChild(std::unique_ptr<Image> child) const {
-  std::vector<std::shared_ptr<Image>> layers;
+std::unique_ptr<LayerStack> LayerStack::WithChild(std::unique_ptr<Layer> child) const {
+  std::vector<std::shared_ptr<Layer>> layers;
   layers.reserve(layers_.size() + 1);
   layers.push_back(std::move(child));
   std::ranges::copy(layers_, std::back_inserter(layers));
-  return std::unique_ptr<LayerStack>(new LayerStack(std::move(layers)));
+  return std::make_unique<LayerStack>(std::move(layers));
 }
 
 // Whether one read, or one range of zeros, can be both. What is empty is followed by everything.
@@ -86,49 +33,40 @@ bool LayerStack::Follows(const Piece& before, const Piece& after) {
                       before.file_offset + before.length_bytes == after.file_offset);
 }
 
-template <typename FindBlocks>
-Result<LayerStack::Piece> LayerStack::Resolve(uint64_t offset, uint64_t length,
-                                              FindBlocks&& find_blocks) {
+template <typename Find>
+Result<LayerStack::Piece> LayerStack::Resolve(DiskRange range, Find&& find) {
+  using Where = Layer::Piece::Where;
   for (uint32_t depth = 0;; ++depth) {
-    Image& image = *layers_[depth];
-    const format::BatGeometry& geometry = image.geometry();
+    const uint64_t end = layers_[depth]->size_bytes();
     // A shorter parent reads as zeros behind its end.
-    if (offset >= geometry.virtual_disk_size()) {
-      return Piece{.kind = ExtentKind::kHole, .depth = depth, .length_bytes = length};
+    if (range.disk_offset >= end) {
+      return Piece{.kind = ExtentKind::kHole, .depth = depth, .length_bytes = range.length_bytes};
     }
-    length = std::min(length, geometry.virtual_disk_size() - offset);
-    const uint64_t within = geometry.OffsetInBlock(offset);
-    const uint64_t block = geometry.BlockOf(offset);
-    auto run =
-        VHDX_TRY(find_blocks(depth, block, geometry.BlockOf(offset + length - 1) - block + 1));
-    length = std::min(length, run.count * geometry.block_size() - within);
-    switch (run.block.kind) {
-      case Block::Kind::kPresent:
-        return Piece{ExtentKind::kData, depth, length, run.block.file_offset + within};
-      case Block::Kind::kZero:
-        return Piece{.kind = ExtentKind::kZero, .depth = depth, .length_bytes = length};
-      case Block::Kind::kPartial: {
-        auto sectors = VHDX_TRY(image.sector_bitmaps().RunAt(offset, length));
-        length = sectors.length_bytes;
-        if (sectors.in_this_file) {
-          return Piece{ExtentKind::kData, depth, length, run.block.file_offset + within};
-        }
-        break;
-      }
-      case Block::Kind::kNotPresent:
-        break;
+    range.length_bytes = std::min(range.length_bytes, end - range.disk_offset);
+    const Layer::Piece found = VHDX_TRY(find(depth, range));
+    range.length_bytes = found.length_bytes;
+    if (found.where == Where::kHere) {
+      return Piece{ExtentKind::kData, depth, found.length_bytes, found.file_offset};
+    }
+    if (found.where == Where::kZero) {
+      return Piece{.kind = ExtentKind::kZero, .depth = depth, .length_bytes = found.length_bytes};
     }
     if (depth + 1 == layers_.size()) {
-      return Piece{.kind = ExtentKind::kHole, .depth = depth, .length_bytes = length};
+      return Piece{.kind = ExtentKind::kHole, .depth = depth, .length_bytes = found.length_bytes};
     }
   }
+}
+
+Result<LayerStack::Piece> LayerStack::PieceAt(DiskRange range) {
+  return Resolve(range,
+                 [this](uint32_t depth, DiskRange part) { return layers_[depth]->Find(part); });
 }
 
 // Parents are not written, and their host reads ahead as it does. A block that moves meanwhile is
 // read in vain.
 void LayerStack::StartReadAhead(DiskRange read) {
   const DiskRange ahead = read_ahead_->Note(read);
-  Image& image = *layers_[0];
+  Image& image = *top_image_;
   for (uint64_t at = ahead.disk_offset; at < ahead.end();) {
     const uint64_t within = image.geometry().OffsetInBlock(at);
     const uint64_t length =
@@ -144,13 +82,13 @@ void LayerStack::StartReadAhead(DiskRange read) {
 template <typename Hold, typename Use>
 Result<void> LayerStack::ForEachPart(DiskRange range, Hold&& hold, Use&& use) {
   if (writer_ == nullptr) return use(range);
-  const format::BatGeometry& geometry = layers_[0]->geometry();
+  const format::BatGeometry& geometry = top_image_->geometry();
   for (uint64_t at = range.disk_offset; at < range.end();) {
     const uint64_t left = geometry.block_size() - geometry.OffsetInBlock(at);
     const DiskRange part{at, std::min(left, range.end() - at)};
     const BlockReference reference = hold(geometry.BlockOf(at));
     if (!reference) {
-      return Fail(ErrorCode::kUnsupported, "the block is being changed", layers_[0]->file().name());
+      return Fail(ErrorCode::kUnsupported, "the block is being changed", top_image_->file().name());
     }
     VHDX_TRY(use(part));
     at = part.end();
@@ -158,20 +96,12 @@ Result<void> LayerStack::ForEachPart(DiskRange range, Hold&& hold, Use&& use) {
   return {};
 }
 
-Result<LayerStack::Piece> LayerStack::PieceAt(uint64_t offset, uint64_t length) {
-  return Resolve(offset, length,
-                 [this](uint32_t depth, uint64_t block, uint64_t) -> Result<BatCursor::Run> {
-                   auto found = VHDX_TRY(layers_[depth]->block_map().PayloadBlock(block));
-                   return BatCursor::Run{found, 1};
-                 });
-}
-
 template <typename Use>
 Result<void> LayerStack::ForEachPiece(DiskRange range, Use&& use) {
   Piece gathered;
   uint64_t start = range.disk_offset;  // of `gathered`
   for (uint64_t position = start; position < range.end();) {
-    auto piece = VHDX_TRY(PieceAt(position, range.end() - position));
+    auto piece = VHDX_TRY(PieceAt({position, range.end() - position}));
     if (!Follows(gathered, piece)) {
       VHDX_TRY(use(gathered, start));
       start = position;
@@ -195,7 +125,7 @@ Result<void> LayerStack::ReadSlowly(DiskRange range, std::span<const MutableByte
 
 Result<void> LayerStack::ReadUnlocked(DiskRange range, std::span<const MutableByteSpan> buffers) {
   if (const uint64_t place = PlaceIfInOneBlock(range); place != 0) {
-    return layers_[0]->file().ReadExactAt(place, buffers, range.length_bytes);
+    return top_image_->file().ReadExactAt(place, buffers, range.length_bytes);
   }
   return ReadPieces(range, buffers);
 }
@@ -218,7 +148,7 @@ Result<uint64_t> LayerStack::NextData(DiskRange range) {
   bool found = false;
   VHDX_TRY(ForEachPart(range, Sharing(), [&](DiskRange part) -> Result<void> {
     while (at < part.end() && !found) {
-      auto piece = VHDX_TRY(PieceAt(at, part.end() - at));
+      auto piece = VHDX_TRY(PieceAt({at, part.end() - at}));
       uint64_t zeros = piece.length_bytes;
       if (piece.kind == ExtentKind::kData) {
         auto data = VHDX_TRY(layers_[piece.depth]->file().NextData(piece.file_offset));
@@ -256,17 +186,17 @@ Result<void> LayerStack::SyncParents() {
 
 Result<void> LayerStack::EnableWriting(FileSystem& files, const WriteLimits& limits,
                                        PageCache page_cache) {
-  VHDX_TRY(layers_[0]->EnableWriting(files, limits));
-  writer_ = layers_[0]->writer();
+  VHDX_TRY(top_image_->EnableWriting(files, limits));
+  writer_ = top_image_->writer();
   // One never goes without the other: a cold sequential read would be twenty times slower.
-  if (page_cache == PageCache::kForServing && layers_[0]->file().AdviseRandomAccess()) {
-    read_ahead_ = std::make_unique<ReadAhead>(layers_[0]->geometry().virtual_disk_size());
+  if (page_cache == PageCache::kForServing && top_image_->file().AdviseRandomAccess()) {
+    read_ahead_ = std::make_unique<ReadAhead>(size_bytes_);
   }
   return {};
 }
 
 LayerStack::Sectors LayerStack::Split(DiskRange range) const {
-  const uint64_t sector = layers_[0]->geometry().logical_sector_size();
+  const uint64_t sector = top_image_->geometry().logical_sector_size();
   const uint64_t first = AlignUp(range.disk_offset, sector);
   const uint64_t end = AlignDown(range.end(), sector);
   // Inside of one sector there is only a head.
@@ -311,16 +241,14 @@ Result<void> LayerStack::Zero(DiskRange range, ZeroHow how) {
 }
 
 Result<std::vector<Extent>> LayerStack::Extents(DiskRange range, size_t max_extents) {
-  std::vector<BatCursor> cursors;
-  cursors.reserve(layers_.size());
-  for (const auto& layer : layers_) cursors.emplace_back(layer->block_map());
-  const auto find_blocks = [&](uint32_t depth, uint64_t block, uint64_t max_count) {
-    return cursors[depth].RunAt(block, max_count);
-  };
+  std::vector<std::unique_ptr<Layer::Walk>> walks;
+  walks.reserve(layers_.size());
+  for (const auto& layer : layers_) walks.push_back(layer->NewWalk());
+  const auto find = [&](uint32_t depth, DiskRange part) { return walks[depth]->Find(part); };
   std::vector<Extent> extents;
   uint64_t position = range.disk_offset;
   while (position < range.end()) {
-    auto piece = Resolve(position, range.end() - position, find_blocks);
+    auto piece = Resolve({position, range.end() - position}, find);
     if (!piece) {
       if (!extents.empty()) break;  // what is known is worth having
       return std::unexpected(std::move(piece.error()));

@@ -1,6 +1,6 @@
-// The images of a disk, top first, and where each of its bytes comes from (docs/format.md, section
-// 13). Only the top one is ever written. Which images they are never changes: a disk that changes
-// its images, as a snapshot does, gets another stack.
+// The layers of a disk, top first, and where each of its bytes comes from (docs/format.md, section
+// 13). Only the top one is ever written. Which layers they are never changes: a disk that changes
+// its layers, as a snapshot does, gets another stack.
 
 #ifndef VHDXKIT_DISK_LAYER_STACK_H_
 #define VHDXKIT_DISK_LAYER_STACK_H_
@@ -10,12 +10,14 @@
 #include <vhdxkit/error.h>
 #include <vhdxkit/file.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <span>
 #include <vector>
 
 #include "bytes/arithmetic.h"
+#include "disk/layer.h"
 #include "disk/read_ahead.h"
 #include "image/image.h"
 #include "image/image_writer.h"
@@ -24,20 +26,22 @@
 namespace vhdx {
 
 /// Whether space is given back where a range is made to read as zeros.
-enum class ZeroHow : uint8_t { kWrite, kTrim };
+enum class ZeroHow : uint8_t { kWriteZeroes, kTrim };
 
 class LayerStack {
  public:
-  /// Opens the whole chain. Errors: those of OpenImage and OpenParent; parent.loop, parent.depth.
-  static Result<std::unique_ptr<LayerStack>> Open(FileSystem& files, const std::string& path,
-                                                  const OpenOptions& options);
+  /// At least one layer, top first.
+  explicit LayerStack(std::vector<std::shared_ptr<Layer>> layers);
 
-  /// A stack of the same images below another one.
-  std::unique_ptr<LayerStack> WithChild(std::unique_ptr<Image> child) const;
+  /// A stack of the same layers below another one.
+  std::unique_ptr<LayerStack> WithChild(std::unique_ptr<Layer> child) const;
 
-  Image& layer(size_t depth) { return *layers_[depth]; }
-  const Image& layer(size_t depth) const { return *layers_[depth]; }
+  Layer& layer(size_t depth) { return *layers_[depth]; }
+  const Layer& layer(size_t depth) const { return *layers_[depth]; }
   size_t size() const { return layers_.size(); }
+  uint64_t size_bytes() const { return size_bytes_; }
+  /// The top layer of a disk that is written.
+  Image& top_image() { return *top_image_; }
   /// Of the top image; null if the disk is not written.
   ImageWriter* writer() { return writer_; }
   const ImageWriter* writer() const { return writer_; }
@@ -45,26 +49,26 @@ class LayerStack {
   /// Makes what is in the parents durable: what is built on must not be lost, and whoever wrote
   /// them may never have synced them. Errors: kIo.
   Result<void> SyncParents();
-  /// Makes the top image ready to be written, before the first request. Errors: those of
-  /// Image::EnableWriting.
+  /// Makes the top layer, which is an image, ready to be written, before the first request. Errors:
+  /// those of Image::EnableWriting.
   Result<void> EnableWriting(FileSystem& files, const WriteLimits& limits, PageCache page_cache);
 
-  /// Most reads lie in one block that stands in the image itself. They are over in one look and one
-  /// call of the file, here, where it costs no call of ours: behind a system call a processor that
-  /// guards against speculation mispredicts every return.
+  /// Most reads lie in one block that stands in the top image itself. They are over in one look and
+  /// one call of the file, here, where it costs no call of ours: behind a system call a processor
+  /// that guards against speculation mispredicts every return.
   Result<void> Read(DiskRange range, std::span<const MutableByteSpan> buffers) {
     if (read_ahead_ != nullptr) [[unlikely]]
       StartReadAhead(range);
     if (writer_ == nullptr) {
       const uint64_t place = PlaceIfInOneBlock(range);
-      if (place != 0) return layers_[0]->file().ReadExactAt(place, buffers, range.length_bytes);
+      if (place != 0) return top_image_->file().ReadExactAt(place, buffers, range.length_bytes);
     }
     return ReadSlowly(range, buffers);
   }
   // Any offset and length; the top image is writable. Errors: those of ImageWriter and of Read.
   Result<void> Write(DiskRange range, std::span<const ByteSpan> buffers) {
     if (IsAligned(range.disk_offset | range.length_bytes,
-                  layers_[0]->geometry().logical_sector_size())) {
+                  top_image_->geometry().logical_sector_size())) {
       return writer_->Write(range, buffers);
     }
     return WriteUnaligned(range, buffers);
@@ -85,25 +89,23 @@ class LayerStack {
     uint64_t file_offset = 0;  // kData
   };
 
-  explicit LayerStack(std::vector<std::shared_ptr<Image>> layers) : layers_(std::move(layers)) {}
-
   static bool Follows(const Piece& before, const Piece& after);
 
-  // The piece that starts at `offset`, at most `length` bytes of it. `find_blocks(depth, block,
-  // max_count)` gives the run of blocks of a layer; how it looks them up is the caller's choice.
-  template <typename FindBlocks>
-  Result<Piece> Resolve(uint64_t offset, uint64_t length, FindBlocks&& find_blocks);
-  // The same, which looks up one block at a time.
-  Result<Piece> PieceAt(uint64_t offset, uint64_t length);
+  // The piece at the start of a range. `find(depth, range)` is the Layer::Find of that layer, or of
+  // a walk through it.
+  template <typename Find>
+  Result<Piece> Resolve(DiskRange range, Find&& find);
+  Result<Piece> PieceAt(DiskRange range);
 
-  // Where a range stands in the top image's file; 0 if it is not in one block that is there, or if
-  // telling takes more than one look.
+  // Where a range stands in the file of the top layer; 0 if it is not in one block that is there,
+  // or if telling takes more than one look.
   uint64_t PlaceIfInOneBlock(DiskRange range) {
-    const format::BatGeometry& geometry = layers_[0]->geometry();
+    if (top_image_ == nullptr) return 0;
+    const format::BatGeometry& geometry = top_image_->geometry();
     const uint64_t within = geometry.OffsetInBlock(range.disk_offset);
     if (range.length_bytes == 0 || within + range.length_bytes > geometry.block_size()) return 0;
     const uint64_t block = geometry.BlockOf(range.disk_offset);
-    const uint64_t start = layers_[0]->block_map().OffsetIfPresent(block);
+    const uint64_t start = top_image_->block_map().OffsetIfPresent(block);
     return start == 0 ? 0 : start + within;
   }
   void StartReadAhead(DiskRange read);
@@ -134,8 +136,10 @@ class LayerStack {
   /// Writes a part of one sector.
   Result<void> WriteEdge(uint64_t disk_offset, std::span<const ByteSpan> buffers);
 
-  std::vector<std::shared_ptr<Image>> layers_;
-  ImageWriter* writer_ = nullptr;          // of layers_[0]
+  const std::vector<std::shared_ptr<Layer>> layers_;
+  Image* const top_image_;  // layers_[0], if it is one
+  const uint64_t size_bytes_;
+  ImageWriter* writer_ = nullptr;          // of the top image
   std::unique_ptr<ReadAhead> read_ahead_;  // null where the host reads ahead
 };
 
