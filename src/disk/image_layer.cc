@@ -6,7 +6,7 @@
 #include "bytes/try.h"
 #include "format/bat.h"
 #include "image/block_map.h"
-#include "image/claimed_space.h"
+#include "image/claims.h"
 #include "image/image_writer.h"
 #include "image/sector_bitmaps.h"
 
