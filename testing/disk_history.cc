@@ -170,9 +170,10 @@ std::vector<GuestValue> DiskHistory::ValuesAt(uint64_t disk_offset, size_t index
   return values;
 }
 
-AllowedContents DiskHistory::AllowedAt(size_t index) const {
+AllowedContents DiskHistory::AllowedAt(size_t index, std::optional<Step> seen_flush) const {
   const MutexLock lock(mutex_);
-  const std::optional<size_t> flush_begin = LastFlushBegin(index);
+  std::optional<size_t> flush_begin = LastFlushBegin(index);
+  if (seen_flush) flush_begin = std::max(flush_begin.value_or(0), entries_[*seen_flush].begin);
   std::vector<AllowedContents::Part> parts;
   auto run = initial_.begin();
   uint64_t at = 0;

@@ -70,7 +70,8 @@ class DiskHistory {
   DiskHistory Until(size_t index) const;
 
   /// What the disk may hold after a crash when `index` operations of the record have happened.
-  AllowedContents AllowedAt(size_t index) const;
+  /// `seen_flush`: a flush that shows by something else that it was done, returned or not.
+  AllowedContents AllowedAt(size_t index, std::optional<Step> seen_flush = {}) const;
   /// Whether a flush has ended before that.
   bool FlushedAt(size_t index) const;
   uint64_t next_write() const;

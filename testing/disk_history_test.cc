@@ -66,6 +66,17 @@ TEST(DiskHistory, WriteThatWasUnderWayWhenTheFlushBegan_IsNotSettled) {
   EXPECT_EQ(At(history.AllowedAt(4), 0), (GuestValues{0, write.number}));
 }
 
+TEST(DiskHistory, FlushThatIsSeenToBeDone_SettlesThoughItHasNotEnded) {
+  DiskHistory history(Zeros());
+  const auto first = history.BeginWrite({0, 512}, 0);
+  history.End(first.step, 1);
+  const auto flush = history.BeginFlush(2);
+  const auto second = history.BeginWrite({0, 512}, 3);
+  EXPECT_EQ(At(history.AllowedAt(3), 0), (GuestValues{0, first.number}));
+  EXPECT_EQ(At(history.AllowedAt(3, flush), 0), (GuestValues{first.number}));
+  EXPECT_EQ(At(history.AllowedAt(4, flush), 0), (GuestValues{first.number, second.number}));
+}
+
 TEST(DiskHistory, FlushThatFailed_SettlesNothing) {
   DiskHistory history(Zeros());
   const auto write = history.BeginWrite({0, 512}, 0);
