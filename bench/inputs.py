@@ -27,9 +27,11 @@ class Programs:
         self.request = Path(release_dir) / "bench" / "request_bench"
         self.plugin = Path(release_dir) / "bin" / "nbdkit-vhdx-plugin.so"
         self.timer = Path(release_dir) / "bench" / "command_bench"
+        self.bat = Path(release_dir) / "bench" / "bat_bench"
 
     def missing(self):
-        programs = (self.vhdx, self.make_sample, self.request, self.timer, self.plugin)
+        programs = (self.vhdx, self.make_sample, self.request, self.timer, self.plugin,
+                    self.bat)
         return [path for path in programs if not path.exists()]
 
 
@@ -51,6 +53,15 @@ class Inputs:
             self._say(f"making {path.name}")
             call([self._programs.make_sample, "--size", size, "--block-size", block_size,
                   "--data-percent", data_percent, path])
+            sync_file_system(self.folder)
+        return path
+
+    def full_table(self, size_tib):
+        """A VHDX in blocks of 1 MiB, all present, of which only the block table is stored."""
+        path = self.folder / f"full-table-{size_tib}t.vhdx"
+        if not path.exists():
+            self._say(f"making {path.name}")
+            call([self._programs.bat, "make", path, size_tib])
             sync_file_system(self.folder)
         return path
 

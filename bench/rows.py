@@ -21,6 +21,12 @@ REFLINK_VOLUME = 24 * GIB
 # is a little longer than the raw file.
 RANDOM_SIZE = GIB - 64 * MIB
 MAX_INFO_RSS = 16 * MIB
+# Of the rate at which the block table can be read: twice its time, and one and a half times.
+CHECK_AT_LEAST = 0.5
+OPEN_AT_LEAST = 0.67
+# Larger files than ext4 takes are on a loop-mounted XFS.
+EXT4_TIB = 15
+TABLE_VOLUME = 2 * GIB
 
 
 @dataclass
@@ -284,6 +290,31 @@ def info_of_huge(bench):
     return [faster(key, ours, qemu, 20), less_memory(key, ours, qemu, MAX_INFO_RSS)]
 
 
+def full_table(size_tib):
+    """A check, and opening for writing, of an image whose block table is full."""
+
+    def compare(bench, inputs):
+        key = f"full-table-{size_tib}t"
+        image = inputs.full_table(size_tib)
+        check, opening, reading = bench.measure(
+            [RateSide(name, [bench.programs.bat, what, image])
+             for name, what in (("check", "check"), ("opening for writing", "open"),
+                                ("pread of the table", "read"))],
+            inputs.folder)
+        lines = [faster(key, check, reading, CHECK_AT_LEAST),
+                 faster(key, opening, reading, OPEN_AT_LEAST)]
+        return [replace(line, what=f"{ours.name}, {line.what}", unit="runs/s")
+                for line, ours in zip(lines, (check, opening))]
+
+    def row(bench):
+        if size_tib <= EXT4_TIB:
+            return compare(bench, bench.inputs)
+        with loop_mount("xfs", TABLE_VOLUME, bench.inputs.folder) as folder:
+            return compare(bench, bench.inputs.in_folder(folder))
+
+    return row
+
+
 def plugin(bench, image, *options):
     """Our server, as what `served` takes."""
     return lambda socket: ["nbdkit", "-f", "-U", socket, bench.programs.plugin, f"file={image}",
@@ -397,6 +428,8 @@ ROWS = {
     "convert-16g-btrfs": convert_reflink("btrfs"),
     "convert-empty-127g": convert_empty,
     "info-64t": info_of_huge,
+    "full-table-8t": full_table(8),
+    "full-table-64t": full_table(64),
     "nbd-random-read": nbd_requests(write=False),
     "nbd-random-write": nbd_requests(write=True),
     "nbd-random-write-copied": nbd_writes_after_copy,
@@ -423,6 +456,8 @@ CACHE = {
     "convert-16g-btrfs": "large",
     "convert-empty-127g": "large",
     "info-64t": "as made",
+    "full-table-8t": "as made",
+    "full-table-64t": "as made",
     "nbd-random-read": "large",
     "nbd-random-write": "small",
     "nbd-random-write-copied": "read by the server",
@@ -434,7 +469,7 @@ CACHE = {
 }
 
 # Programs that a row cannot do without.
-NEEDS = {key: ["qemu-img"] for key in ROWS}
+NEEDS = {key: [] if key.startswith("full-table-") else ["qemu-img"] for key in ROWS}
 for key in ROWS:
     if key.startswith("nbd-"):
         NEEDS[key] += ["qemu-nbd", "nbdkit", "fio", "nbdcopy"]
