@@ -38,10 +38,14 @@ constexpr uint32_t kLargestRequest = 64U << 20;  // nbdkit's own limit
 constexpr uint32_t kPreferredRequest = 4096;
 
 // nbdkit's callbacks carry no context before the first connection, so this has no other place.
-// Made by Load, the first call, and gone after Unload, the last.
-std::unique_ptr<vhdx::nbd::ServedDisk> served_disk;
-
-vhdx::nbd::ServedDisk& Served() { return *served_disk; }
+// Made by Load, the first call, and gone after Unload, the last. The process that nbdkit leaves
+// when it goes into the background ends without Unload, and must not close the disk: its locks are
+// those of the server.
+std::unique_ptr<vhdx::nbd::ServedDisk>& ServedPointer() {
+  static auto& never_destroyed = *new std::unique_ptr<vhdx::nbd::ServedDisk>;
+  return never_destroyed;
+}
+vhdx::nbd::ServedDisk& Served() { return *ServedPointer(); }
 
 std::string control_path;  // empty: no control socket
 std::unique_ptr<ControlServer> control_server;
@@ -224,7 +228,7 @@ int ConfigComplete() {
 void Load() {
   // Where the host limits the length of files a write is to fail, and not to end the process.
   std::signal(SIGXFSZ, SIG_IGN);
-  served_disk = std::make_unique<vhdx::nbd::ServedDisk>(vhdx::nbd::Files());
+  ServedPointer() = std::make_unique<vhdx::nbd::ServedDisk>(vhdx::nbd::Files());
   Served().open.page_cache = vhdx::PageCache::kForServing;
 }
 
@@ -266,7 +270,12 @@ bool close_failed = false;
 
 void Cleanup() {
   if (control_server != nullptr) control_server->Stop();
-  close_failed = Answer([] { return Served().Close(); }) != 0;
+  close_failed = Answer([] {
+                   auto closed = Served().Close();
+                   if (!closed && control_server != nullptr)
+                     control_server->SayLast(closed.error());
+                   return closed;
+                 }) != 0;
   error_log.Finish();
   // Whoever asked for the end sees now that the file is closed.
   control_server.reset();
@@ -275,7 +284,7 @@ void Cleanup() {
 // The last call. nbdkit would end with 0 now, and a script or a service manager would believe that
 // everything is in the file.
 void Unload() {
-  served_disk.reset();
+  ServedPointer().reset();
   control_path.clear();
   if (!close_failed) return;
   std::fflush(nullptr);
