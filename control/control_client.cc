@@ -75,6 +75,10 @@ Result<Json> ControlClient::Ask(const Json& request) {
   // If it cannot be sent, the server has said why, or has ended.
   (void)connection_.Send(ToLine(request) + "\n", -1, kNoLimit);
   const auto line = VHDX_TRY(NextLine());
+  return ReplyIn(line);
+}
+
+Result<Json> ControlClient::ReplyIn(const std::string& line) const {
   const Json reply = Json::parse(line, nullptr, false);
   if (reply.is_object() && reply.contains("return") && reply["return"].is_object()) {
     return reply["return"];
@@ -91,8 +95,12 @@ Result<void> ControlClient::WaitForEnd() {
     if (!received && received.error().code == ErrorCode::kCancelled) {
       return std::unexpected(received.error());
     }
-    if (!received || !*received) return {};
+    if (!received || !*received) break;
   }
+  if (const auto line = connection_.TakeLine()) {
+    VHDX_TRY(ReplyIn(*line));
+  }
+  return {};
 }
 
 }  // namespace vhdx::control

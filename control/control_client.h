@@ -24,7 +24,8 @@ class ControlClient {
   /// Sends a request and waits for the reply; returns its member "return", an object. Errors: the
   /// one that the reply says; kIo (no reply, or one that is not of a control socket); kCancelled.
   Result<Json> Ask(const Json& request);
-  /// Waits until the server has closed the connection. Errors: kCancelled.
+  /// Waits until the server has closed the connection. Errors: what it said went wrong meanwhile;
+  /// kCancelled.
   Result<void> WaitForEnd();
 
  private:
@@ -33,6 +34,7 @@ class ControlClient {
   // False at the end of the stream.
   Result<bool> WaitAndReceive();
   Result<std::string> NextLine();
+  Result<Json> ReplyIn(const std::string& line) const;
 
   std::string path_;
   Connection connection_;

@@ -82,6 +82,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::Start(const std::string& p
 ControlServer::ControlServer(std::string path, FileDescriptor listener, FileDescriptor stop_event,
                              Callbacks callbacks, const Limits& limits)
     : path_(std::move(path)),
+      identity_(SocketIdentity(path_)),
       listener_(std::move(listener)),
       stop_event_(std::move(stop_event)),
       callbacks_(std::move(callbacks)),
@@ -96,16 +97,33 @@ void ControlServer::Stop() {
   // Cannot fail: the counter is far from its end.
   [[maybe_unused]] const ssize_t written = ::write(stop_event_.get(), &one, sizeof(one));
   if (thread_.joinable()) thread_.join();
-  ::unlink(path_.c_str());
+  RemoveSocket();
+}
+
+void ControlServer::SayLast(const Error& error) {
+  if (!last_) return;
+  static_cast<void>(
+      last_->Send(ErrorLine(error) + "\n", -1, static_cast<int>(limits_.patience.count())));
 }
 
 void ControlServer::Run() {
-  while (auto fd = Accept()) {
+  bool goes_on = true;
+  while (goes_on) {
     try {
-      if (Serve(*std::move(fd)) == Next::kEnd) return;
+      auto fd = Accept();
+      goes_on = fd && Serve(*std::move(fd)) == Next::kGoOn;
     } catch (...) {  // NOLINT(bugprone-empty-catch): memory ran out; this connection ends
     }
   }
+  // Whoever waits in the queue is told so, and not kept until the last client of the disk has left.
+  RemoveSocket();
+}
+
+// Not one that another server has put in its place.
+void ControlServer::RemoveSocket() {
+  if (!listener_.is_open()) return;
+  if (SocketIdentity(path_) == identity_) ::unlink(path_.c_str());
+  listener_ = FileDescriptor();
 }
 
 std::optional<FileDescriptor> ControlServer::Accept() {

@@ -9,6 +9,7 @@
 #define VHDXKIT_CONTROL_CONTROL_SERVER_H_
 
 #include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
 
 #include <chrono>
 #include <cstdint>
@@ -58,6 +59,8 @@ class ControlServer {
   /// Waits for the request that is being carried out. From then on no request is, and the socket
   /// has been removed. Whoever asked for the end keeps the connection, to see when all is done.
   void Stop();
+  /// After Stop: tells whoever asked for the end what went wrong since.
+  void SayLast(const Error& error);
 
  private:
   enum class Next : uint8_t { kGoOn, kEnd };
@@ -65,6 +68,7 @@ class ControlServer {
   ControlServer(std::string path, FileDescriptor listener, FileDescriptor stop_event,
                 Callbacks callbacks, const Limits& limits);
   void Run();
+  void RemoveSocket();
   // Nothing if the server is to end.
   std::optional<FileDescriptor> Accept();
   Next Serve(FileDescriptor fd);
@@ -74,7 +78,8 @@ class ControlServer {
   void Send(Connection& connection, std::string line);
 
   const std::string path_;
-  const FileDescriptor listener_;
+  const std::optional<FileIdentity> identity_;  // of the socket at the path
+  FileDescriptor listener_;
   const FileDescriptor stop_event_;
   const Callbacks callbacks_;
   const Limits limits_;

@@ -227,17 +227,29 @@ TEST_F(ControlServerTest, ExceptionEndsOnlyItsConnection) {
 TEST_F(ControlServerTest, AnswerOfTheLastRequestIsSentAndItsConnectionKept) {
   Start();
   const auto client = Connected();
-  EXPECT_EQ(Ask(client, "stop"), "<stop>");
-  const auto late = Connected();
+  EXPECT_EQ(Ask(client, "first"), "<first>");
+  const auto late = Connected();  // waits for its turn
   Say(late, "late\n");
+  EXPECT_EQ(Ask(client, "stop"), "<stop>");
+  EXPECT_EQ(Heard(late), "");  // the end of the stream
+  EXPECT_FALSE(Exists());
   server_->Stop();
   EXPECT_EQ(stops_, 1);
-  EXPECT_FALSE(Exists());
   EXPECT_FALSE(HasSomething(client));
+  server_->SayLast({.code = ErrorCode::kIo, .sentence = "not closed"});
+  EXPECT_NE(Heard(client).find("not closed"), std::string::npos);
   server_.reset();
-  EXPECT_EQ(Heard(client), "");  // the end of the stream
-  EXPECT_EQ(Heard(late), "");
-  EXPECT_EQ(requests_, 1);
+  EXPECT_EQ(Heard(client), "");
+  EXPECT_EQ(requests_, 2);
+}
+
+TEST_F(ControlServerTest, SocketOfAnotherServer_IsNotRemoved) {
+  Start();
+  ASSERT_EQ(::unlink(path_.c_str()), 0);
+  const auto first = std::move(server_);
+  Start();
+  first->Stop();
+  EXPECT_EQ(Ask(Connected(), "one"), "<one>");
 }
 
 TEST_F(ControlServerTest, StopWaitsForTheRequestAndSendsItsAnswer) {

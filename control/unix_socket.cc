@@ -97,6 +97,12 @@ Result<FileDescriptor> ListenAt(const std::string& path) {
   return fd;
 }
 
+std::optional<FileIdentity> SocketIdentity(const std::string& path) {
+  struct stat status = {};
+  if (::lstat(path.c_str(), &status) != 0) return std::nullopt;
+  return FileIdentity{.device = status.st_dev, .inode = status.st_ino};
+}
+
 Result<FileDescriptor> ConnectTo(const std::string& path) {
   const auto address = VHDX_TRY(SocketAddress(path));
   struct stat status = {};

@@ -4,7 +4,9 @@
 #define VHDXKIT_CONTROL_UNIX_SOCKET_H_
 
 #include <vhdxkit/error.h>
+#include <vhdxkit/file.h>
 
+#include <optional>
 #include <string>
 
 #include "io/file_descriptor.h"
@@ -24,6 +26,9 @@ Result<void> CheckPrivateFolder(const std::string& path);
 
 /// A new socket of that name, mode 0600, that listens. Errors: kInvalidArgument; those of the host.
 Result<FileDescriptor> ListenAt(const std::string& path);
+
+/// Which file is at the path; nothing if there is none.
+std::optional<FileIdentity> SocketIdentity(const std::string& path);
 
 /// A connection to the server that listens there. Errors: kNotFound (there is no such file);
 /// kExists (it is not a socket); kBusy (no server listens on it); kPermission; kInvalidArgument;

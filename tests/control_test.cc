@@ -127,6 +127,18 @@ TEST_F(Control, ChildHasThePermissionsOfItsParent) {
   EXPECT_EQ(child.st_uid, parent.st_uid);
 }
 
+// The process that goes into the background keeps the locks of the image, although the one that it
+// comes from ends.
+TEST_F(Control, ServerInTheBackground_KeepsTheImageLocked) {
+  const CommandResult done = Shell(
+      "nbdkit -P $PWD/pid -U $PWD/nbd $plugin $PWD/disk.vhdx access=write; echo started $?; "
+      "\"$vhdx\" serve disk.vhdx --run true 2> refused; echo refused $?; "
+      "qemu-io -f vhdx -c 'write 0 512' disk.vhdx > /dev/null 2>&1; echo refused $?; "
+      "pid=$(cat pid); kill $pid; while kill -0 $pid 2> /dev/null; do sleep 0.02; done; "
+      "\"$vhdx\" serve disk.vhdx --run true; echo free $?");
+  EXPECT_EQ(done.out, "started 0\nrefused 1\nrefused 1\nfree 0\n") << done.err;
+}
+
 TEST_F(Control, ParentIsReadableAtOnceAndNotServedForWritingAgain) {
   const CommandResult done = WithServer(
       "ctl -q snapshot child.avhdx; \"$vhdx\" check -q disk.vhdx; echo check $?; "
@@ -196,13 +208,13 @@ TEST_F(Control, StopEndsTheServerAndReturnsWhenTheFileIsFree) {
   EXPECT_EQ(At("disk.vhdx", 0), 7);
 }
 
-TEST_F(Control, StopThatCannotFlushIsTheServersFailure) {
+TEST_F(Control, StopThatCannotFlushIsAFailureOfBoth) {
   const CommandResult done =
       Shell("export LD_PRELOAD=" VHDXKIT_FAILING_SYNC
             "; serve disk.vhdx; unset LD_PRELOAD; "
             "qemu-io -f raw -t writeback -c \"write 0 4k\" \"$(cat uri)\" > /dev/null; "
-            "ctl flush; echo $?; ctl stop; wait $served; echo $?");
-  EXPECT_EQ(done.out, "1\n1\n") << done.err;
+            "ctl flush; echo $?; ctl stop; echo $?; wait $served; echo $?");
+  EXPECT_EQ(done.out, "1\n1\n1\n") << done.err;
   EXPECT_NE(done.err.find("vhdx: the server failed"), std::string::npos) << done.err;
 }
 
