@@ -88,6 +88,24 @@ TEST_F(DiskPageCache, DiskForServing_ReadsAheadOfWhatIsInTheFile) {
   EXPECT_LE(total, 4 * kMiB);
 }
 
+// What was written until a child was put on top of it was opened for serving, too.
+TEST_F(DiskPageCache, DiskWithANewChild_ReadsAheadInItsParents) {
+  ImageSpec spec = DynamicImage({.disk_size = 8 * kMiB, .block_size = 2 * kMiB});
+  spec.blocks = testing::FullBlocks(4);
+  Put(kPath, spec);
+  const ImageSpec child = testing::ChildOf(spec, ".\\disk.vhdx");
+  Put("/vm/child.avhdx", child);
+  AdvisedFile::Advice advice;
+  AdvisedFileSystem files(files_, advice);
+  auto disk = Disk::Open(files, "/vm/child.avhdx",
+                         {.access = DiskAccess::kReadWrite, .page_cache = PageCache::kForServing});
+  ASSERT_TRUE(disk);
+  ReadInSequence(**disk);
+  uint64_t total = 0;
+  for (const FileRange& range : advice.ahead) total += range.length_bytes;
+  EXPECT_GE(total, 8 * kMiB - 256 * kKiB);
+}
+
 TEST_F(DiskPageCache, HostThatTakesNoAdvice_ReadsAheadItself) {
   Put(kPath, DynamicImage({.disk_size = 8 * kMiB}));
   AdvisedFile::Advice advice{.takes_advice = false};

@@ -38,7 +38,7 @@ Result<LayerStack::Piece> LayerStack::Resolve(DiskRange range, Find&& find) {
   using Where = Layer::Piece::Where;
   for (uint32_t depth = 0;; ++depth) {
     const uint64_t end = layers_[depth]->size_bytes();
-    // A shorter parent reads as zeros behind its end.
+    // A shorter parent reads as zeros past its end.
     if (range.disk_offset >= end) {
       return Piece{.kind = ExtentKind::kHole, .depth = depth, .length_bytes = range.length_bytes};
     }
@@ -62,20 +62,17 @@ Result<LayerStack::Piece> LayerStack::PieceAt(DiskRange range) {
                  [this](uint32_t depth, DiskRange part) { return layers_[depth]->Find(part); });
 }
 
-// Parents are not written, and their host reads ahead as it does. A block that moves meanwhile is
-// read in vain.
+// Of every layer: a parent may have been the top one before a snapshot. If a block moves meanwhile,
+// the wrong bytes are read ahead, and nothing else.
 void LayerStack::StartReadAhead(DiskRange read) {
   const DiskRange ahead = read_ahead_->Note(read);
-  Image& image = *top_image_;
   for (uint64_t at = ahead.disk_offset; at < ahead.end();) {
-    const uint64_t within = image.geometry().OffsetInBlock(at);
-    const uint64_t length =
-        std::min({ReadAhead::kPiece, ahead.end() - at, image.geometry().block_size() - within});
-    const auto block = image.block_map().PayloadBlock(image.geometry().BlockOf(at));
-    if (block && (block->kind == Block::Kind::kPresent || block->kind == Block::Kind::kPartial)) {
-      image.file().ReadAhead({block->file_offset + within, length});
+    const auto piece = PieceAt({at, std::min(ReadAhead::kPiece, ahead.end() - at)});
+    if (!piece) return;
+    if (piece->kind == ExtentKind::kData) {
+      layers_[piece->depth]->file().ReadAhead({piece->file_offset, piece->length_bytes});
     }
-    at += length;
+    at += piece->length_bytes;
   }
 }
 

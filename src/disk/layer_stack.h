@@ -53,9 +53,9 @@ class LayerStack {
   /// those of Image::EnableWriting.
   Result<void> EnableWriting(FileSystem& files, const WriteLimits& limits, PageCache page_cache);
 
-  /// Most reads lie in one block that stands in the top image itself. They are over in one look and
-  /// one call of the file, here, where it costs no call of ours: behind a system call a processor
-  /// that guards against speculation mispredicts every return.
+  /// Most reads are of one block that is in the top image. They take one lookup and one call of the
+  /// file, inline: returning from a system call, a processor that guards against speculation
+  /// mispredicts every return.
   Result<void> Read(DiskRange range, std::span<const MutableByteSpan> buffers) {
     if (read_ahead_ != nullptr) [[unlikely]]
       StartReadAhead(range);
@@ -81,7 +81,7 @@ class LayerStack {
   Result<void> CloneTo(DiskRange range, File& target, uint64_t file_offset);
 
  private:
-  // What stands at a disk offset, from there on, in one piece of one layer.
+  // What is at a disk offset, from there on, in one piece of one layer.
   struct Piece {
     ExtentKind kind = ExtentKind::kHole;
     uint32_t depth = 0;
@@ -97,7 +97,7 @@ class LayerStack {
   Result<Piece> Resolve(DiskRange range, Find&& find);
   Result<Piece> PieceAt(DiskRange range);
 
-  // Where a range stands in the file of the top layer; 0 if it is not in one block that is there,
+  // Where a range is in the file of the top layer; 0 if it is not in one block that is there,
   // or if telling takes more than one look.
   uint64_t PlaceIfInOneBlock(DiskRange range) {
     if (top_image_ == nullptr) return 0;
@@ -125,7 +125,7 @@ class LayerStack {
   Result<void> ReadUnlocked(DiskRange range, std::span<const MutableByteSpan> buffers);
   Result<void> ReadPieces(DiskRange range, std::span<const MutableByteSpan> buffers);
 
-  /// The whole sectors of a range, and what is left of it before and behind them.
+  /// The whole sectors of a range, and what is left of it before and after them.
   struct Sectors {
     DiskRange head;
     DiskRange whole;
