@@ -30,7 +30,7 @@ class FrozenDisk {
   /// Waits for the requests under way, and lets nobody in. Errors: kInvalidArgument (closed).
   static Result<FrozenDisk> Pause(Disk& disk);
   /// The same, and ends the session of the top image, so that all that was written is durable.
-  /// The log is empty, unless it was dirty and nothing was written. The disk is open for writing.
+  /// The log is empty. The disk is open for writing.
   /// Errors: those of Pause and Image::Rest: the disk then goes on as before.
   static Result<FrozenDisk> Freeze(Disk& disk);
   /// The disk goes on.

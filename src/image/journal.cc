@@ -23,9 +23,8 @@ Result<void> Journal::Start() {
   VHDX_TRY(durability_.Check());
   if (closed_) return Fail(ErrorCode::kInvalidArgument, "the disk was closed", file_.name());
   if (!has_session_) {
-    VHDX_TRY(durability_.PoisonIfThrown([this] { return session_.Begin(); }));
+    VHDX_TRY(BeginSession());
   }
-  has_session_ = true;
   open_ = true;
   return {};
 }
@@ -58,11 +57,21 @@ Result<void> Journal::Rest() {
   const GroupCommits::Leadership leadership(commits_);
   open_ = false;
   VHDX_TRY(durability_.Check());
+  // A file whose log is to be replayed is of no use to programs that only read.
+  if (!has_session_ && session_.NeedsReplay()) {
+    VHDX_TRY(BeginSession());
+  }
   if (has_session_) {
     VHDX_TRY(EndSession());
   }
   // Of an image that was not written, too: its identity may be the leavings of a killed process.
   return log_.Sync();
+}
+
+Result<void> Journal::BeginSession() {
+  VHDX_TRY(durability_.PoisonIfThrown([this] { return session_.Begin(); }));
+  has_session_ = true;
+  return {};
 }
 
 Result<void> Journal::EndSession() {

@@ -79,8 +79,9 @@ class Journal {
   Result<void> Throttle() { return commits_.Throttle(); }
   /// Ends the session for good. Errors: as Flush.
   Result<void> Close();
-  /// Ends the session as Close does, durably; the next change begins another. Nothing may be
-  /// changed meanwhile. Errors: as Flush; the session then continues, unless the disk is poisoned.
+  /// Ends the session as Close does, durably; the next change begins another. A log that nobody has
+  /// replayed is replayed. Nothing may be changed meanwhile. Errors: as Flush; the session then
+  /// continues, unless the disk is poisoned.
   Result<void> Rest();
   /// What the headers say now. Nothing may be changed meanwhile.
   const HeaderInfo& header() const { return log_.headers().current(); }
@@ -91,6 +92,7 @@ class Journal {
   void CountInto(EngineCounters& counters) const;
 
  private:
+  Result<void> BeginSession();
   Result<void> EndSession();
 
   File& file_;
@@ -102,7 +104,7 @@ class Journal {
   Session session_;
   std::atomic<bool> open_ = false;  // a session has begun and not ended
   // Only the leader touches these.
-  bool has_session_ = false;  // the same, but a session that could not be ended goes on
+  bool has_session_ = false;  // the same; true, too, if a session could not be ended
   bool closed_ = false;
 };
 

@@ -38,13 +38,13 @@ class Session {
   /// Makes what is in the file durable, gives both headers new GUIDs, replays a dirty log, and cuts
   /// the file to its last structure. Errors: kIo, kNoSpace, kPoisoned.
   Result<void> Begin();
+  /// Whether the file is older than its log says.
+  bool NeedsReplay() const { return overlay_ != nullptr && !overlay_->is_dissolved(); }
   /// Makes all that was written durable, checkpoints it, and leaves a file without a log. Errors:
   /// as GroupCommits::Flush; the session then goes on, unless the disk is poisoned.
   Result<void> End();
 
  private:
-  /// Whether the file is older than its log says.
-  bool NeedsReplay() const { return overlay_ != nullptr && !overlay_->is_dissolved(); }
   File& replayed() { return overlay_ != nullptr ? static_cast<File&>(*overlay_) : file_; }
   Result<void> ReplaceIdentity();
   Result<void> Recover();

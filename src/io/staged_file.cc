@@ -148,8 +148,7 @@ Result<void> StagedFile::Commit(RenameMode mode, Durability durability) {
   auto synced = files_.SyncFolder(folder.empty() ? "." : folder);
   if (!synced && synced.error().code != ErrorCode::kNoMemory) {
     synced.error().file = path_;
-    synced.error().sentence =
-        "the file is complete, but a power cut may undo its new name: " + synced.error().sentence;
+    synced.error().sentence = std::string(kNameNotDurable) + synced.error().sentence;
   }
   return synced;
 }

@@ -27,6 +27,10 @@ struct StagedFileOptions {
 
 class StagedFile {
  public:
+  /// How the error of a Commit begins after which the file exists.
+  static constexpr std::string_view kNameNotDurable =
+      "the file is complete, but a power cut may undo its new name: ";
+
   /// Creates an empty, writable file that Commit will rename to `path`, locked for its writer where
   /// there are locks. It gets the permissions of a file that exists there, or of options.access_of.
   /// Removes temporary files for the same `path` that a killed process has left. Errors: those of

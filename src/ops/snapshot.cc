@@ -7,6 +7,7 @@
 
 #include "builder/vhdx_builder.h"
 #include "bytes/border.h"
+#include "bytes/formatting.h"
 #include "bytes/try.h"
 #include "disk/frozen_disk.h"
 #include "image/image.h"
@@ -73,12 +74,24 @@ Result<void> GoOnWithChild(FrozenDisk& frozen, std::unique_ptr<File> file) {
   return frozen.PutOnTop(std::move(image));
 }
 
+std::unexpected<Error> RemoveChild(FileSystem& files, const std::string& path, Error error) {
+  const auto removed = Caught([&] { return files.Remove(path); });
+  if (error.code == ErrorCode::kNoMemory) return std::unexpected(std::move(error));
+  if (error.sentence.starts_with(StagedFile::kNameNotDurable)) {
+    error.sentence.erase(0, StagedFile::kNameNotDurable.size());
+  }
+  error.sentence =
+      Format("no snapshot was taken{}: {}",
+             removed ? "" : ", but the file could not be removed again; remove it", error.sentence);
+  return std::unexpected(std::move(error));
+}
+
 Result<void> SnapshotFrozen(const WrittenDisk& disk, FrozenDisk& frozen, VhdxBuilder& child,
                             const std::string& path) {
   auto done = Caught([&] { return FinishChild(disk, frozen, child, path); });
   if (done) done = Caught([&] { return GoOnWithChild(frozen, child.TakeFile()); });
   // A child that is not used would be an orphan after the next write.
-  if (!done && child.is_committed()) static_cast<void>(disk.files.Remove(path));
+  if (!done && child.is_committed()) done = RemoveChild(disk.files, path, std::move(done.error()));
   return done;
 }
 
@@ -90,6 +103,8 @@ Result<SnapshotReport> Snapshot(Disk& disk, const std::string& child_path,
   VHDX_TRY(RefuseLongerChain(disk.chain_length(), child_path));
   const auto child = VHDX_TRY(PrepareChild(written, child_path, options));
   SnapshotReport report{.parent = disk.name(), .child = child_path};
+  // While requests go on: little is left to be synced when they wait.
+  VHDX_TRY(disk.Flush());
   const auto start = std::chrono::steady_clock::now();
   {
     auto frozen = VHDX_TRY(FrozenDisk::Freeze(disk));
