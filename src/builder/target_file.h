@@ -1,4 +1,4 @@
-// The file that an operation is to make: what stands under its name before, and what a person calls
+// The file that an operation is to make: what has its name before, and what a person calls
 // it while it has a temporary one.
 
 #ifndef VHDXKIT_BUILDER_TARGET_FILE_H_
@@ -15,7 +15,7 @@
 
 namespace vhdx {
 
-/// Opens what stands under the target's name before we begin, and locks it, so that nobody begins
+/// Opens what has the target's name before we begin, and locks it, so that nobody begins
 /// to use what is going to be replaced for as long as the result lives; null if nothing is there.
 /// A file that is not to be replaced is not locked; a device is always written. `is_source` tells
 /// of the files that must stay. Errors: kInvalidArgument (it is one of those); kBusy (somebody uses

@@ -14,7 +14,7 @@
 
 namespace vhdx {
 
-/// Where something stands: a file by name, and bytes from its start.
+/// Where something is: a file by name, and bytes from its start.
 struct Place {
   std::string file;
   uint64_t file_offset = 0;

@@ -18,7 +18,7 @@
 
 namespace vhdx::format {
 
-/// As it stands at the start of the item.
+/// As it is at the start of the item.
 struct ParentLocatorHeader {
   Guid locator_type;     ///< kVhdxLocatorTypeGuid
   le16 reserved;         ///< zero
@@ -26,7 +26,7 @@ struct ParentLocatorHeader {
 };
 static_assert(sizeof(ParentLocatorHeader) == 20 && alignof(ParentLocatorHeader) == 1);
 
-/// As it stands in the item. Offsets count from the item's start; lengths are bytes of UTF-16LE.
+/// As it is in the item. Offsets count from the item's start; lengths are bytes of UTF-16LE.
 struct ParentLocatorEntry {
   le32 key_offset;
   le32 value_offset;
@@ -48,8 +48,8 @@ inline constexpr std::string_view kAbsoluteWin32PathKey = "absolute_win32_path";
 LocatorStructure ParseParentLocator(std::span<const std::byte> bytes, const Place& place,
                                     Problems& problems);
 
-/// The bytes of an item with these entries, in their order, strings packed behind them without
-/// gaps, each value behind its key, as Windows has them. Errors: kInvalidArgument for what
+/// The bytes of an item with these entries, in their order, strings packed after them without
+/// gaps, each value after its key, as Windows has them. Errors: kInvalidArgument for what
 /// ParseParentLocator would refuse.
 Result<std::vector<std::byte>> EncodeParentLocator(const std::vector<LocatorEntryInfo>& entries);
 

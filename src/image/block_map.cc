@@ -21,7 +21,7 @@ using format::PayloadState;
 
 constexpr uint64_t kPageSize = kLogSectorSize;
 
-// What the block behind the run must be to belong to it.
+// What the block after the run must be to belong to it.
 Block NextInRun(const BatCursor::Run& run, uint64_t block_size) {
   Block next = run.block;
   if (next.kind == Block::Kind::kPresent) next.file_offset += run.count * block_size;

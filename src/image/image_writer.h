@@ -34,8 +34,8 @@ class ImageWriter {
   Result<void> Prepare() { return journal_.Prepare(); }
 
   /// Errors: kNoSpace, kIo, kCorrupt, kPoisoned.
-  // Most writes go to one block that is in the file. They are over in one look and one call of the
-  // file, here: returning from a system call, a processor that guards against speculation
+  // Most writes go to one block that is in the file. They take one lookup and one call of the file,
+  // inline: returning from a system call, a processor that guards against speculation
   // mispredicts every return.
   Result<void> Write(DiskRange range, std::span<const ByteSpan> buffers) {
     const uint64_t within = geometry_.OffsetInBlock(range.disk_offset);

@@ -161,7 +161,7 @@ bool LogReader::HeaderIsPlausible(const LogEntryHeader& header) const {
          DescriptorSectorCount(header.descriptor_count) * kLogSectorSize <= header.entry_length;
 }
 
-// Every sector behind the first is one of descriptors or one of data, and carries the entry's
+// Every sector after the first is one of descriptors or one of data, and carries the entry's
 // number. No sector of an entry but its first can start with "loge", so an entry that passes
 // overlaps no other that does.
 Result<bool> LogReader::SectorsAreWellFormed(uint64_t log_offset, const LogEntryHeader& header) {
@@ -202,7 +202,7 @@ Result<bool> LogReader::TargetsAreAllowed(const LogEntryInfo& entry) {
   VHDX_TRY(VisitUpdates(entry, [&](const Update& update) -> Result<void> {
     const uint64_t start = update.target.file_offset;
     const uint64_t end = start + update.target.length_bytes;
-    if (start == end) return {};  // changes nothing, wherever it stands
+    if (start == end) return {};  // changes nothing, wherever it is
     if (start < format::kFirstLoggableOffset || (start < log_end && end > log_.file_offset)) {
       allowed = false;
     }

@@ -28,7 +28,7 @@ namespace vhdx::log {
 struct Update {
   FileRange target;                     ///< multiples of 4096
   bool zeros = false;                   ///< the whole target reads as zeros
-  uint64_t stored_at = 0;               ///< a sector: where its data sector stands in the file ...
+  uint64_t stored_at = 0;               ///< a sector: where its data sector is in the file ...
   std::array<std::byte, 8> leading{};   ///< ... of which these are the first bytes,
   std::array<std::byte, 4> trailing{};  ///< and these the last
 };
@@ -74,7 +74,7 @@ class LogReader {
   // A run of valid entries, each following the one before in place and number.
   struct Run {
     std::vector<LogEntryInfo> entries;
-    uint64_t end = 0;  // log offset behind the last
+    uint64_t end = 0;  // log offset after the last
   };
 
   uint64_t sector_count() const { return log_.length_bytes / format::kLogSectorSize; }

@@ -87,7 +87,7 @@ TEST_F(LogSearch, EntryThatWraps_IsRead) {
   EXPECT_EQ(stored, (std::vector<uint64_t>{kMiB, kMiB + kSector}));
 }
 
-// Section 18.7 (c): three entries from 0xFE000 on; the later ones stand behind the wrap.
+// Section 18.7 (c): three entries from 0xFE000 on; the later ones come after the wrap.
 TEST_F(LogSearch, SequenceThatWraps_IsReadFromItsTail) {
   constexpr uint32_t kTail = 0xFE000;
   WriteLog({{.writes = {DataWrite(3 * kMiB, SectorOf(1))}, .log_offset = kTail, .tail = kTail},

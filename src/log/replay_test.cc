@@ -222,7 +222,7 @@ TEST_F(Replay, EntryWithAForbiddenTarget_IsToldAndDoesNotCount) {
   EXPECT_EQ(OutcomeOf(findings_), "log.target@1052672 log.dirty@1048576");
 }
 
-// Section 18.6, recipe B: the hash of what lies behind the headers, after replay.
+// Section 18.6, recipe B: the hash of what comes after the headers, after replay.
 TEST_F(Replay, RecipeB_GivesThePublishedHash) {
   auto contents = std::make_shared<MemoryContents>();
   MemoryFile file(contents);

@@ -24,7 +24,7 @@ struct Target {
   std::unique_ptr<File> replaced = {};
 };
 
-/// Looks at what stands under the target's name, and refuses it where the options do. `source` may
+/// Looks at what has the target's name, and refuses it where the options do. `source` may
 /// be null. Errors: kNotFound, kExists, kBusy, kInvalidArgument; those of FileSystem::Open.
 Result<Target> DecideTarget(FileSystem& files, const BlockDevice* source, const std::string& path,
                             const ConvertOptions& options);

@@ -32,7 +32,7 @@ class ExtentWalk {
   static constexpr size_t kExtentsAtATime = 1024;
 
   BlockDevice& device_;
-  uint64_t position_;  // behind the last extent that was fetched
+  uint64_t position_;  // after the last extent that was fetched
   uint64_t end_;
   std::vector<Extent> extents_;
   size_t current_ = 0;

@@ -7,7 +7,7 @@
 namespace vhdx {
 
 // Below 64 ns a bucket is one nanosecond; above, the highest bit chooses 64 buckets and the six
-// bits behind it the one among them.
+// bits after it the one among them.
 size_t LatencyHistogram::BucketOf(uint64_t nanoseconds) {
   if (nanoseconds < kSteps) return nanoseconds;
   const auto shift = static_cast<size_t>(std::bit_width(nanoseconds)) - 1 - kStepBits;
