@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include "bytes/arithmetic.h"
@@ -244,7 +245,16 @@ PageImage CrashDisk::Rewritten(const testing::DiskContents& contents,
   spec.file_write_guid = testing::TestGuid(random());
   spec.data_write_guid = testing::TestGuid(random());
   spec.blocks.clear();
-  for (const uint64_t block : blocks_) {
+  // Requests also reach into the blocks that follow those.
+  std::set<uint64_t> blocks(blocks_.begin(), blocks_.end());
+  for (const testing::ContentRun& run : contents) {
+    if (run.value == testing::kInitialValue || run.value == testing::kZeroValue) continue;
+    for (uint64_t at = run.range.disk_offset; at < run.range.end();
+         at = (at / kBlock + 1) * kBlock) {
+      blocks.insert(at / kBlock);
+    }
+  }
+  for (const uint64_t block : blocks) {
     std::vector<std::byte> bytes(std::min(kBlock, disk_size_ - block * kBlock));
     image.Read(block * kBlock, bytes);
     if (auto stored = BlockWith(block, bytes, random)) spec.blocks.push_back(*std::move(stored));
