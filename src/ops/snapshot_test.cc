@@ -19,7 +19,6 @@
 #include "testing/image_builder.h"
 #include "testing/memory_file_system.h"
 #include "testing/outcome.h"
-#include "testing/recording_file.h"
 
 namespace vhdx {
 namespace {
@@ -121,6 +120,7 @@ TEST_F(SnapshotTest, ParentCanBeReadByOthersAtOnce_AndNotBeWritten) {
   Put(*disk, 0, 1);
   EXPECT_FALSE(Disk::Open(files_, kDisk)) << "it is being written";
   ASSERT_EQ(OutcomeOf(Snapshot(*disk, kChild)), "ok");
+  EXPECT_FALSE(Inspect(files_, kDisk)->image.log.dirty);
   const auto parent = OpenAt(kDisk);
   EXPECT_EQ(At(*parent, 0), 1);
   EXPECT_EQ(OutcomeOf(Disk::Open(files_, kDisk, {.access = DiskAccess::kReadWrite})), "busy");
@@ -343,25 +343,6 @@ TEST_F(SnapshotTest, WriteWithoutSpace_LetsTheDiskGoOn) {
   FailEachCall({.call = FileCall::kWrite, .code = ErrorCode::kNoSpace, .sys_errno = ENOSPC}, tally);
   EXPECT_GT(tally.failed, 10u);
   EXPECT_EQ(tally.went_on, tally.failed);
-}
-
-// The checkpoint that was to sync the last overwrites did not come to that.
-TEST_F(SnapshotTest, CheckpointWithoutSpace_LeavesTheSyncToTheNextFlush) {
-  const auto record = std::make_shared<testing::CallRecord>();
-  testing::RecordingFileSystem recorded(failing_, record);
-  const auto disk = *Disk::Open(recorded, kDisk, {.access = DiskAccess::kReadWrite});
-  Put(*disk, 0, 1);
-  ASSERT_EQ(OutcomeOf(disk->Flush()), "ok");
-  Put(*disk, 0, 2);
-  plan_->Add({.call = FileCall::kWrite,
-              .range = testing::PlanLayout(spec_).bat,
-              .code = ErrorCode::kNoSpace,
-              .sys_errno = ENOSPC});
-  ASSERT_EQ(OutcomeOf(Snapshot(*disk, kChild)), "no-space");
-  plan_->Clear();
-  record->Clear();
-  EXPECT_EQ(OutcomeOf(disk->Flush()), "ok");
-  EXPECT_EQ(record->Count(FileCall::kSync), 1u);
 }
 
 // A header may still name the log: it has to forget it before the file is cut.
