@@ -88,7 +88,7 @@ TEST_F(DiskPageCache, DiskForServing_ReadsAheadOfWhatIsInTheFile) {
   EXPECT_LE(total, 4 * kMiB);
 }
 
-// What was written until a child was put on top of it was opened for serving, too.
+// The host does not read ahead in what was the top until a snapshot.
 TEST_F(DiskPageCache, DiskWithANewChild_ReadsAheadInItsParents) {
   ImageSpec spec = DynamicImage({.disk_size = 8 * kMiB, .block_size = 2 * kMiB});
   spec.blocks = testing::FullBlocks(4);

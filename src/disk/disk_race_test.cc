@@ -1,6 +1,6 @@
 // Requests that race for the same sectors: writes, trims and zeroes of parts of a block and of all
-// of it, reads, and flushes. Whatever a read finds in a sector must be
-// what some order of the requests leaves there; and flushes of many writers share their syncs.
+// of it, reads, and flushes. Whatever a read finds in a sector must be what some order of the
+// requests leaves there; and flushes of many writers share their syncs.
 
 #include <gtest/gtest.h>
 #include <vhdxkit/disk.h>

@@ -33,6 +33,18 @@ class DiskWrite : public ::testing::Test {
     auto built = testing::BuildAt(spec, files_, path);
     ASSERT_TRUE(built) << built.error().sentence;
   }
+  /// A child whose file has bits that are set for a block that it does not have. Returns the file
+  /// offset of their page.
+  uint64_t PutChildWithLeftoverBits() {
+    const testing::ImageSpec base = testing::DynamicImage();
+    Put("/vm/base.vhdx", base);
+    testing::ImageSpec child = testing::ChildOf(base, ".\\base.vhdx");
+    child.bitmaps = {{.chunk = 0}};
+    const uint64_t page = testing::PlanLayout(child).bitmap_offsets.at(0);
+    child.late_patches = {{.file_offset = page + 512, .bytes = {std::byte{3}}}};
+    Put(kPath, child);
+    return page;
+  }
   std::unique_ptr<Disk> Open(WriteLimits limits = {}) {
     auto disk = OpenDisk(recording_, kPath, {.access = DiskAccess::kReadWrite}, limits);
     EXPECT_TRUE(disk) << (disk ? "" : disk.error().sentence);

@@ -2,8 +2,14 @@
 
 #include <gtest/gtest.h>
 #include <vhdxkit/disk.h>
+#include <vhdxkit/forwarding_file.h>
 
 #include <cerrno>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
 
 #include "bytes/arithmetic.h"
 #include "disk/disk_write_fixture.h"
@@ -207,13 +213,7 @@ TEST_F(DiskWrite, BadRegionTable_IsMendedByTheFirstWrite) {
 // The same bits again, in a page that the restart of a full log checkpoints while it is still to be
 // logged.
 TEST_F(DiskWrite, PageOfBitsThatChangesThereAndBack_IsLoggedAfterAFullHostToo) {
-  const ImageSpec base = DynamicImage();
-  Put("/vm/base.vhdx", base);
-  ImageSpec child = ChildOf(base, ".\\base.vhdx");
-  child.bitmaps = {{.chunk = 0}};
-  const uint64_t page = testing::PlanLayout(child).bitmap_offsets.at(0);
-  child.late_patches = {{.file_offset = page + 512, .bytes = {std::byte{3}}}};
-  Put(kPath, child);
+  PutChildWithLeftoverBits();
   const auto plan = std::make_shared<testing::FaultPlan>();
   testing::FaultFileSystem full(files_, plan);
   auto disk = *OpenDisk(full, kPath, {.access = DiskAccess::kReadWrite}, {.log_sectors = 6});
@@ -263,6 +263,62 @@ TEST_F(DiskWrite, EntryOfAFailedCommit_IsDurableBeforeItsPagesAreCheckpointed) {
   EXPECT_EQ(OutcomeOf(disk->Close()), "ok");
   disk.reset();
   ExpectClean();
+}
+
+// Calls back once, before a certain part of a file is read.
+class ReadHookFile final : public ForwardingFile {
+ public:
+  struct Hook {
+    uint64_t file_offset = 0;
+    std::function<void()> call;
+  };
+  ReadHookFile(std::unique_ptr<File> file, Hook& hook)
+      : ForwardingFile(std::move(file)), hook_(hook) {}
+  using File::ReadAt;
+  Result<size_t> ReadAt(uint64_t file_offset, std::span<const MutableByteSpan> buffers) override {
+    if (hook_.call && file_offset == hook_.file_offset) std::exchange(hook_.call, nullptr)();
+    return ForwardingFile::ReadAt(file_offset, buffers);
+  }
+
+ private:
+  Hook& hook_;
+};
+
+class ReadHookFileSystem final : public ForwardingFileSystem {
+ public:
+  ReadHookFileSystem(FileSystem& files, ReadHookFile::Hook& hook)
+      : ForwardingFileSystem(files), hook_(hook) {}
+  Result<std::unique_ptr<File>> Open(const std::string& path,
+                                     const OpenFileOptions& options) override {
+    auto file = ForwardingFileSystem::Open(path, options);
+    if (!file) return file;
+    return std::make_unique<ReadHookFile>(*std::move(file), hook_);
+  }
+
+ private:
+  ReadHookFile::Hook& hook_;
+};
+
+// A sync fails in the middle of a trim: what it has freed until then is left alone.
+TEST_F(DiskWrite, AfterAFailedSync_NoHoleIsPunched) {
+  ImageSpec spec = DynamicImage({.disk_size = kGiB, .block_size = kMiB});
+  spec.blocks = {FullBlock(0), FullBlock(600)};
+  Put(kPath, spec);
+  const auto plan = std::make_shared<testing::FaultPlan>();
+  testing::FaultFileSystem failing(recording_, plan);
+  ReadHookFile::Hook hook;
+  ReadHookFileSystem files(failing, hook);
+  auto disk = *OpenDisk(files, kPath, {.access = DiskAccess::kReadWrite}, {});
+  EXPECT_EQ(OutcomeOf(disk->Write(0, Filled(512, 1))), "ok");
+  hook.file_offset = testing::PlanLayout(spec).bat.file_offset + 4096;
+  hook.call = [&] {
+    plan->Add({.call = testing::FileCall::kSync});
+    EXPECT_EQ(OutcomeOf(disk->Flush()), "io");
+  };
+  record_->Clear();
+  EXPECT_EQ(OutcomeOf(disk->Trim({0, kGiB})), "poisoned");
+  EXPECT_FALSE(hook.call);
+  EXPECT_EQ(record_->Count(testing::FileCall::kPunchHole), 0U);
 }
 
 // No session has begun, so nothing of it may be written by a flush.

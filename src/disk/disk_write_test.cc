@@ -368,8 +368,6 @@ class PausingFileSystem final : public ForwardingFileSystem {
   PausingFile::Pause& pause_;
 };
 
-// The entries are durable already when the space comes back: a flush that has no page to log makes
-// the hole durable.
 TEST_F(DiskWrite, ZerosInsideOfASectorOfZeros_AllocateNothing) {
   Put(kPath, DynamicImage());
   auto disk = Open();
@@ -393,6 +391,8 @@ TEST_F(DiskWrite, NothingToWrite_CostsNothing) {
   EXPECT_TRUE(record_->Calls().empty());
 }
 
+// The entries are durable already when the space comes back: a flush that has no page to log makes
+// the hole durable.
 TEST_F(DiskWrite, SpaceFreedAfterItsCommit_IsFreeAfterTheNext) {
   ImageSpec spec = DynamicImage({.disk_size = 8 * kMiB, .block_size = 2 * kMiB});
   spec.blocks = testing::FullBlocks(4);
@@ -425,13 +425,7 @@ TEST_F(DiskWrite, SpaceFreedAfterItsCommit_IsFreeAfterTheNext) {
 // allocated. Here they are set again at once, while the page is checkpointed as it was: it must not
 // be taken for the page as it is.
 TEST_F(DiskWrite, PageOfBitsThatChangesThereAndBack_IsLoggedAgain) {
-  const ImageSpec base = DynamicImage();
-  Put("/vm/base.vhdx", base);
-  ImageSpec child = ChildOf(base, ".\\base.vhdx");
-  child.bitmaps = {{.chunk = 0}};
-  const uint64_t page = testing::PlanLayout(child).bitmap_offsets.at(0);
-  child.late_patches = {{.file_offset = page + 512, .bytes = {std::byte{3}}}};
-  Put(kPath, child);
+  const uint64_t page = PutChildWithLeftoverBits();
   PausingFile::Pause pause;
   PausingFileSystem files(files_, pause);
   auto disk = OpenDisk(files, kPath, {.access = DiskAccess::kReadWrite}, {.pages_in_log_only = 0});

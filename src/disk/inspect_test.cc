@@ -107,6 +107,13 @@ TEST_F(InspectOfADisk, RequestsWaitMeanwhile) {
   EXPECT_TRUE(written);
 }
 
+TEST_F(InspectOfADisk, IsNotOfAnotherFileThatHasItsName) {
+  const auto disk = Open(DiskAccess::kReadWrite);
+  ASSERT_TRUE(files_.Rename(kPath, "/vm/moved.vhdx", RenameMode::kRefuseExisting));
+  ASSERT_TRUE(testing::BuildAt(testing::DynamicImage({.disk_size = 64 * kMiB}), files_, kPath));
+  EXPECT_EQ(OutcomeOf(Inspect(files_, *disk)), "not-found");
+}
+
 TEST_F(InspectOfADisk, NeverSeesARequestHalfDone) {
   const auto disk = Open(DiskAccess::kReadWrite);
   std::atomic<bool> is_over = false;

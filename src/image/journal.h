@@ -56,8 +56,7 @@ class Journal {
   }
   /// Space that was allocated and is not going to be used; it may hold anything.
   void Abandon(const Space::Allocation& allocation) {
-    // After an exception an entry in memory may point at it.
-    if (durability_.Check()) space_.Release(allocation.range, Space::Contents::kStale);
+    space_.Release(allocation.range, Space::Contents::kStale);
   }
 
   /// Applies a change to the maps in memory; the next group commit logs it. Everything that the

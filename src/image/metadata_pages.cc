@@ -117,8 +117,9 @@ Result<void> MetadataPages::ApplyLocked(const MetadataChange& change,
     for (const uint64_t page : changed) MakeDirty({PageId::Kind::kSectorBitmap, page});
   }
   if (change.entry) {
-    block_map_.SetEntry(change.entry->index, change.entry->value);
+    // Last what cannot fail: space that an entry points at is not given back.
     MakeDirty({PageId::Kind::kBat, change.entry->index / format::kBatEntriesPerPage});
+    block_map_.SetEntry(change.entry->index, change.entry->value);
   }
   payload_first_ = payload_first_ || change.payload_first;
   return {};

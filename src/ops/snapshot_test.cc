@@ -9,9 +9,11 @@
 #include <cerrno>
 #include <chrono>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bytes/arithmetic.h"
@@ -240,6 +242,46 @@ TEST_F(SnapshotTest, WriteThatComesMeanwhile_WaitsAndIsTheChilds) {
   writer.join();
   EXPECT_EQ(At(*disk, 0), 2);
   EXPECT_EQ(At(*OpenAt(kDisk), 0), 1);
+}
+
+// Calls back once, before the disk's file is synced.
+class SyncHookFile final : public ForwardingFile {
+ public:
+  SyncHookFile(std::unique_ptr<File> file, std::function<void()>& on_sync)
+      : ForwardingFile(std::move(file)), on_sync_(on_sync) {}
+  Result<void> Sync() override {
+    if (on_sync_) std::exchange(on_sync_, nullptr)();
+    return ForwardingFile::Sync();
+  }
+
+ private:
+  std::function<void()>& on_sync_;
+};
+
+class SyncHookFileSystem final : public ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+  Result<std::unique_ptr<File>> Open(const std::string& path,
+                                     const OpenFileOptions& options) override {
+    auto file = ForwardingFileSystem::Open(path, options);
+    if (!file || path != kDisk) return file;
+    return std::make_unique<SyncHookFile>(*std::move(file), on_sync);
+  }
+  std::function<void()> on_sync;
+};
+
+// What takes time, the sync of all that was written, is over before requests have to wait.
+TEST_F(SnapshotTest, RequestsGoOnWhileTheDiskIsFlushed) {
+  SyncHookFileSystem hooked(files_);
+  const auto disk = *Disk::Open(hooked, kDisk, {.access = DiskAccess::kReadWrite});
+  Put(*disk, 0, 1);
+  std::future<int> read;
+  hooked.on_sync = [&] {
+    read = std::async(std::launch::async, [&] { return At(*disk, 0); });
+    EXPECT_EQ(read.wait_for(std::chrono::seconds(5)), std::future_status::ready);
+  };
+  ASSERT_EQ(OutcomeOf(Snapshot(*disk, kChild)), "ok");
+  EXPECT_EQ(read.get(), 1);
 }
 
 TEST_F(SnapshotTest, NameThatIsTaken_IsRefused_AndTheDiskGoesOn) {
