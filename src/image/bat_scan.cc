@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
 #include "bytes/endian.h"
 #include "bytes/try.h"
@@ -13,8 +14,9 @@ namespace {
 constexpr uint64_t kBytesAtATime = 256 * kKiB;
 constexpr uint64_t kEntrySize = format::kBatEntrySize;
 
-// Entries that are compared at once: the compiler makes vector instructions of it.
-constexpr uint64_t kGroup = 16;
+// Entries that are compared at once, each with the one before it: the compiler makes vector
+// instructions of it.
+constexpr uint64_t kGroup = 32;
 
 uint64_t EntryAt(std::span<const std::byte> bytes, uint64_t i) {
   return LoadFrom<le64>(bytes.subspan(i * kEntrySize));
@@ -26,10 +28,10 @@ uint64_t RunLength(std::span<const std::byte> bytes, uint64_t limit, uint64_t bl
   uint64_t count = 1;
   if (count == limit || EntryAt(bytes, count) != first + block_size) return count;
   for (; count + kGroup <= limit; count += kGroup) {
-    const std::span group = bytes.subspan(count * kEntrySize);
+    const std::span group = bytes.subspan((count - 1) * kEntrySize);
     uint64_t differences = 0;
     for (uint64_t i = 0; i < kGroup; ++i) {
-      differences |= EntryAt(group, i) ^ (first + (count + i) * block_size);
+      differences |= (EntryAt(group, i + 1) - EntryAt(group, i)) ^ block_size;
     }
     if (differences != 0) break;
   }
@@ -112,12 +114,12 @@ Result<void> ScanBytes(
     File& file, FileRange range,
     const std::function<Result<void>(uint64_t first_index, std::span<const std::byte>)>& visit) {
   const uint64_t end = range.file_offset + range.length_bytes;
-  std::vector<std::byte> bytes;
+  const AlignedBuffer buffer(kBytesAtATime);
   for (uint64_t position = range.file_offset; position < end;) {
     auto data = VHDX_TRY(file.NextData(position));
     position = std::max(position, AlignDown(data, format::kLogSectorSize));
     if (position >= end) break;
-    bytes.resize(std::min(kBytesAtATime, end - position));
+    const std::span bytes = buffer.bytes().first(std::min(kBytesAtATime, end - position));
     VHDX_TRY(file.ReadExactAt(position, bytes));
     const uint64_t first_index = (position - range.file_offset) / kEntrySize;
     VHDX_TRY(visit(first_index, bytes));

@@ -36,14 +36,17 @@ SpaceMap::Units SpaceMap::UnitsOf(FileRange range) const {
 // long as it returns true. Whether it always did.
 template <typename Visit>
 bool SpaceMap::ForEachWord(Units units, Visit visit) {
-  for (uint64_t unit = units.first; unit < units.end;) {
-    const uint64_t bit = unit % kUnitsInWord;
-    const uint64_t count = std::min(kUnitsInWord - bit, units.end - unit);
-    const uint64_t ones = ~uint64_t{0} >> (kUnitsInWord - count);
-    if (!visit(unit / kUnitsInWord, ones << bit)) return false;
-    unit += count;
+  if (units.first >= units.end) return true;
+  const uint64_t first = units.first / kUnitsInWord;
+  const uint64_t last = (units.end - 1) / kUnitsInWord;
+  const uint64_t first_mask = ~uint64_t{0} << (units.first % kUnitsInWord);
+  const uint64_t last_mask = ~uint64_t{0} >> (kUnitsInWord - 1 - (units.end - 1) % kUnitsInWord);
+  if (first == last) return visit(first, first_mask & last_mask);
+  if (!visit(first, first_mask)) return false;
+  for (uint64_t word = first + 1; word < last; ++word) {
+    if (!visit(word, ~uint64_t{0})) return false;
   }
-  return true;
+  return visit(last, last_mask);
 }
 
 bool SpaceMap::Claim(FileRange range) {
@@ -63,10 +66,17 @@ bool SpaceMap::Claim(FileRange range) {
 }
 
 bool SpaceMap::ClaimIfFree(FileRange range) {
-  const bool is_free =
-      ForEachWord(bits_.empty() ? Units{} : UnitsOf(range),
-                  [&](uint64_t word, uint64_t mask) { return (bits_[word] & mask) == 0; });
-  return is_free && Claim(range);
+  if (bits_.empty()) return Claim(range);
+  const Units units = UnitsOf(range);
+  uint64_t claimed_end = units.first;
+  const bool is_free = ForEachWord(units, [&](uint64_t word, uint64_t mask) {
+    if ((bits_[word] & mask) != 0) return false;
+    bits_[word] |= mask;
+    claimed_end = std::min(units.end, (word + 1) * kUnitsInWord);
+    return true;
+  });
+  if (!is_free) ReleaseUnits({units.first, claimed_end});
+  return is_free;
 }
 
 bool SpaceMap::Merge(const SpaceMap& other) {
@@ -78,8 +88,10 @@ bool SpaceMap::Merge(const SpaceMap& other) {
   return true;
 }
 
-void SpaceMap::Release(FileRange range) {
-  ForEachWord(UnitsOf(range), [&](uint64_t word, uint64_t mask) {
+void SpaceMap::Release(FileRange range) { ReleaseUnits(UnitsOf(range)); }
+
+void SpaceMap::ReleaseUnits(Units units) {
+  ForEachWord(units, [&](uint64_t word, uint64_t mask) {
     bits_[word] &= ~mask;
     return true;
   });
@@ -138,8 +150,8 @@ void SpaceMap::ForEachUnclaimed(uint64_t end_unit, Visit visit) const {
 
 std::vector<FileRange> SpaceMap::Unclaimed(uint64_t end) const {
   std::vector<FileRange> ranges;
-  ForEachUnclaimed(std::min(end / kUnit, unit_count_), [&](uint64_t first, uint64_t behind) {
-    ranges.push_back({first * kUnit, (behind - first) * kUnit});
+  ForEachUnclaimed(std::min(end / kUnit, unit_count_), [&](uint64_t first, uint64_t end_unit) {
+    ranges.push_back({first * kUnit, (end_unit - first) * kUnit});
   });
   return ranges;
 }

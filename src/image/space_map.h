@@ -61,6 +61,7 @@ class SpaceMap {
     uint64_t end = 0;
   };
   Units UnitsOf(FileRange range) const;
+  void ReleaseUnits(Units units);
   template <typename Visit>
   static bool ForEachWord(Units units, Visit visit);
   template <typename Visit>

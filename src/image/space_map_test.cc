@@ -82,6 +82,17 @@ TEST(SpaceMap, RangeThatIsNotAllFree_IsNotClaimed) {
   EXPECT_EQ(map.FirstClaimed({100 * kMiB, kMiB}), 100 * kMiB);
 }
 
+// A range of several words of the map, of which the first are free.
+TEST(SpaceMap, RangeWhoseEndIsClaimed_IsNotClaimed) {
+  SpaceMap map(300 * kMiB);
+  EXPECT_TRUE(map.Claim({270 * kMiB, kMiB}));
+  EXPECT_FALSE(map.ClaimIfFree({5 * kMiB, 280 * kMiB}));
+  EXPECT_EQ(map.FirstClaimed({0, 300 * kMiB}), 270 * kMiB) << "a part was claimed";
+  EXPECT_TRUE(map.ClaimIfFree({0, 270 * kMiB}));
+  EXPECT_TRUE(map.IsClaimed({0, 271 * kMiB}));
+  EXPECT_FALSE(map.IsClaimed({0, 272 * kMiB}));
+}
+
 TEST(SpaceMap, Merged_ClaimsWhatBothDoOrNothingMore) {
   SpaceMap map(300 * kMiB);
   SpaceMap other(300 * kMiB);
