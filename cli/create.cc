@@ -28,6 +28,7 @@ struct CreateArguments {
   bool force = false;
   bool orphan_children = false;
   bool sync = false;
+  bool is_snapshot = false;
 
   Subformat subformat() const {
     if (!parent.empty()) return Subformat::kDifferencing;
@@ -125,6 +126,7 @@ Result<ExitStatus> RunCreate(const Invocation& invocation, const CreateArguments
   options.search = invocation.options.search;
   options.replace_existing = arguments.force;
   options.orphan_children = arguments.orphan_children;
+  options.access_of_parent = arguments.is_snapshot;
   options.sync = arguments.sync;
   Progress progress(invocation.options.progress, invocation.error_fd);
   auto report = Create(invocation.files, arguments.path, options, invocation.control(progress));
@@ -189,6 +191,7 @@ Command AddCreate(CLI::App& root) {
 
 Command AddSnapshot(CLI::App& root) {
   auto arguments = std::make_shared<CreateArguments>();
+  arguments->is_snapshot = true;
   CLI::App& app = AddCommand(
       root, "snapshot",
       "Create a differencing child of an image. The image must not be modified afterwards.");

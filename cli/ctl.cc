@@ -11,6 +11,7 @@
 
 #include "bytes/formatting.h"
 #include "bytes/try.h"
+#include "bytes/utf16.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/disk_source.h"
@@ -60,6 +61,10 @@ Result<Json> RequestFor(const CtlArguments& arguments) {
   const std::string child = std::filesystem::absolute(arguments.child, failure).string();
   if (failure) {
     return Fail(ErrorCode::kIo, "cannot find the working directory: " + failure.message());
+  }
+  if (!Utf16FromUtf8(child)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the path is not UTF-8, as a request to a server must be", child);
   }
   request["arguments"] = {{"child", child}};
   return request;

@@ -182,7 +182,8 @@ Result<void> CreateChild(const Invocation& invocation, const ServeArguments& arg
   auto created = Create(invocation.files, arguments.snapshot,
                         {.subformat = Subformat::kDifferencing,
                          .parent_path = arguments.path,
-                         .search = invocation.options.search});
+                         .search = invocation.options.search,
+                         .access_of_parent = true});
   if (created) return {};
   if (created.error().code == ErrorCode::kExists) {
     const std::string& path = arguments.snapshot;

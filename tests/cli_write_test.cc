@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bytes/arithmetic.h"
@@ -51,6 +52,18 @@ TEST_F(CliWrite, PipeBecomesAnImage) {
         Shell(std::string("cat s.raw | $vhdx convert --force - new.vhdx ") + options);
     EXPECT_EQ(done.exit_status, 0) << done.err;
     ExpectCopy("new.vhdx");
+  }
+}
+
+// What was private to somebody stays so, and can be written.
+TEST_F(CliWrite, SnapshotIsForThosePeopleThatMayUseItsParent) {
+  for (const auto& [parent, child] :
+       {std::pair("600", "600"), std::pair("440", "640"), std::pair("664", "664")}) {
+    const CommandResult done =
+        Shell(std::string("cp s.vhdx p.vhdx; chmod ") + parent +
+              " p.vhdx; $vhdx snapshot -q --force p.vhdx c.vhdx && stat -c %a c.vhdx");
+    EXPECT_EQ(done.out, std::string(child) + "\n") << done.err;
+    ASSERT_EQ(Shell("rm -f p.vhdx c.vhdx").exit_status, 0);
   }
 }
 

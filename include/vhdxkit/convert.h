@@ -85,9 +85,10 @@ Result<ConvertReport> ConvertToRaw(FileSystem& files, BlockDevice& source, const
                                    const OperationControl& control = {});
 
 /// Writes the contents of `source` to a new VHDX described by `image`; a size or sector size of 0
-/// is taken from the source. Blocks of zeros are not stored. With kInto the contents of an existing
-/// VHDX are overwritten, and `image` is ignored. Errors: those of ConvertToRaw and Create; with
-/// kInto those of Disk::Open; kBusy if the target is the parent of other images.
+/// is taken from the source, and ConvertOptions says what else CreateOptions does (replacing,
+/// searching, locking, `sync`). Blocks of zeros are not stored. With kInto the contents of an
+/// existing VHDX are overwritten, and `image` is ignored. Errors: those of ConvertToRaw and Create;
+/// with kInto those of Disk::Open; kBusy if the target is the parent of other images.
 VHDXKIT_EXPORT
 Result<ConvertReport> ConvertToVhdx(FileSystem& files, BlockDevice& source, const std::string& path,
                                     const CreateOptions& image, const ConvertOptions& options,

@@ -59,6 +59,9 @@ struct CreateOptions {
   bool replace_existing = false;
   /// Replace it even if it is the parent of other images, which become unreadable.
   bool orphan_children = false;
+  /// A child is for the same people as its parent, as the child that Snapshot makes: it gets the
+  /// parent's permissions and, if the host allows it, its owner, who may write it in any case.
+  bool access_of_parent = false;
   /// Make the file and its name durable before returning. If its directory cannot be synced, that
   /// is an error, and the complete file stays: a power cut may then undo its name.
   bool sync = false;

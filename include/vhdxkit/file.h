@@ -196,6 +196,8 @@ struct OpenFileOptions {
   /// kNew: the path of another file, such as the one that this is meant to replace. If it exists,
   /// the new file gets its permissions and, if the host allows it, its owner.
   std::string_view access_of = {};
+  /// With access_of: the owner may write the new file even if that one is read-only.
+  bool owner_may_write = false;
   /// What File::name is to say instead of the path: the name that people know the file by, where it
   /// is opened under a temporary one.
   std::string_view known_as = {};

@@ -34,7 +34,8 @@ struct SnapshotReport {
 /// all that was written before. A crash before that leaves the image without a child, or with an
 /// empty one.
 ///
-/// The child gets the permissions of the image and, if the host allows it, its owner.
+/// The child gets the permissions of the image and, if the host allows it, its owner, who may write
+/// it in any case.
 ///
 /// The lock of the image is exchanged for a reader's. If it fails, there is no child, and the disk
 /// goes on as before. Errors: kReadOnly; kExists; kBusy (two snapshots at once); kInvalidArgument

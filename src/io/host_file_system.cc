@@ -98,26 +98,27 @@ std::optional<struct stat> StatusOfOther(const OpenFileOptions& options) {
 
 // The owner and group of another file as far as we may, and its permissions. Its group's are not
 // for another group.
-bool GiveAccessOf(const struct stat& other, int fd) {
+bool GiveAccessOf(const struct stat& other, bool owner_may_write, int fd) {
   const bool has_group = ::fchown(fd, other.st_uid, other.st_gid) == 0 ||
                          ::fchown(fd, static_cast<uid_t>(-1), other.st_gid) == 0;
   mode_t mode = other.st_mode & (S_IRWXU | S_IRWXG | S_IRWXO);
   if (!has_group) mode &= ~static_cast<mode_t>(S_IRWXG);
+  if (owner_may_write) mode |= S_IWUSR;
   return ::fchmod(fd, mode) == 0;
 }
 
 Result<FileDescriptor> OpenDescriptor(const std::string& path, const OpenFileOptions& options,
                                       bool block_device) {
   constexpr mode_t kForAll = 0666;  // less the umask
-  const auto replaced = StatusOfOther(options);
+  const auto other = StatusOfOther(options);
   int fd = -1;
   do {
-    fd = ::open(path.c_str(), OpenFlags(options, block_device),
-                replaced ? S_IRUSR | S_IWUSR : kForAll);
+    fd =
+        ::open(path.c_str(), OpenFlags(options, block_device), other ? S_IRUSR | S_IWUSR : kForAll);
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) return OpenFailure(errno, path, options);
   FileDescriptor descriptor(fd);
-  if (replaced && !GiveAccessOf(*replaced, fd)) {
+  if (other && !GiveAccessOf(*other, options.owner_may_write, fd)) {
     const int sys_errno = errno;
     ::unlink(path.c_str());
     return HostFailure(sys_errno,

@@ -123,6 +123,7 @@ Result<bool> StagedFile::CreateFile(const StagedFileOptions& options) {
        .creation = FileCreation::kNew,
        .direct = options.direct,
        .access_of = options.access_of.empty() ? std::string_view(path_) : options.access_of,
+       .owner_may_write = !options.access_of.empty(),
        .known_as = path_});
   if (!opened && opened.error().code == ErrorCode::kExists) return false;
   file_ = VHDX_TRY(std::move(opened));

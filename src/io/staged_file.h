@@ -21,8 +21,10 @@ enum class Durability : uint8_t {
 };
 
 struct StagedFileOptions {
-  bool direct = false;              ///< O_DIRECT
-  std::string_view access_of = {};  ///< the path of a file; empty: what exists under the name
+  bool direct = false;  ///< O_DIRECT
+  /// The path of a file whose permissions the new one gets, and which its owner may write in any
+  /// case; empty: those of what exists under the name.
+  std::string_view access_of = {};
 };
 
 class StagedFile {

@@ -116,6 +116,8 @@ Result<CreateReport> BuildImage(FileSystem& files, const std::string& path, NewV
   BuildOptions build = {
       .rename = options.replace_existing ? RenameMode::kReplace : RenameMode::kRefuseExisting,
       .durability = options.sync ? Durability::kSync : Durability::kNone,
+      .file = {.access_of = options.access_of_parent ? std::string_view(options.parent_path)
+                                                     : std::string_view()},
       .replaced = std::move(replaced)};
   const auto builder =
       VHDX_TRY(VhdxBuilder::Begin(files, path, std::move(vhdx), std::move(build), control));
