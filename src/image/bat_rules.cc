@@ -42,6 +42,10 @@ BatRules BatRules::WithFileSize(uint64_t file_size) const {
   return changed;
 }
 
+BatRules BatRules::WithGeometry(const format::BatGeometry& geometry) const {
+  return {geometry, has_parent_, bat_offset_, file_size_, reserved_};
+}
+
 FileRange BatRules::RangeOf(BatSlot slot, BatEntry entry) const {
   const bool is_bitmap = slot.kind == BatSlot::Kind::kBitmap;
   return {entry.file_offset(), is_bitmap ? format::kSectorBitmapBlockSize : geometry_.block_size()};

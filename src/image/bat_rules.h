@@ -83,6 +83,8 @@ class BatRules {
 
   /// The same rules for a file of another length.
   BatRules WithFileSize(uint64_t file_size) const;
+  /// The same for a disk of another size.
+  BatRules WithGeometry(const format::BatGeometry& geometry) const;
   void set_file_size(uint64_t file_size) { file_size_ = file_size; }
 
   /// The range of the file that the entry points to, if any.

@@ -72,7 +72,8 @@ Result<std::unique_ptr<Image>> Image::FromStructures(Structures structures, Find
 
 constexpr std::string_view kNotWritable = "it can be read, but not written: ";
 
-Result<void> Image::EnableWriting(FileSystem& files, const WriteLimits& limits) {
+Result<void> Image::EnableWriting(FileSystem& files, const WriteLimits& limits,
+                                  SessionIdentity identity) {
   for (const Finding& finding : info_.findings) {
     if (finding.rule->severity > Severity::kReadOnly || finding.file != info_.filename) continue;
     Error error{.code = ErrorCode::kCorrupt,
@@ -86,7 +87,8 @@ Result<void> Image::EnableWriting(FileSystem& files, const WriteLimits& limits) 
   }
   File& container = overlay_ != nullptr ? overlay_->base() : *file_;
   auto writer = std::make_unique<ImageWriter>(
-      WrittenImage{files, container, overlay_, info_, block_map_, sector_bitmaps_}, limits,
+      WrittenImage{files, container, overlay_, info_, block_map_, sector_bitmaps_, identity},
+      limits,
       info_.file_size_bytes);
   if (auto prepared = ThrowIfNoMemory(writer->Prepare()); !prepared) {
     prepared.error().sentence.insert(0, kNotWritable);

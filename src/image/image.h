@@ -41,7 +41,8 @@ class Image {
   /// Prepares for writing, which reads the whole BAT once and changes nothing yet. The file is open
   /// for writing, and locked; `files` gives the GUIDs of sessions, and outlives the image. Errors:
   /// kCorrupt with the rule that forbids writing; kUnsupported, kIo.
-  Result<void> EnableWriting(FileSystem& files, const WriteLimits& limits);
+  Result<void> EnableWriting(FileSystem& files, const WriteLimits& limits,
+                             SessionIdentity identity = SessionIdentity::kNew);
   /// Ends what was written, durably, so that the file can be a parent; the next change begins
   /// another session. Nobody uses the image meanwhile. Errors: those of Journal::Rest; kIo.
   Result<void> Rest();

@@ -67,6 +67,14 @@ class ImageWriter {
   Result<void> Rest() { return journal_.Rest(); }
   const HeaderInfo& header() const { return journal_.header(); }
 
+  /// For whoever changes the structures of an image that nobody else uses.
+  Journal& journal() { return journal_; }
+  /// The container itself.
+  File& file() { return file_; }
+  /// Punches holes where freed blocks were, merged and in order, and lets the space be used again
+  /// once what freed it is durable. Errors: kIo, kPoisoned.
+  Result<void> GiveBack(std::vector<FileRange>& freed);
+
   /// While it is held, the block is neither moved nor freed.
   BlockReference Share(uint64_t block) { return references_->Share(block); }
   BlockReference TryShare(uint64_t block) { return references_->TryShare(block); }
@@ -114,7 +122,6 @@ class ImageWriter {
                               const Space::Allocation& allocation, bool partial);
   Result<void> FreeBlock(const Part& part, format::BatEntry entry,
                          const format::Transition& transition, FreedSpace& freed);
-  Result<void> GiveBack(FreedSpace& freed);
   Result<void> ApplyBits(const Part& part, format::BatEntry entry);
   Result<void> EnsureBitmap(uint64_t chunk);
   Result<void> Put(const Part& part, const Contents& contents, uint64_t file_offset);

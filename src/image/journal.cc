@@ -10,7 +10,7 @@ Journal::Journal(const WrittenImage& image, const WriteLimits& limits, uint64_t 
     : file_(image.file),
       durability_(image.file, file_length),
       space_(image.file, durability_, limits),
-      pages_(image.file, image.block_map, image.sector_bitmaps, durability_),
+      pages_(image, durability_),
       log_(image.files, image.file, durability_, image.info, limits),
       commits_(durability_, pages_, space_, log_, limits),
       session_(image, durability_, pages_, space_, log_, commits_) {}
@@ -42,6 +42,16 @@ Result<void> Journal::Free(std::span<const FileRange> ranges, Space::Contents co
   });
   NoteWrite();
   return freed;
+}
+
+Result<void> Journal::Replace(std::span<const HeldPage> pages) {
+  VHDX_TRY(durability_.Check());
+  auto replaced = durability_.PoisonIfThrown([&] {
+    pages_.Replace(pages);
+    return Result<void>{};
+  });
+  NoteWrite();
+  return replaced;
 }
 
 Result<void> Journal::Close() {

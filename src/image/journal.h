@@ -69,6 +69,15 @@ class Journal {
   /// since. It is used again when those changes, and the hole, are durable. Errors: kNoMemory,
   /// which poisons the disk.
   Result<void> Free(std::span<const FileRange> ranges, Space::Contents contents);
+  /// Replaces pages of structures other than the BAT and the sector bitmaps; the next group commit
+  /// logs them, in one entry with whatever else was changed since the last one if there are at most
+  /// pages_per_entry pages in all. Errors: kPoisoned; kNoMemory, which poisons the disk.
+  Result<void> Replace(std::span<const HeldPage> pages);
+  /// The most pages that one entry of the log takes.
+  size_t pages_per_entry() const { return log_.pages_per_entry(); }
+  /// Pages that were changed since the last group commit.
+  size_t dirty_count() const { return pages_.dirty_count(); }
+
   /// Bytes of the file were changed, perhaps in vain: the next flush has something to do.
   void NoteWrite() { commits_.NoteWrite(); }
 

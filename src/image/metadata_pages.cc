@@ -11,11 +11,11 @@
 
 namespace vhdx {
 
-MetadataPages::MetadataPages(File& file, BlockMap& block_map, SectorBitmaps& sector_bitmaps,
-                             DurableState& durability)
-    : file_(file),
-      block_map_(block_map),
-      sector_bitmaps_(sector_bitmaps),
+MetadataPages::MetadataPages(const WrittenImage& image, DurableState& durability)
+    : file_(image.file),
+      block_map_(image.block_map),
+      sector_bitmaps_(image.sector_bitmaps),
+      metadata_offset_(image.info.metadata_region.file_offset),
       durability_(durability) {}
 
 void MetadataPages::SetClaims(SpaceMap claims) {
@@ -41,6 +41,8 @@ Result<uint64_t> MetadataPages::FileOffsetOf(PageId id) const {
              id.number % kPagesPerTable * format::kLogSectorSize;
     case PageId::Kind::kSectorBitmap:
       return sector_bitmaps_.PageOffset(id.number);
+    case PageId::Kind::kMetadata:
+      return metadata_offset_ + id.number * format::kLogSectorSize;
     case PageId::Kind::kBat:
       break;
   }
@@ -135,10 +137,12 @@ void MetadataPages::Free(std::span<const FileRange> ranges, Space::Contents cont
   for (const FileRange& range : ranges) freed_.push_back({range, contents});
 }
 
-void MetadataPages::Replace(PageId id, const log::PageBytes& bytes) {
+void MetadataPages::Replace(std::span<const HeldPage> pages) {
   const MutexLock lock(commit_mutex_);
-  held_.insert_or_assign(id, bytes);
-  MakeDirty(id);
+  for (const HeldPage& page : pages) {
+    held_.insert_or_assign(page.id, page.bytes);
+    MakeDirty(page.id);
+  }
 }
 
 // -- Snapshots --
@@ -170,6 +174,7 @@ Result<MetadataPages::Snapshot> MetadataPages::TakeSnapshot(const Space& space) 
 void MetadataPages::Encode(PageId id, std::span<std::byte, format::kLogSectorSize> bytes) const {
   switch (id.kind) {
     case PageId::Kind::kRegionTable:
+    case PageId::Kind::kMetadata:
       std::ranges::copy(held_.at(id), bytes.begin());
       break;
     case PageId::Kind::kSectorBitmap:
@@ -195,7 +200,7 @@ void MetadataPages::PutBack(const Snapshot& snapshot) {
 // A wrong page must not reach the disk, whatever defect made it.
 Result<void> MetadataPages::CheckPage(PageId id, uint64_t file_offset) {
   if (id.kind == PageId::Kind::kBat) return CheckBatPage(id.number);
-  if (id.kind == PageId::Kind::kRegionTable) return {};
+  if (id.kind != PageId::Kind::kSectorBitmap) return {};
   const FileRange unit{AlignDown(file_offset, format::kAlignment), format::kAlignment};
   if (claims_->IsClaimed(unit) && !block_map_.rules().reserved().Overlap(unit)) return {};
   return SelfCheckFailed("a sector bitmap was about to be written where none is", file_offset);

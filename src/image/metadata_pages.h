@@ -40,6 +40,7 @@
 #include "image/sector_bitmaps.h"
 #include "image/space.h"
 #include "image/space_map.h"
+#include "image/written_image.h"
 #include "log/log_writer.h"
 
 namespace vhdx {
@@ -65,11 +66,16 @@ struct MetadataChange {
   bool payload_first = false;
 };
 
+/// A page of a structure that nobody else has in memory, and its new bytes.
+struct HeldPage {
+  PageId id;
+  log::PageBytes bytes;
+};
+
 class MetadataPages {
  public:
-  /// All of these outlive it. `file` is the container itself.
-  MetadataPages(File& file, BlockMap& block_map, SectorBitmaps& sector_bitmaps,
-                DurableState& durability);
+  /// Both, and what `image` refers to, outlive it.
+  MetadataPages(const WrittenImage& image, DurableState& durability);
 
   /// What the structures and the blocks of the file claim. Before anything else is called.
   void SetClaims(SpaceMap claims) VHDX_EXCLUDES(commit_mutex_);
@@ -83,8 +89,8 @@ class MetadataPages {
   /// Journal::Free, in the same way.
   void Free(std::span<const FileRange> ranges, Space::Contents contents)
       VHDX_EXCLUDES(commit_mutex_);
-  /// Replaces a page that nobody else has in memory.
-  void Replace(PageId id, const log::PageBytes& bytes) VHDX_EXCLUDES(commit_mutex_);
+  /// Replaces pages that nobody else has in memory.
+  void Replace(std::span<const HeldPage> pages) VHDX_EXCLUDES(commit_mutex_);
 
   /// Pages that were changed since the last snapshot.
   size_t dirty_count() const { return dirty_count_.load(std::memory_order_relaxed); }
@@ -134,6 +140,7 @@ class MetadataPages {
   File& file_;
   BlockMap& block_map_;
   SectorBitmaps& sector_bitmaps_;
+  const uint64_t metadata_offset_;  // file offset of the metadata region
   DurableState& durability_;
   std::atomic<size_t> dirty_count_ = 0;
   std::atomic<uint64_t> freed_blocks_ = 0;

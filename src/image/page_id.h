@@ -13,6 +13,7 @@ struct PageId {
     kRegionTable,   ///< 0 to 15: the first copy; 16 to 31: the second
     kSectorBitmap,  ///< SectorBitmaps numbers them: 256 for each chunk
     kBat,           ///< 512 entries each
+    kMetadata,      ///< of the metadata region, from its start
   };
   Kind kind = Kind::kBat;
   uint64_t number = 0;

@@ -23,6 +23,7 @@ Session::Session(const WrittenImage& image, DurableState& durability, MetadataPa
       file_(image.file),
       overlay_(image.overlay),
       info_(image.info),
+      identity_(image.identity),
       block_map_(image.block_map),
       durability_(durability),
       pages_(pages),
@@ -57,16 +58,14 @@ Result<void> Session::Begin() {
   VHDX_TRY(CutFile(end));
   space_.Reset(end, pages_.Unclaimed(end));
   // With the first group commit.
-  for (const TableRepair& repair : repairs) {
-    pages_.Replace({PageId::Kind::kRegionTable, repair.page}, repair.bytes);
-  }
+  pages_.Replace(repairs);
   return {};
 }
 
 Result<void> Session::ReplaceIdentity() {
   HeaderInfo header = log_.headers().current();
   header.file_write_guid = VHDX_TRY(RandomGuid(files_));
-  header.data_write_guid = VHDX_TRY(RandomGuid(files_));
+  if (identity_ == SessionIdentity::kNew) header.data_write_guid = VHDX_TRY(RandomGuid(files_));
   // Without a log to replay it names none, or one that was never begun.
   if (!NeedsReplay()) {
     header.log_guid = {};
@@ -93,7 +92,7 @@ Result<void> Session::Recover() {
 }
 
 // Both copies of the region table are to be the same; the one that is not gets the other's bytes.
-Result<std::vector<Session::TableRepair>> Session::FindTableRepairs() {
+Result<std::vector<HeldPage>> Session::FindTableRepairs() {
   const size_t good = info_.current_region_table;
   std::array<std::vector<std::byte>, 2> tables;
   for (size_t i = 0; i < tables.size(); ++i) {
@@ -104,14 +103,14 @@ Result<std::vector<Session::TableRepair>> Session::FindTableRepairs() {
     // What cannot be read is written anew.
     std::ranges::fill(tables[i], std::byte{0});
   }
-  std::vector<TableRepair> repairs;
+  std::vector<HeldPage> repairs;
   constexpr uint64_t kPages = format::kRegionTableSize / format::kLogSectorSize;
   for (uint64_t page = 0; page < kPages; ++page) {
     const uint64_t at = page * format::kLogSectorSize;
     const auto wanted = std::span(tables[good]).subspan(at, format::kLogSectorSize);
     if (SameBytes(wanted, std::span(tables[1 - good]).subspan(at, wanted.size()))) continue;
-    TableRepair& repair = repairs.emplace_back();
-    repair.page = (1 - good) * kPages + page;
+    HeldPage& repair = repairs.emplace_back();
+    repair.id = {PageId::Kind::kRegionTable, (1 - good) * kPages + page};
     std::ranges::copy(wanted, repair.bytes.begin());
   }
   return repairs;

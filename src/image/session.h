@@ -48,11 +48,7 @@ class Session {
   File& replayed() { return overlay_ != nullptr ? static_cast<File&>(*overlay_) : file_; }
   Result<void> ReplaceIdentity();
   Result<void> Recover();
-  struct TableRepair {
-    uint64_t page = 0;  // of both region tables
-    log::PageBytes bytes;
-  };
-  Result<std::vector<TableRepair>> FindTableRepairs();
+  Result<std::vector<HeldPage>> FindTableRepairs();
   bool GiveBackSpace();
   uint64_t EndOfStructures() const;
   Result<void> CutFile(uint64_t end);
@@ -61,6 +57,7 @@ class Session {
   File& file_;
   OverlayFile* const overlay_;
   const ImageInfo& info_;
+  const SessionIdentity identity_;
   BlockMap& block_map_;
   DurableState& durability_;
   MetadataPages& pages_;

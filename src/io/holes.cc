@@ -1,13 +1,20 @@
 #include "io/holes.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
+#include "bytes/aligned_buffer.h"
+#include "bytes/arithmetic.h"
 #include "bytes/try.h"
+#include "bytes/zeros.h"
 
 namespace vhdx {
 namespace {
+
+constexpr uint64_t kReadPiece = 256 * kKiB;
 
 enum class Part : uint8_t { kData, kHole };
 
@@ -31,6 +38,21 @@ Result<void> ZeroData(File& file, FileRange range) { return ZeroParts(file, rang
 
 Result<void> AllocateHoles(File& file, FileRange range) {
   return ZeroParts(file, range, Part::kHole);
+}
+
+Result<bool> ReadsAsZeros(File& file, FileRange range) {
+  const AlignedBuffer buffer(std::min(kReadPiece, range.length_bytes));
+  const uint64_t end = range.file_offset + range.length_bytes;
+  for (uint64_t position = range.file_offset; position < end;) {
+    position = VHDX_TRY(file.NextData(position));
+    if (position >= end) break;
+    const std::span bytes = buffer.bytes().first(std::min(kReadPiece, end - position));
+    const size_t length = VHDX_TRY(file.ReadAt(position, bytes));
+    if (length == 0) break;  // the file ends here
+    if (!IsAllZero(bytes.first(length))) return false;
+    position += length;
+  }
+  return true;
 }
 
 Result<void> PunchOrZero(File& file, FileRange range) {
