@@ -23,13 +23,13 @@
 
 namespace vhdx {
 
-/// Passes every call on to `base`, which it owns.
+/// Passes every call on to `base`, which it owns, alone or together with others.
 class VHDXKIT_EXPORT ForwardingFile : public File {
  public:
   using File::ReadAt;
   using File::WriteAt;
 
-  explicit ForwardingFile(std::unique_ptr<File> base) : base_(std::move(base)) {}
+  explicit ForwardingFile(std::shared_ptr<File> base) : base_(std::move(base)) {}
 
   File& base() { return *base_; }
 
@@ -61,7 +61,7 @@ class VHDXKIT_EXPORT ForwardingFile : public File {
   Result<void> Lock(LockMode mode) override { return base_->Lock(mode); }
 
  private:
-  const std::unique_ptr<File> base_;
+  const std::shared_ptr<File> base_;
 };
 
 /// Passes every call on to `base`, which must outlive it. A class that wraps the files that are

@@ -88,8 +88,7 @@ Result<void> Image::EnableWriting(FileSystem& files, const WriteLimits& limits,
   File& container = overlay_ != nullptr ? overlay_->base() : *file_;
   auto writer = std::make_unique<ImageWriter>(
       WrittenImage{files, container, overlay_, info_, block_map_, sector_bitmaps_, identity},
-      limits,
-      info_.file_size_bytes);
+      limits, info_.file_size_bytes);
   if (auto prepared = ThrowIfNoMemory(writer->Prepare()); !prepared) {
     prepared.error().sentence.insert(0, kNotWritable);
     return prepared;

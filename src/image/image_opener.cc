@@ -12,8 +12,7 @@ Result<std::unique_ptr<Image>> ImageOpener::Read(std::optional<uint64_t> disk_si
   if (disk_size && structures.bat_rules) {
     DiskParameters& parameters = structures.found.metadata.parameters;
     parameters.virtual_disk_size_bytes = *disk_size;
-    structures.bat_rules =
-        structures.bat_rules->WithGeometry(format::BatGeometry(parameters));
+    structures.bat_rules = structures.bat_rules->WithGeometry(format::BatGeometry(parameters));
   }
   Findings findings;
   return Image::FromStructures(std::move(structures), findings);

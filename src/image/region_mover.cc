@@ -50,8 +50,7 @@ Result<void> MoveBat(ImageOpener& opener, uint64_t length_bytes) {
   Journal& journal = writer.journal();
   // A copy of the region table that was repaired, too.
   VHDX_TRY(journal.Flush());
-  const auto space =
-      VHDX_TRY(journal.Allocate(AlignUp(length_bytes, format::kAlignment)));
+  const auto space = VHDX_TRY(journal.Allocate(AlignUp(length_bytes, format::kAlignment)));
   VHDX_TRY(journal.Apply({.allocated = space.range}));
   VHDX_TRY(CopyBat(*image, space));
   // The region, and the length of the file, are durable before anything names it.

@@ -135,8 +135,8 @@ Result<void> Resizer::FillTail(Image& image, uint64_t old_size, uint64_t new_siz
   const format::BatGeometry& geometry = image.geometry();
   const uint64_t end = std::min(AlignUp(old_size, geometry.block_size()), new_size);
   if (end <= old_size) return {};
-  const auto entry = VHDX_TRY(
-      image.block_map().Entry(geometry.PayloadIndex(geometry.BlockOf(old_size))));
+  const auto entry =
+      VHDX_TRY(image.block_map().Entry(geometry.PayloadIndex(geometry.BlockOf(old_size))));
   const bool shows_parent = entry.state() == PayloadState::kNotPresent && below_size_ > old_size;
   if (!format::OwnsSpace(entry.state()) && !shows_parent) return {};
   return image.writer()->WriteZeroes({old_size, end - old_size});

@@ -29,10 +29,10 @@ class Resizer {
 
   /// What has to be done besides changing the size.
   struct Needs {
-    uint64_t old_size = 0;       ///< bytes
-    bool moves_bat = false;      ///< its region is too short
-    uint64_t new_bytes = 0;      ///< of the file: blocks of a fixed disk, and a longer BAT
-    uint64_t cut_blocks = 0;     ///< present blocks that are past the new end
+    uint64_t old_size = 0;    ///< bytes
+    bool moves_bat = false;   ///< its region is too short
+    uint64_t new_bytes = 0;   ///< of the file: blocks of a fixed disk, and a longer BAT
+    uint64_t cut_blocks = 0;  ///< present blocks that are past the new end
   };
   /// Reads the image, and changes nothing. Errors: those of Image::Open.
   Result<Needs> Look(uint64_t new_size);

@@ -31,20 +31,17 @@ std::optional<uint64_t> LiveEntryOf(const BatRules& bat_rules, uint64_t page) {
 
 Result<std::vector<uint64_t>> DirtyPadding(Image& image, const format::BatGeometry& larger) {
   const BatRules& bat_rules = image.block_map().rules();
-  const BatRules larger_rules = bat_rules.WithGeometry(larger);
   const auto last_bitmap = LastBitmapIndex(bat_rules);
-  const uint64_t first = bat_rules.geometry().PayloadIndex(bat_rules.geometry().payload_block_count());
-  const uint64_t end =
-      std::min(larger_rules.entry_count(), image.info().bat_region.length_bytes / format::kBatEntrySize);
+  const uint64_t first =
+      bat_rules.geometry().PayloadIndex(bat_rules.geometry().payload_block_count());
+  const uint64_t end = std::min(larger.EntryCountWithParent(),
+                                image.info().bat_region.length_bytes / format::kBatEntrySize);
   std::vector<uint64_t> pages;
   if (first >= end) return pages;
   const FileRange padding{bat_rules.EntryOffset(first), (end - first) * format::kBatEntrySize};
   VHDX_TRY(ScanRawBat(image.file(), padding, [&](uint64_t number, uint64_t) -> Result<void> {
     const uint64_t index = first + number;
-    const bool is_live = index == last_bitmap;
-    const bool will_be = BatSlots(larger_rules, index).Next().kind == BatSlot::Kind::kPayload ||
-                         bat_rules.has_parent();
-    if (is_live || !will_be) return {};
+    if (index == last_bitmap) return {};
     const uint64_t page = index / kEntriesPerPage;
     if (pages.empty() || pages.back() != page) pages.push_back(page);
     return {};

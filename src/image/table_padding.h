@@ -18,8 +18,8 @@
 namespace vhdx {
 
 /// The pages of the BAT in which an entry is not zero that is past the end of the disk and would
-/// not be if it were as large as `larger`, in order; only those inside of the BAT region. Errors:
-/// kIo.
+/// not be if the disk were as large as `larger`, in order; only those inside of the BAT region.
+/// Errors: kIo.
 Result<std::vector<uint64_t>> DirtyPadding(Image& image, const format::BatGeometry& larger);
 
 /// Makes these entries zero. A session has begun; the next flush makes it durable. Errors: those of

@@ -17,8 +17,8 @@ Result<void> ZeroData(File& file, FileRange range);
 /// kIo, kNoSpace.
 Result<void> AllocateHoles(File& file, FileRange range);
 
-/// Whether every byte of the range is zero; holes are not read, and there is nothing past the end of
-/// the file. Errors: kIo.
+/// Whether every byte of the range is zero; holes are not read, and there is nothing past the end
+/// of the file. Errors: kIo.
 Result<bool> ReadsAsZeros(File& file, FileRange range);
 
 /// Makes the range read as zeros, and frees its space if the host can. Errors: those of
