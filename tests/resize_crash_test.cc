@@ -16,14 +16,13 @@
 #include <memory>
 #include <random>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
 #include "disk/open_disk.h"
 #include "image/resizer.h"
-#include "testing/crash_cursor.h"
+#include "operation_cuts.h"
 #include "testing/crash_file_system.h"
 #include "testing/crash_state.h"
 #include "testing/crash_store.h"
@@ -38,9 +37,7 @@ namespace vhdx::tests {
 namespace {
 
 using format::PayloadState;
-using testing::CrashCursor;
 using testing::CrashFileSystem;
-using testing::CrashOperation;
 using testing::CrashState;
 using testing::CrashStore;
 using testing::DiskContents;
@@ -48,8 +45,6 @@ using testing::ImageSpec;
 using testing::PageImage;
 
 constexpr uint64_t kStates = 2000;
-constexpr uint64_t kCutsAtAPoint = 2;
-constexpr size_t kPointsOfARun = 30;  // of a longer one, about as many, chosen at random
 constexpr uint64_t kBlock = kMiB;
 constexpr uint64_t kChunk = 4 * kGiB;
 // A BAT of 1 MiB has entries for so much.
@@ -199,13 +194,14 @@ DiskContents ContentsAt(const Scenario& scenario, uint64_t size) {
   return contents;
 }
 
-Result<void> ResizeIt(const Scenario& scenario, const std::shared_ptr<CrashStore>& store,
-                      uint64_t seed) {
-  CrashFileSystem files(store, seed);
-  ImageOpener opener(
-      files, [&] { return files.Open(kPath, {.access = FileAccess::kReadWrite}); },
-      SessionIdentity::kNew, scenario.limits);
-  return Resizer(opener, scenario.parent_size).Resize(scenario.new_size);
+OperationCuts::Operation ResizeOf(const Scenario& scenario) {
+  return [&scenario](const std::shared_ptr<CrashStore>& store, uint64_t seed) {
+    CrashFileSystem files(store, seed);
+    ImageOpener opener(
+        files, [&] { return files.Open(kPath, {.access = FileAccess::kReadWrite}); },
+        SessionIdentity::kNew, scenario.limits);
+    return Resizer(opener, scenario.parent_size).Resize(scenario.new_size);
+  };
 }
 
 class Judge {
@@ -250,78 +246,34 @@ class Judge {
   uint64_t size_ = 0;
 };
 
-struct Counts {
+TEST(ResizeCrash, PowerCutAnywhere_LeavesTheOldSizeOrTheNewOne) {
+  const uint64_t wanted = testing::Scaled(kStates);
+  OperationCuts cuts;
   uint64_t grown = 0;
   uint64_t shrunk = 0;
   uint64_t between = 0;
-  uint64_t again = 0;
-};
-
-class ResizeCrash : public ::testing::Test {
- protected:
-  // Every state that a cut of this run may leave; `depth` runs are repeated, and cut again.
-  void CutEverywhere(const Scenario& scenario, const std::shared_ptr<CrashStore>& store,
-                     int depth) {
-    // Other GUIDs than those of earlier runs.
-    const auto done = ResizeIt(scenario, store, seed_ * 1'000'000 + counts_.again);
-    ASSERT_TRUE(done) << ToString(done.error()) << Where();
-    const auto record = store->Record();
-    CrashCursor cursor(store->base(), record);
-    std::mt19937_64 random(seed_);
-    for (; !HasFatalFailure(); cursor.Advance()) {
-      if (!cursor.at_end() && random() % record.size() >= kPointsOfARun) continue;
-      for (uint64_t cut = 0; cut <= kCutsAtAPoint && !HasFatalFailure(); ++cut) {
-        const bool is_kill = cut == kCutsAtAPoint;
-        const CrashState state = is_kill ? cursor.cached() : cursor.Cut(cut);
-        if (!states_.insert(state.Hash()).second) continue;
-        LookAt(scenario, state, cursor.at_end() && is_kill, depth);
-      }
-      if (cursor.at_end()) break;
-    }
-  }
-
-  void LookAt(const Scenario& scenario, const CrashState& state, bool is_end, int depth) {
-    Judge judge(scenario, state);
-    const std::string wrong = judge.Look();
-    ASSERT_EQ(wrong, "") << Where()
-                         << Format("; from {} to {}", scenario.old_size, scenario.new_size);
-    if (is_end) {
-      ASSERT_EQ(judge.size(), scenario.new_size) << Where();
-    }
-    const bool is_between = judge.size() != scenario.old_size && judge.size() != scenario.new_size;
-    if (is_between) ++counts_.between;
-    // The same once more; a few of these runs are cut, too.
-    if (depth == 0 || states_.size() % 16 != 0) return;
-    ++counts_.again;
-    const auto store =
-        std::make_shared<CrashStore>(state, CrashStore::Options{.seed = seed_ + states_.size()});
-    CutEverywhere(scenario, store, depth - 1);
-  }
-
-  std::string Where() const { return Format(" (seed {})", seed_); }
-
-  uint64_t seed_ = 1;
-  std::unordered_set<uint64_t> states_;
-  Counts counts_;
-};
-
-TEST_F(ResizeCrash, PowerCutAnywhere_LeavesTheOldSizeOrTheNewOne) {
-  const uint64_t wanted = testing::Scaled(kStates);
-  for (; states_.size() < wanted && !HasFatalFailure(); ++seed_) {
-    const Scenario scenario = ScenarioMaker(seed_).Make();
-    if (HasFatalFailure()) break;
-    ++(scenario.new_size > scenario.old_size ? counts_.grown : counts_.shrunk);
-    CutEverywhere(scenario,
-                  std::make_shared<CrashStore>(scenario.state, CrashStore::Options{.seed = seed_}),
-                  1);
+  for (uint64_t seed = 1; cuts.states() < wanted && !::testing::Test::HasFailure(); ++seed) {
+    const Scenario scenario = ScenarioMaker(seed).Make();
+    ++(scenario.new_size > scenario.old_size ? grown : shrunk);
+    const auto look = [&](const CrashState& state, bool is_done) -> std::string {
+      Judge judge(scenario, state);
+      std::string wrong = judge.Look();
+      if (!wrong.empty()) return wrong;
+      const uint64_t size = judge.size();
+      if (size != scenario.old_size && size != scenario.new_size) ++between;
+      return is_done && size != scenario.new_size ? "it has not the new size" : "";
+    };
+    EXPECT_EQ(cuts.Run(scenario.state, seed, ResizeOf(scenario), look), "")
+        << Format("from {} to {}", scenario.old_size, scenario.new_size);
   }
   std::cout << Format(
       "{} distinct states; {} growths, {} shrinks, {} sizes in between, {} runs "
       "repeated\n",
-      states_.size(), counts_.grown, counts_.shrunk, counts_.between, counts_.again);
-  EXPECT_GT(counts_.grown, 0U);
-  EXPECT_GT(counts_.shrunk, 0U);
-  EXPECT_GT(counts_.again, 0U);
+      cuts.states(), grown, shrunk, between, cuts.repeated());
+  EXPECT_GT(grown, 0U);
+  EXPECT_GT(shrunk, 0U);
+  EXPECT_GT(between, 0U);
+  EXPECT_GT(cuts.repeated(), 0U);
 }
 
 }  // namespace

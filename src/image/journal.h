@@ -22,7 +22,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "image/durable_state.h"
 #include "image/group_commits.h"
@@ -54,6 +56,13 @@ class Journal {
   Result<Space::Allocation> Allocate(uint64_t length_bytes) {
     return space_.Allocate(length_bytes);
   }
+  /// Space::AllocateBelow.
+  std::optional<Space::Allocation> AllocateBelow(uint64_t length_bytes, uint64_t limit) {
+    return space_.AllocateBelow(length_bytes, limit);
+  }
+  /// Where the last structure of the file ends, and what is free before that.
+  uint64_t EndOfClaims() const { return pages_.EndOfClaims(); }
+  std::vector<FileRange> Unclaimed(uint64_t end) const { return pages_.Unclaimed(end); }
   /// Space that was allocated and is not going to be used; it may hold anything.
   void Abandon(const Space::Allocation& allocation) {
     space_.Release(allocation.range, Space::Contents::kStale);

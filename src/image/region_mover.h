@@ -20,6 +20,11 @@ namespace vhdx {
 /// Journal::Allocate and Flush.
 Result<void> MoveBat(ImageOpener& opener, uint64_t length_bytes);
 
+enum class MovedRegion : uint8_t { kBat, kMetadata };
+/// Moves the region to the lowest place before it that is free and long enough. Whether there was
+/// one. Errors: those of ImageOpener::Open and Flush.
+Result<bool> MoveRegionDown(ImageOpener& opener, MovedRegion region);
+
 }  // namespace vhdx
 
 #endif  // VHDXKIT_IMAGE_REGION_MOVER_H_

@@ -27,13 +27,22 @@ void FreeRanges::Add(FileRange range) {
   ranges_.emplace(range.file_offset, range.length_bytes);
 }
 
-std::optional<uint64_t> FreeRanges::Take(uint64_t length_bytes) {
-  const auto found = std::ranges::find_if(
-      ranges_, [&](const auto& range) { return range.second >= length_bytes; });
-  if (found == ranges_.end()) return std::nullopt;
-  const auto [offset, length] = *found;
+std::optional<uint64_t> FreeRanges::Find(uint64_t length_bytes, uint64_t limit) const {
+  const auto found = std::ranges::find_if(ranges_, [&](const auto& range) {
+    return range.second >= length_bytes || range.first >= limit;
+  });
+  const bool fits = found != ranges_.end() && found->second >= length_bytes &&
+                    FitsInside(found->first, length_bytes, limit);
+  return fits ? std::optional(found->first) : std::nullopt;
+}
+
+std::optional<uint64_t> FreeRanges::Take(uint64_t length_bytes, uint64_t limit) {
+  const auto offset = Find(length_bytes, limit);
+  if (!offset) return std::nullopt;
+  const auto found = ranges_.find(*offset);
+  const uint64_t length = found->second;
   ranges_.erase(found);
-  if (length > length_bytes) ranges_.emplace(offset + length_bytes, length - length_bytes);
+  if (length > length_bytes) ranges_.emplace(*offset + length_bytes, length - length_bytes);
   return offset;
 }
 
@@ -69,6 +78,19 @@ Result<Space::Allocation> Space::Find(uint64_t length_bytes) {
       {end_, length_bytes}, zero ? Contents::kZeroed : Contents::kStale, false};
   end_ += length_bytes;
   return allocation;
+}
+
+std::optional<Space::Allocation> Space::AllocateBelow(uint64_t length_bytes, uint64_t limit) {
+  const MutexLock lock(mutex_);
+  const auto zeroed = zeroed_.Find(length_bytes, limit);
+  const auto stale = stale_.Find(length_bytes, limit);
+  if (!zeroed && !stale) return std::nullopt;
+  const bool is_zeroed = zeroed && (!stale || *zeroed < *stale);
+  const auto offset = (is_zeroed ? zeroed_ : stale_).Take(length_bytes, limit);
+  ++allocations_;
+  ++reused_;
+  return Allocation{
+      {*offset, length_bytes}, is_zeroed ? Contents::kZeroed : Contents::kStale, true};
 }
 
 Result<void> Space::GrowTo(uint64_t needed) {

@@ -28,7 +28,10 @@ namespace vhdx {
 class FreeRanges {
  public:
   void Add(FileRange range);
-  std::optional<uint64_t> Take(uint64_t length_bytes);
+  /// Ends at most at `limit`.
+  std::optional<uint64_t> Take(uint64_t length_bytes, uint64_t limit = UINT64_MAX);
+  /// Where Take would take it from.
+  std::optional<uint64_t> Find(uint64_t length_bytes, uint64_t limit) const;
 
  private:
   std::map<uint64_t, uint64_t> ranges_;  // lengths by offset
@@ -52,6 +55,10 @@ class Space {
   void Reset(uint64_t end, std::span<const FileRange> free) VHDX_EXCLUDES(mutex_);
   /// Space of that length, a multiple of 1 MiB. Errors: kNoSpace, kIo.
   Result<Allocation> Allocate(uint64_t length_bytes) VHDX_EXCLUDES(mutex_);
+  /// Space of that length that ends at most at `limit`, inside of the file: the lowest. Nothing if
+  /// there is none.
+  std::optional<Allocation> AllocateBelow(uint64_t length_bytes, uint64_t limit)
+      VHDX_EXCLUDES(mutex_);
   /// Space that is free again.
   void Release(FileRange range, Contents contents) VHDX_EXCLUDES(mutex_);
   /// Where the space that was ever allocated ends; never goes down but by Reset.

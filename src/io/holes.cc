@@ -15,6 +15,7 @@ namespace vhdx {
 namespace {
 
 constexpr uint64_t kReadPiece = 256 * kKiB;
+constexpr uint64_t kCopyPiece = kMiB;
 
 enum class Part : uint8_t { kData, kHole };
 
@@ -38,6 +39,21 @@ Result<void> ZeroData(File& file, FileRange range) { return ZeroParts(file, rang
 
 Result<void> AllocateHoles(File& file, FileRange range) {
   return ZeroParts(file, range, Part::kHole);
+}
+
+Result<void> CopyData(File& file, FileRange source, uint64_t target) {
+  const AlignedBuffer buffer(std::min(kCopyPiece, source.length_bytes));
+  const uint64_t end = source.file_offset + source.length_bytes;
+  for (uint64_t position = source.file_offset; position < end;) {
+    position = VHDX_TRY(file.NextData(position));
+    if (position >= end) break;
+    const std::span bytes = buffer.bytes().first(std::min(kCopyPiece, end - position));
+    const size_t length = VHDX_TRY(file.ReadAt(position, bytes));
+    if (length == 0) break;  // the file ends here
+    VHDX_TRY(file.WriteAt(target + (position - source.file_offset), ByteSpan(bytes.first(length))));
+    position += length;
+  }
+  return {};
 }
 
 Result<bool> ReadsAsZeros(File& file, FileRange range) {

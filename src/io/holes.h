@@ -17,6 +17,10 @@ Result<void> ZeroData(File& file, FileRange range);
 /// kIo, kNoSpace.
 Result<void> AllocateHoles(File& file, FileRange range);
 
+/// Copies what is not a hole of `source`, as far as the file goes, to the same place of a range
+/// that begins at `target` and does not overlap it. Errors: kIo, kNoSpace.
+Result<void> CopyData(File& file, FileRange source, uint64_t target);
+
 /// Whether every byte of the range is zero; holes are not read, and there is nothing past the end
 /// of the file. Errors: kIo.
 Result<bool> ReadsAsZeros(File& file, FileRange range);
