@@ -10,13 +10,6 @@
 #include "io/holes.h"
 
 namespace vhdx {
-namespace {
-
-// The host needs so much in addition.
-constexpr uint64_t kBatchBytes = 64 * kMiB;
-
-}  // namespace
-
 uint64_t PackedEnd(Image& image) {
   const Journal& journal = image.writer()->journal();
   const uint64_t end = journal.EndOfClaims();
@@ -25,8 +18,11 @@ uint64_t PackedEnd(Image& image) {
   return end - free_bytes;
 }
 
-BlockMover::BlockMover(Image& image)
-    : image_(image), journal_(image.writer()->journal()), file_(image.writer()->file()) {}
+BlockMover::BlockMover(Image& image, const WriteLimits& limits)
+    : image_(image),
+      journal_(image.writer()->journal()),
+      file_(image.writer()->file()),
+      most_in_batch_(limits.moved_bytes) {}
 
 Result<uint64_t> BlockMover::MoveDown(const OperationControl& control, const OnMoved& on_moved) {
   // A copy of the region table that was repaired, too: from here on, pages are those of the BAT.
@@ -42,7 +38,7 @@ Result<uint64_t> BlockMover::MoveDown(const OperationControl& control, const OnM
     if (!has_moved) continue;
     ++moved;
     if (on_moved) on_moved(item.length_bytes);
-    if (batch_bytes_ >= kBatchBytes) {
+    if (batch_bytes_ >= most_in_batch_) {
       VHDX_TRY(EndBatch());
     }
   }

@@ -17,13 +17,14 @@
 
 #include "image/bat_scan.h"
 #include "image/image.h"
+#include "image/write_limits.h"
 
 namespace vhdx {
 
 class BlockMover {
  public:
   /// A session of the image has begun, and nothing was changed yet; nobody else uses it.
-  explicit BlockMover(Image& image);
+  BlockMover(Image& image, const WriteLimits& limits);
 
   /// Called with the bytes that were moved.
   using OnMoved = std::function<void(uint64_t length_bytes)>;
@@ -51,6 +52,7 @@ class BlockMover {
   Image& image_;
   Journal& journal_;
   File& file_;
+  const uint64_t most_in_batch_;
   std::vector<FileRange> left_;  // places of this batch that payload has left
   uint64_t batch_bytes_ = 0;
 };

@@ -1,13 +1,20 @@
 #include "image/region_mover.h"
 
+#include <algorithm>
+
 #include "bytes/arithmetic.h"
 #include "bytes/try.h"
 #include "format/layout.h"
+#include "image/claims.h"
 #include "image/structure_pages.h"
 #include "io/holes.h"
 
 namespace vhdx {
 namespace {
+
+const RegionInfo& RegionOf(const Image& image, MovedRegion region) {
+  return region == MovedRegion::kBat ? image.info().bat_region : image.info().metadata_region;
+}
 
 // What of the region is to be copied: of the BAT nothing after the last entry of the disk.
 FileRange ContentsOf(Image& image, MovedRegion region) {
@@ -39,6 +46,16 @@ Result<void> Switch(Image& image, MovedRegion region, const Space::Allocation& s
   return writer.Close();
 }
 
+Result<bool> HasPlaceBefore(ImageOpener& opener, MovedRegion region) {
+  const auto image = VHDX_TRY(opener.Look());
+  Findings findings;
+  const auto claims = VHDX_TRY(ScanClaims(image->file(), image->block_map().rules(), findings));
+  const RegionInfo& info = RegionOf(*image, region);
+  return std::ranges::any_of(claims.space.Unclaimed(info.file_offset), [&](const FileRange& free) {
+    return free.length_bytes >= info.length_bytes;
+  });
+}
+
 }  // namespace
 
 Result<void> MoveBat(ImageOpener& opener, uint64_t length_bytes) {
@@ -50,12 +67,14 @@ Result<void> MoveBat(ImageOpener& opener, uint64_t length_bytes) {
   return Switch(*image, MovedRegion::kBat, space);
 }
 
+// Without beginning a session where there is nothing to do.
 Result<bool> MoveRegionDown(ImageOpener& opener, MovedRegion region) {
+  const bool has_place = VHDX_TRY(HasPlaceBefore(opener, region));
+  if (!has_place) return false;
   const auto image = VHDX_TRY(opener.Open());
   Journal& journal = image->writer()->journal();
   VHDX_TRY(journal.Flush());
-  const RegionInfo& info =
-      region == MovedRegion::kBat ? image->info().bat_region : image->info().metadata_region;
+  const RegionInfo& info = RegionOf(*image, region);
   const auto space = journal.AllocateBelow(info.length_bytes, info.file_offset);
   if (!space) {
     VHDX_TRY(image->writer()->Close());

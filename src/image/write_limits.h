@@ -21,6 +21,8 @@ struct WriteLimits {
   /// How far the file is extended ahead of what is needed: an eighth of its length, within these.
   uint64_t least_growth_bytes = 64 * kMiB;
   uint64_t most_growth_bytes = kGiB;
+  /// Bytes of blocks that are moved between two flushes: so much the host needs in addition.
+  uint64_t moved_bytes = 64 * kMiB;
 };
 
 }  // namespace vhdx

@@ -16,6 +16,7 @@
 #include "image/block_mover.h"
 #include "image/claims.h"
 #include "image/region_mover.h"
+#include "ops/compact_held.h"
 #include "ops/give_up_blocks.h"
 #include "ops/held_image.h"
 
@@ -174,7 +175,7 @@ Result<void> Compacting::Move() {
 Result<uint64_t> Compacting::MoveOnce() {
   ImageOpener opener = image_.Opener(identity());
   const auto image = VHDX_TRY(opener.Open());
-  BlockMover mover(*image);
+  BlockMover mover(*image, image_.limits());
   ProgressMeter meter(control_, 0);
   auto moved = mover.MoveDown(control_, [&](uint64_t length) { meter.Add(length); });
   if (moved) report_.moved_blocks += *moved;
@@ -219,6 +220,13 @@ Result<void> Compacting::Estimate() {
 
 }  // namespace
 
+Result<CompactReport> CompactHeld(HeldImage& image, const CompactOptions& options,
+                                  const OperationControl& control) {
+  auto report = VHDX_TRY(Compacting(image, options, control).Run());
+  report.change_tracking_files = image.ChangeTrackingFiles();
+  return report;
+}
+
 Result<CompactReport> Compact(FileSystem& files, const std::string& path,
                               const CompactOptions& options, const OperationControl& control) try {
   const auto image = VHDX_TRY(
@@ -226,9 +234,7 @@ Result<CompactReport> Compact(FileSystem& files, const std::string& path,
                       {.access = options.dry_run ? DiskAccess::kReadOnly : DiskAccess::kReadWrite,
                        .lock = options.lock,
                        .search = options.search}));
-  auto report = VHDX_TRY(Compacting(*image, options, control).Run());
-  report.change_tracking_files = image->ChangeTrackingFiles();
-  return report;
+  return CompactHeld(*image, options, control);
 } catch (...) {
   return CaughtException();
 }

@@ -7,7 +7,6 @@
 
 #include "bytes/border.h"
 #include "bytes/try.h"
-#include "image/write_limits.h"
 
 namespace vhdx {
 
@@ -37,7 +36,7 @@ Result<std::unique_ptr<Disk>> HeldImage::OpenDisk(DiskAccess access) {
 
 ImageOpener HeldImage::Opener(SessionIdentity identity) {
   return {files_, [this]() -> Result<std::unique_ptr<File>> { return files_.OpenHeld(); }, identity,
-          WriteLimits{}};
+          options_.limits};
 }
 
 Result<void> HeldImage::RefuseChildren() { return RefuseIfParent(files_, path_, options_.search); }

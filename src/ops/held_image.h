@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "image/image_opener.h"
+#include "image/write_limits.h"
 #include "io/held_file.h"
 
 namespace vhdx {
@@ -22,6 +23,7 @@ struct HeldImageOptions {
   DiskAccess access = DiskAccess::kReadWrite;  ///< kReadOnly: for a dry run
   LockPolicy lock = LockPolicy::kLock;         ///< of the image; its parents are locked likewise
   SearchOptions search = {};
+  WriteLimits limits = {};
 };
 
 class HeldImage {
@@ -41,6 +43,7 @@ class HeldImage {
   /// Files beside the image in which Hyper-V keeps track of its changes (.rct, .mrt): they do not
   /// know of a change that another program makes.
   std::vector<std::string> ChangeTrackingFiles();
+  const WriteLimits& limits() const { return options_.limits; }
 
  private:
   HeldImage(FileSystem& files, std::string path, std::unique_ptr<File> file,
