@@ -24,6 +24,8 @@
 #include "bytes/formatting.h"
 #include "bytes/try.h"
 #include "disk/open_disk.h"
+#include "image/claims.h"
+#include "image/image.h"
 #include "operation_cuts.h"
 #include "ops/compact_held.h"
 #include "ops/held_image.h"
@@ -114,7 +116,7 @@ class ScenarioMaker {
     std::vector<ImageSpec> chain;
     if (scenario.subformat == Subformat::kDifferencing) {
       ImageSpec parent = testing::DynamicImage(shape);
-      parent.blocks = testing::FullBlocks(2);
+      parent.blocks = testing::FullBlocks(10);
       Add(scenario.state, kParent, parent);
       chain = {testing::ChildOf(parent, "parent.vhdx"), parent};
     } else {
@@ -174,6 +176,8 @@ class ScenarioMaker {
     if (choice > 5 && scenario.subformat == Subformat::kDifferencing) {
       full = testing::PartialBlock(block, {{1, 3}, {512, 8}});
       full.file_offset = place;
+      // Zeros over what the parent has.
+      if (choice == 7) full.content = testing::BlockContent::kZeros;
     }
     spec.blocks.push_back(full);
   }
@@ -181,7 +185,23 @@ class ScenarioMaker {
   static void Add(CrashState& state, const std::string& path, const ImageSpec& spec) {
     testing::MemoryFile file;
     EXPECT_TRUE(testing::Build(spec, file)) << path;
+    FillFreeSpace(spec, file);
     state.AddFile(path, *PageImage::Load(file));
+  }
+
+  // With what was there before.
+  static void FillFreeSpace(const ImageSpec& spec, File& file) {
+    auto copy = std::make_unique<testing::MemoryFile>();
+    ASSERT_TRUE(testing::Build(spec, *copy));
+    Findings findings;
+    const auto image = Image::Open(std::move(copy), findings);
+    ASSERT_TRUE(image);
+    const auto claims = ScanClaims((*image)->file(), (*image)->block_map().rules(), findings);
+    ASSERT_TRUE(claims);
+    for (const FileRange& range : claims->space.Unclaimed(*file.Size())) {
+      const std::vector<std::byte> junk(range.length_bytes, std::byte{0x5A});
+      ASSERT_TRUE(file.WriteAt(range.file_offset, junk));
+    }
   }
 
   // A guest has written to it, and was perhaps killed. A parent is not written.
