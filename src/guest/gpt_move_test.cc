@@ -298,6 +298,14 @@ TEST_F(GptToMove, NewPlaceOverTheOldOne_IsReachedThroughAGap) {
   EXPECT_EQ(MustPlan(guest_, kDiskSize + k512).move[0].writes[0].disk_offset, 4096 * k512);
 }
 
+TEST_F(GptToMove, OnlyGapOfTheDisk_IsUsedAgainAfterAPowerCut) {
+  spec_.partitions = {{34 + 33, kDiskSize / k512 - 36}};
+  guest_.WriteGpt(spec_);
+  const GptPlan plan = MustPlan(guest_, kDiskSize - k512);
+  EXPECT_EQ(plan.move[0].writes[0].disk_offset, 34 * k512);
+  ExpectMoveSurvivesCuts(guest_, plan, kDiskSize - k512);
+}
+
 TEST_F(GptToMove, NewPlaceOverTheOldOneWithoutAGap_IsRefused) {
   spec_.partitions = {{34, 60000}, {60001, kDiskSize / k512 - 34}};
   guest_.WriteGpt(spec_);

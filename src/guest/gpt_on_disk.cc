@@ -1,8 +1,11 @@
 #include "guest/gpt_on_disk.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <span>
 #include <utility>
 
+#include "bytes/endian.h"
 #include "bytes/try.h"
 #include "bytes/zeros.h"
 #include "guest/protective_mbr.h"
@@ -36,6 +39,25 @@ std::vector<DiskRange> UsedRanges(const GptOnDisk& gpt) {
   return used;
 }
 
+// Whether nothing would be lost if a backup were written over these sectors: each is of zeros, or
+// of such a backup that was begun before the power failed.
+bool IsFree(std::span<const std::byte> bytes, const GptCopy& copy, uint64_t sector_size) {
+  std::vector<std::byte> entries = copy.entries;
+  entries.resize(copy.entries_range.length_bytes);
+  for (size_t at = 0; at < bytes.size(); at += sector_size) {
+    const auto sector = bytes.subspan(at, sector_size);
+    if (IsAllZero(sector)) continue;
+    if (at < entries.size()) {
+      if (!std::ranges::equal(sector, std::span(entries).subspan(at, sector_size))) return false;
+      continue;
+    }
+    const auto header = LoadFrom<GptHeader>(sector);
+    if (header.signature != copy.header.signature) return false;
+    if (header.disk_guid != copy.header.disk_guid) return false;
+  }
+  return true;
+}
+
 std::optional<DiskRange> FindSpare(RangeReader& disk, const GptOnDisk& gpt) {
   const GptCopy& copy = gpt.copies.primary ? *gpt.copies.primary : *gpt.copies.backup;
   const uint64_t length = copy.entries_range.length_bytes + gpt.sector_size;
@@ -46,7 +68,7 @@ std::optional<DiskRange> FindSpare(RangeReader& disk, const GptOnDisk& gpt) {
   for (const DiskRange& range : used) {
     if (range.disk_offset > start && range.disk_offset - start >= length) {
       const auto bytes = disk.Read(start, length);
-      if (bytes && IsAllZero(*bytes)) return DiskRange{start, length};
+      if (bytes && IsFree(*bytes, copy, gpt.sector_size)) return DiskRange{start, length};
       if (++gaps == kMostGaps) return std::nullopt;
     }
     start = std::max(start, range.end());

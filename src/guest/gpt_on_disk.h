@@ -19,8 +19,9 @@ struct GptOnDisk {
   uint32_t sector_size = 0;  ///< the disk's logical sectors, in bytes
   std::vector<std::byte> boot_sector = {};
   GptPair copies = {};  ///< those that are valid for sectors of that size
-  /// With a valid copy: room for a backup in the first gap that is free and reads as zeros, outside
-  /// the partitions and both copies. Empty if there is none.
+  /// With a valid copy: room for a backup in the first gap outside the partitions and both copies
+  /// that reads as zeros, or has what is left of a backup that was begun there. Empty if there is
+  /// none.
   std::optional<DiskRange> spare = {};
 };
 
