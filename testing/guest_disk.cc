@@ -16,6 +16,8 @@ namespace {
 constexpr size_t kMbrEntries = 446;
 constexpr size_t kMbrSignature = 510;
 constexpr uint32_t kHeaderBytes = 92;
+constexpr uint32_t kEntryBytes = 128;
+constexpr std::byte kUnknownByte{0xA7};
 
 std::vector<std::byte> GptEntries(const GptSpec& spec) {
   std::vector<std::byte> entries(size_t{spec.entry_count} * spec.entry_size);
@@ -28,8 +30,13 @@ std::vector<std::byte> GptEntries(const GptSpec& spec) {
     entry.Put(32, le64(partition.first));
     entry.Put(40, le64(partition.last));
     entry.PutBytes(56, *Utf16FromUtf8(partition.name));
+    for (size_t at = kEntryBytes; at < spec.entry_size; ++at) entry.Put(at, kUnknownByte);
   }
   return entries;
+}
+
+uint64_t ArraySectors(const GptSpec& spec) {
+  return DivideRoundingUp<uint64_t>(uint64_t{spec.entry_count} * spec.entry_size, spec.sector_size);
 }
 
 }  // namespace
@@ -37,6 +44,12 @@ std::vector<std::byte> GptEntries(const GptSpec& spec) {
 GuestDisk::GuestDisk(uint64_t size_bytes, uint32_t sector_size)
     : contents_(std::make_shared<MemoryContents>()), sector_size_(sector_size) {
   contents_->Resize(size_bytes);
+}
+
+GuestDisk GuestDisk::Copy() const {
+  GuestDisk copy(0, sector_size_);
+  copy.contents_ = contents_->Copy();
+  return copy;
 }
 
 std::unique_ptr<RawDevice> GuestDisk::Open() const {
@@ -68,25 +81,26 @@ void GuestDisk::WriteGpt(const GptSpec& spec) {
   if (whole.sector_size == 0) whole.sector_size = sector_size_;
   const uint64_t last = size_bytes() / whole.sector_size - 1;
   const uint64_t backup = whole.backup_sector != 0 ? whole.backup_sector : last;
-  const uint64_t array_sectors =
-      DivideRoundingUp<uint64_t>(uint64_t{whole.entry_count} * whole.entry_size, whole.sector_size);
-  if (whole.protective_mbr) WriteMbr({{.type = 0xEE, .first = 1, .count = 0xFFFFFFFF}});
+  if (whole.protective_mbr) {
+    WriteMbr({{.type = 0xEE, .first = 1, .count = whole.protected_sectors}});
+  }
   WriteGptCopy(whole, 1, backup, whole.entries_sector);
-  WriteGptCopy(whole, backup, 1, backup - array_sectors);
+  WriteGptCopy(whole, backup, 1, backup - ArraySectors(whole));
 }
 
 void GuestDisk::WriteGptCopy(const GptSpec& spec, uint64_t own_sector, uint64_t other_sector,
                              uint64_t entries_sector) {
   const auto entries = GptEntries(spec);
   std::vector<std::byte> header(kHeaderBytes);
+  header.resize(std::max(kHeaderBytes, spec.header_size), kUnknownByte);
   ByteWriter writer(header);
   writer.PutText(0, "EFI PART");
   writer.Put(8, le32(0x00010000));
-  writer.Put(12, le32(kHeaderBytes));
+  writer.Put(12, le32(spec.header_size));
   writer.Put(24, le64(own_sector));
   writer.Put(32, le64(other_sector));
-  writer.Put(40, le64(34));
-  writer.Put(48, le64(std::max(own_sector, other_sector) - 34));
+  writer.Put(40, le64(spec.entries_sector + ArraySectors(spec)));
+  writer.Put(48, le64(std::max(own_sector, other_sector) - ArraySectors(spec) - 1));
   writer.Put(72, le64(entries_sector));
   writer.Put(80, le32(spec.entry_count));
   writer.Put(84, le32(spec.entry_size));

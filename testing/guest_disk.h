@@ -37,11 +37,15 @@ struct GptPartitionSpec {
 struct GptSpec {
   std::vector<GptPartitionSpec> partitions;
   uint32_t entry_count = 128;
-  uint32_t entry_size = 128;
-  uint32_t sector_size = 0;  ///< 0: that of the disk
+  uint32_t entry_size = 128;  ///< what a larger one has past 128 bytes is not zero
+  uint32_t header_size = 92;  ///< what a larger one has past 92 bytes is not zero
+  uint32_t sector_size = 0;   ///< 0: that of the disk
   uint64_t entries_sector = 2;
   uint64_t backup_sector = 0;  ///< 0: the last
   bool protective_mbr = true;
+  /// The sectors of the protective entry, which covers a disk of any size unless this says
+  /// otherwise.
+  uint32_t protected_sectors = 0xFFFFFFFF;
 };
 
 class GuestDisk {
@@ -50,6 +54,9 @@ class GuestDisk {
       0x0FC63DAF, 0x8483, 0x4772, {0x8E, 0x79, 0x3D, 0x69, 0xD8, 0x47, 0x7D, 0xE4});
 
   explicit GuestDisk(uint64_t size_bytes, uint32_t sector_size = 512);
+
+  /// Another disk with these bytes.
+  GuestDisk Copy() const;
 
   uint64_t size_bytes() const { return contents_->size(); }
   const std::shared_ptr<MemoryContents>& contents() const { return contents_; }

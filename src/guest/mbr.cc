@@ -1,42 +1,14 @@
 #include "guest/mbr.h"
 
 #include <algorithm>
-#include <array>
-#include <cstddef>
 #include <set>
 
-#include "bytes/arithmetic.h"
-#include "bytes/endian.h"
 #include "bytes/formatting.h"
+#include "guest/boot_record.h"
 
 namespace vhdx::guest {
 namespace {
 
-/// One of the four entries of a boot record. Sectors are logical ones of the disk.
-struct MbrEntry {
-  uint8_t status;                      ///< 0x80: active, else 0
-  std::array<std::byte, 3> first_chs;  ///< of a geometry that nobody uses
-  uint8_t type;                        ///< 0: unused
-  std::array<std::byte, 3> last_chs;
-  le32 first_sector;  ///< in an extended boot record: counted from elsewhere
-  le32 sector_count;
-
-  bool used() const { return type != 0 && sector_count != 0; }
-  bool extended() const { return used() && (type == 0x05 || type == 0x0F || type == 0x85); }
-};
-static_assert(sizeof(MbrEntry) == 16 && offsetof(MbrEntry, first_sector) == 8);
-
-/// The master boot record, and each extended one.
-struct BootRecord {
-  std::array<std::byte, 446> code;
-  std::array<MbrEntry, 4> entries;
-  le16 signature;
-
-  bool valid() const { return signature == 0xAA55; }
-};
-static_assert(sizeof(BootRecord) == 512 && offsetof(BootRecord, signature) == 510);
-
-constexpr uint8_t kProtective = 0xEE;
 constexpr uint8_t kDynamicDisk = 0x42;
 constexpr uint32_t kFirstLogical = 5;
 
@@ -47,7 +19,7 @@ class MbrParser {
   Mbr Parse(const BootRecord& record) {
     for (uint32_t i = 0; i < record.entries.size(); ++i) {
       const MbrEntry& entry = record.entries[i];
-      if (entry.type == kProtective) {
+      if (entry.protective()) {
         mbr_.protective = true;
       } else if (entry.used()) {
         AddPrimary(i + 1, entry);
