@@ -1,6 +1,7 @@
 #include <vhdxkit/compact.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@
 #include "bytes/border.h"
 #include "bytes/progress_meter.h"
 #include "bytes/try.h"
+#include "format/bat.h"
 #include "guest/disk_contents.h"
 #include "image/block_mover.h"
 #include "image/claims.h"
@@ -52,8 +54,10 @@ class Compacting {
  private:
   Result<void> AskVolumes();
   Result<void> GiveUp();
-  Result<void> GiveUpFrom(Image& image, BlockGiver& giver);
-  Result<void> CountVolumes(Image& image);
+  Result<void> InSession(const std::function<Result<void>(BlockGiver& giver)>& work);
+  Result<void> GiveUpFree(BlockGiver& giver) const;
+  Result<void> GiveUpRest(BlockGiver& giver) const;
+  Result<void> CountVolumes(BlockGiver& giver);
   Result<void> Estimate();
   Result<void> Move();
   Result<uint64_t> MoveOnce();
@@ -106,36 +110,47 @@ Result<void> Compacting::AskVolumes() {
   return {};
 }
 
+// In a session of its own, so that what follows finds the BAT in the file as it is.
 Result<void> Compacting::GiveUp() {
   if (is_fixed_) return {};
+  if (trims_) {
+    VHDX_TRY(InSession([this](BlockGiver& giver) { return GiveUpFree(giver); }));
+  }
+  return InSession([this](BlockGiver& giver) -> Result<void> {
+    VHDX_TRY(GiveUpRest(giver));
+    return CountVolumes(giver);
+  });
+}
+
+Result<void> Compacting::InSession(const std::function<Result<void>(BlockGiver& giver)>& work) {
   ImageOpener opener = image_.Opener(identity());
   const auto image = VHDX_TRY(opener.Open());
   BlockGiver giver(*image, holes(), BlockGiver::Run::kReal, control_);
-  const auto given = GiveUpFrom(*image, giver);
+  const auto done = work(giver);
+  report_.freed_blocks += giver.freed_blocks();
   const auto closed = image->writer()->Close();
-  if (!given) return given;
-  return closed;
+  return done ? closed : done;
 }
 
-Result<void> Compacting::GiveUpFrom(Image& image, BlockGiver& giver) {
+Result<void> Compacting::GiveUpFree(BlockGiver& giver) const {
   for (const VolumeFreeSpace& volume : free_) {
     VHDX_TRY(giver.GiveUpFree(volume.free));
   }
-  if (options_.mode != CompactMode::kRetrim) {
-    VHDX_TRY(giver.GiveUpAnchors());
-  }
-  if (LooksForZeros(options_.mode)) {
-    ProgressMeter meter(control_, report_.old_allocated_bytes);
-    VHDX_TRY(giver.GiveUpZeros([&](uint64_t length) { meter.Add(length); }));
-  }
-  VHDX_TRY(CountVolumes(image));
-  report_.freed_blocks = giver.freed_blocks();
   return {};
 }
 
+Result<void> Compacting::GiveUpRest(BlockGiver& giver) const {
+  if (options_.mode != CompactMode::kRetrim) {
+    VHDX_TRY(giver.GiveUpAnchors());
+  }
+  if (!LooksForZeros(options_.mode)) return {};
+  ProgressMeter meter(control_, report_.old_allocated_bytes);
+  return giver.GiveUpZeros([&](uint64_t length) { meter.Add(length); });
+}
+
 // What of the free ranges is still in blocks that are stored.
-Result<void> Compacting::CountVolumes(Image& image) {
-  const format::BatGeometry& geometry = image.geometry();
+Result<void> Compacting::CountVolumes(BlockGiver& giver) {
+  const format::BatGeometry& geometry = giver.geometry();
   for (const VolumeFreeSpace& volume : free_) {
     CompactReport::Volume counted{.volume = volume.volume,
                                   .skipped_because = volume.skipped_because};
@@ -144,8 +159,8 @@ Result<void> Compacting::CountVolumes(Image& image) {
       for (uint64_t at = range.disk_offset; at < range.end();) {
         const uint64_t block = geometry.BlockOf(at);
         const uint64_t end = std::min(range.end(), geometry.BlockStart(block + 1));
-        const Block found = VHDX_TRY(image.block_map().PayloadBlock(block));
-        if (found.file_offset != 0) counted.kept_bytes += end - at;
+        const bool is_stored = VHDX_TRY(giver.IsStored(block));
+        if (is_stored) counted.kept_bytes += end - at;
         at = end;
       }
     }
@@ -209,7 +224,10 @@ Result<void> Compacting::Estimate() {
   uint64_t size = summary.end - summary.unclaimed_bytes;
   if (!is_fixed_) {
     BlockGiver giver(*image, holes(), BlockGiver::Run::kDry, control_);
-    VHDX_TRY(GiveUpFrom(*image, giver));
+    VHDX_TRY(GiveUpFree(giver));
+    VHDX_TRY(GiveUpRest(giver));
+    VHDX_TRY(CountVolumes(giver));
+    report_.freed_blocks = giver.freed_blocks();
     size -= std::min(size, report_.freed_blocks * image->geometry().block_size());
   }
   const bool moves = options_.mode != CompactMode::kRetrim;

@@ -58,7 +58,7 @@ Result<std::vector<DiskRange>> BlockGiver::AnchoredBlocks() {
     if (scanned.slot.kind != BatSlot::Kind::kPayload) return {};
     const Claim claim = bat_rules.Classify(scanned.slot, scanned.entry).claim;
     if (claim.kind != Claim::Kind::kAnchor) return {};
-    ++freed_blocks_;
+    NoteFreed(scanned.slot.number);
     Add(blocks, scanned.slot.number);
     return {};
   }));
@@ -70,8 +70,9 @@ Result<std::vector<DiskRange>> BlockGiver::AnchoredBlocks() {
 Result<void> BlockGiver::GiveUpZeros(const OnRead& on_read) {
   const BatRules& bat_rules = image_.block_map().rules();
   VHDX_TRY(ScanEntries(image_.file(), bat_rules, [&](const ScannedEntry& scanned) -> Result<void> {
-    const bool has_data =
-        scanned.slot.kind == BatSlot::Kind::kPayload && format::OwnsSpace(scanned.entry.state());
+    const bool has_data = scanned.slot.kind == BatSlot::Kind::kPayload &&
+                          format::OwnsSpace(scanned.entry.state()) &&
+                          !dry_freed_.contains(scanned.slot.number);
     return has_data ? LookForZeros(scanned, on_read) : Result<void>{};
   }));
   for (const DiskRange& range : zero_blocks_) {
@@ -108,7 +109,7 @@ Result<void> BlockGiver::LookForZeros(const ScannedEntry& scanned, const OnRead&
     if (on_read) on_read(length);
   }
   if (is_zero && scanned.entry.state() == PayloadState::kFullyPresent) {
-    ++freed_blocks_;
+    NoteFreed(scanned.slot.number);
     Add(zero_blocks_, scanned.slot.number);
     return {};
   }
@@ -123,7 +124,12 @@ Result<void> BlockGiver::LookForZeros(const ScannedEntry& scanned, const OnRead&
 
 Result<bool> BlockGiver::IsStored(uint64_t block) {
   const Block found = VHDX_TRY(image_.block_map().PayloadBlock(block));
-  return found.file_offset != 0;
+  return found.file_offset != 0 && !dry_freed_.contains(block);
+}
+
+void BlockGiver::NoteFreed(uint64_t block) {
+  if (run_ == Run::kDry && !dry_freed_.insert(block).second) return;
+  ++freed_blocks_;
 }
 
 Result<void> BlockGiver::GiveUpFree(std::span<const DiskRange> ranges) {
@@ -149,7 +155,7 @@ Result<void> BlockGiver::Trim(DiskRange range) {
   const uint64_t end = reaches_end ? geometry.payload_block_count() : geometry.BlockOf(range.end());
   for (uint64_t block = first; block < end; ++block) {
     const bool is_stored = VHDX_TRY(IsStored(block));
-    if (is_stored) ++freed_blocks_;
+    if (is_stored) NoteFreed(block);
   }
   return run_ == Run::kReal ? image_.writer()->Trim(range) : Result<void>{};
 }

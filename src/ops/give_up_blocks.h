@@ -11,7 +11,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -28,7 +28,9 @@ class BlockGiver {
   enum class Run : uint8_t { kReal, kDry };
   using OnRead = std::function<void(uint64_t length_bytes)>;
 
-  /// Of a real run a session has begun; the image is not fixed, and nobody else uses it.
+  /// Of a real run a session has begun, and nothing was changed yet; the image is not fixed, and
+  /// nobody else uses it. What was freed by GiveUpFree is seen by the next session: the other two
+  /// look at the BAT in the file.
   BlockGiver(Image& image, Holes holes, Run run, const OperationControl& control);
 
   /// Takes the space of blocks that are UNMAPPED or UNDEFINED. What the disk reads stays.
@@ -38,15 +40,19 @@ class BlockGiver {
   /// Trims ranges of the disk that are in order and apart.
   Result<void> GiveUpFree(std::span<const DiskRange> ranges);
 
+  const format::BatGeometry& geometry() const { return image_.geometry(); }
   /// Payload blocks that are no longer stored.
   uint64_t freed_blocks() const { return freed_blocks_; }
+  /// Whether the block has space, or would have it after a real run. Errors: those of
+  /// BlockMap::PayloadBlock.
+  Result<bool> IsStored(uint64_t block);
 
  private:
   Result<void> CheckCancelled() const;
   Result<std::vector<DiskRange>> AnchoredBlocks();
   Result<void> LookForZeros(const ScannedEntry& scanned, const OnRead& on_read);
   Result<void> Trim(DiskRange range);
-  Result<bool> IsStored(uint64_t block);
+  void NoteFreed(uint64_t block);
   void Add(std::vector<DiskRange>& blocks, uint64_t block) const;
 
   Image& image_;
@@ -56,6 +62,7 @@ class BlockGiver {
   AlignedBuffer buffer_;
   std::vector<DiskRange> zero_blocks_;
   uint64_t freed_blocks_ = 0;
+  std::set<uint64_t> dry_freed_;  // of a dry run: they are still there
 };
 
 }  // namespace vhdx
