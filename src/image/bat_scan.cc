@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <vector>
 
-#include "bytes/aligned_buffer.h"
 #include "bytes/arithmetic.h"
 #include "bytes/endian.h"
 #include "bytes/try.h"
+#include "image/data_reader.h"
 
 namespace vhdx {
 namespace {
 
-constexpr uint64_t kBytesAtATime = 256 * kKiB;
 constexpr uint64_t kEntrySize = format::kBatEntrySize;
 
 // Entries that are compared at once, each with the one before it: the compiler makes vector
@@ -113,19 +112,12 @@ class RunCollector {
 Result<void> ScanBytes(
     File& file, FileRange range,
     const std::function<Result<void>(uint64_t first_index, std::span<const std::byte>)>& visit) {
-  const uint64_t end = range.file_offset + range.length_bytes;
-  const AlignedBuffer buffer(kBytesAtATime);
-  for (uint64_t position = range.file_offset; position < end;) {
-    auto data = VHDX_TRY(file.NextData(position));
-    position = std::max(position, AlignDown(data, format::kLogSectorSize));
-    if (position >= end) break;
-    const std::span bytes = buffer.bytes().first(std::min(kBytesAtATime, end - position));
-    VHDX_TRY(file.ReadExactAt(position, bytes));
-    const uint64_t first_index = (position - range.file_offset) / kEntrySize;
-    VHDX_TRY(visit(first_index, bytes));
-    position += bytes.size();
+  DataReader reader(file, range);
+  for (;;) {
+    const auto piece = VHDX_TRY(reader.Next());
+    if (!piece) return {};
+    VHDX_TRY(visit((piece->file_offset - range.file_offset) / kEntrySize, piece->bytes));
   }
-  return {};
 }
 
 // The whole entries of a range that the end of the file may cut off.
