@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <vhdxkit/bench.h>
 #include <vhdxkit/check.h>
+#include <vhdxkit/compact.h>
 #include <vhdxkit/compare.h>
 #include <vhdxkit/convert.h>
 #include <vhdxkit/create.h>
@@ -18,6 +19,7 @@
 #include <vhdxkit/inspect.h>
 #include <vhdxkit/measure.h>
 #include <vhdxkit/raw_device.h>
+#include <vhdxkit/resize.h>
 #include <vhdxkit/snapshot.h>
 #include <vhdxkit/statistics.h>
 
@@ -432,6 +434,25 @@ TEST_F(NoMemory, TakingASnapshot) {
         }
         ExpectSoundIfThere(files, kSnapshot);
       });
+}
+
+TEST_F(NoMemory, ResizingAndCompacting) {
+  for (const uint64_t size : {40 * kMiB, 7 * kMiB}) {
+    FailEachCall(
+        [&](Attempt& attempt, FileSystem& files) {
+          attempt.Try("Resize", Resize(files, kChild, {.size_bytes = size, .allow_unsafe = true}));
+        },
+        [&](MemoryFileSystem& files) { ExpectSound(files, kChild); });
+  }
+  const auto ask = [](BlockDevice&,
+                      const std::vector<DiskVolume>&) -> Result<std::vector<VolumeFreeSpace>> {
+    return std::vector<VolumeFreeSpace>{{.volume = {}, .free = {{6 * kMiB, 2 * kMiB}}}};
+  };
+  FailEachCall(
+      [&](Attempt& attempt, FileSystem& files) {
+        attempt.Try("Compact", Compact(files, kChild, {.ask_free_space = ask}));
+      },
+      [&](MemoryFileSystem& files) { ExpectSound(files, kChild); });
 }
 
 TEST_F(NoMemory, ConvertingOnSeveralThreads) {

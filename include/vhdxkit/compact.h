@@ -44,7 +44,7 @@ struct DiskVolume {
 struct VolumeFreeSpace {
   DiskVolume volume;
   std::vector<DiskRange> free = {};  ///< of the disk, in order, apart, inside of the volume
-  std::string skipped_because = {};  ///< the volume is left alone: a clause for people
+  std::string skipped_because = {};  ///< the volume is left alone: a clause for users
 };
 
 /// Asks the volumes of a disk, which it may read. What it returns has been verified: a range that
