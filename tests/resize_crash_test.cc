@@ -138,7 +138,7 @@ class ScenarioMaker {
     const format::BatGeometry geometry(spec.parameters);
     const uint64_t first = geometry.PayloadIndex(geometry.payload_block_count());
     const uint64_t bitmap = geometry.BitmapIndex(geometry.chunk_count() - 1);
-    for (const uint64_t distance : {0, 1, 600, 4096}) {
+    for (const uint64_t distance : std::array<uint64_t, 4>{0, 1, 600, 4096}) {
       const uint64_t index = first + distance;
       if (index == bitmap || index >= kMiB / format::kBatEntrySize) continue;
       spec.bat_entries.push_back({.index = index, .raw = 9 * kMiB + 6});
