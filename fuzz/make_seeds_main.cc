@@ -290,6 +290,13 @@ void WriteGuestSeeds(SeedWriter& writer) {
     testing::GuestDisk disk(kDiskBytes, sector_size);
     disk.WriteGpt({.partitions = {{256, 511, "EFI"}, {1024, 4095, "root"}}});
     WriteGuestSeed("gpt-" + std::to_string(sector_size), disk, writer);
+    testing::GuestDisk damaged = disk.Copy();
+    damaged.Break(sector_size);
+    WriteGuestSeed("gpt-damaged-" + std::to_string(sector_size), damaged, writer);
+    disk.Resize(2 * kDiskBytes);
+    WriteGuestSeed("gpt-grown-" + std::to_string(sector_size), disk, writer);
+    disk.WriteMbr({{.type = 0xEE, .first = 1, .count = 1000}, {.first = 1024, .count = 3072}});
+    WriteGuestSeed("gpt-hybrid-" + std::to_string(sector_size), disk, writer);
   }
   testing::GuestDisk disk(kDiskBytes);
   disk.WriteMbr({{.first = 64, .count = 1000}, {.type = 5, .first = 2048, .count = 10000}});

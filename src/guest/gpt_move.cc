@@ -141,7 +141,7 @@ class GptPlanner {
     plan_.rebuilt = "the primary GPT is damaged and is rebuilt from its backup";
     GptStep entries{"write the entries of the primary GPT", {}};
     AddWrite(primary_.entries_range.disk_offset, PaddedEntries(), entries);
-    plan_.repair.push_back(std::move(entries));
+    if (!entries.writes.empty()) plan_.repair.push_back(std::move(entries));
     GptStep header{"write the header of the primary GPT", {}};
     AddWrite(primary_.header_range.disk_offset, primary_.header_sector, header);
     plan_.repair.push_back(std::move(header));

@@ -361,6 +361,15 @@ TEST_F(GptToMove, SmallArray_HasAsMuchReservedAsAnyWhereThereIsRoom) {
   ExpectBackupAtTheEnd(guest_);
 }
 
+TEST_F(GptToMove, ArrayWithoutEntries_HasOnlyHeadersToWrite) {
+  guest_.WriteGpt({.partitions = {}, .entry_count = 0});
+  guest_.Break(k512);
+  EXPECT_EQ(PurposesOf(MustPlan(guest_, kDiskSize).repair),
+            (std::vector<std::string>{"write the header of the primary GPT"}));
+  ResizeWithGpt(guest_, 2 * kDiskSize);
+  ExpectBackupAtTheEnd(guest_);
+}
+
 TEST_F(GptToMove, SizeWithoutRoom_IsRefused) {
   EXPECT_EQ(WhyRefused(guest_, 10000 * k512),
             "partition 2 ends at byte 5242880, past the new end of the disk at 5120000");
