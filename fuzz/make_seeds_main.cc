@@ -31,10 +31,12 @@
 #include "fuzz/seed_images.h"
 #include "fuzz/sparse_input.h"
 #include "testing/broken_cases.h"
+#include "testing/btrfs_volume.h"
 #include "testing/guest_disk.h"
 #include "testing/guest_volumes.h"
 #include "testing/hex.h"
 #include "testing/image_builder.h"
+#include "testing/lvm_volume.h"
 #include "testing/memory_file.h"
 
 namespace vhdx::fuzz {
@@ -274,8 +276,32 @@ void WriteTextSeeds(SeedWriter& writer) {
   }
 }
 
+void WriteDiskSeed(std::string_view target, const std::string& name, const testing::GuestDisk& disk,
+                   SeedWriter& writer) {
+  writer.Write(target, name, EncodeFiles({Compact(*disk.contents())}));
+}
+
 void WriteGuestSeed(const std::string& name, const testing::GuestDisk& disk, SeedWriter& writer) {
-  writer.Write("guest", name, EncodeFiles({Compact(*disk.contents())}));
+  WriteDiskSeed("guest", name, disk, writer);
+}
+
+void WriteBtrfsSeeds(SeedWriter& writer) {
+  for (const bool block_group_tree : {false, true}) {
+    const testing::BtrfsVolume volume({.block_group_tree = block_group_tree});
+    WriteDiskSeed("btrfs", block_group_tree ? "block-group-tree" : "plain", volume.disk(), writer);
+  }
+}
+
+void WriteLvmSeeds(SeedWriter& writer) {
+  const auto volumes =
+      testing::LvmVolumeText("root", {testing::LvmLinear(2, 3), testing::LvmLinear(4, 8)}) +
+      testing::LvmVolumeText("home", {testing::LvmLinear(1, 0)});
+  const auto text = testing::LvmGroupText({.volumes = volumes});
+  WriteDiskSeed("lvm", "plain", testing::MakeLvmVolume({{.text = text}}), writer);
+  WriteDiskSeed("lvm", "wrapped",
+                testing::MakeLvmVolume({{.text = testing::LvmGroupText({.seqno = 4})},
+                                        {.text = text, .offset = testing::kLvmAreaBytes - 200}}),
+                writer);
 }
 
 // Each kind of volume on the whole disk, and disks with tables.
@@ -310,6 +336,8 @@ void WriteSeeds(const std::filesystem::path& folder, const std::vector<std::stri
   WriteIdentifierSeeds(writer);
   WriteTextSeeds(writer);
   WriteGuestSeeds(writer);
+  WriteBtrfsSeeds(writer);
+  WriteLvmSeeds(writer);
   WriteImageSeeds(writer);
   WriteBrokenSeeds(writer);
   WriteRealSeeds(images, writer);

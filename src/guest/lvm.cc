@@ -1,37 +1,19 @@
 // The label of an LVM physical volume.
 
-#include <array>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "bytes/arithmetic.h"
+#include "bytes/endian.h"
 #include "guest/crc32.h"
+#include "guest/lvm_label.h"
 #include "guest/superblock_fields.h"
 #include "guest/volume_parsers.h"
 
 namespace vhdx::guest {
 namespace {
-
-/// LVM: the label, in one of the first four sectors of 512 bytes, and what follows it.
-struct LvmLabel {
-  static constexpr size_t kSectorBytes = 512;
-  static constexpr size_t kChecksummed = 20;  ///< from here to the end of the sector
-  static constexpr uint32_t kInitialCrc = 0xF597A6CF;
-
-  std::array<char, 8> id;  ///< "LABELONE"
-  le64 sector;             ///< its own
-  le32 crc;
-  le32 header_offset;        ///< of the header of the physical volume, from the label
-  std::array<char, 8> type;  ///< "LVM2 001"
-};
-static_assert(sizeof(LvmLabel) == 32);
-
-/// The start of the header of an LVM physical volume.
-struct LvmHeader {
-  std::array<std::byte, 32> uuid;
-  le64 device_size;  ///< in bytes
-};
-static_assert(sizeof(LvmHeader) == 40);
 
 // LVM groups the 32 characters of a UUID in its own way.
 std::string LvmUuid(const LvmHeader& header) {
@@ -42,14 +24,9 @@ std::string LvmUuid(const LvmHeader& header) {
 }
 
 std::optional<Superblock> LvmIn(ByteSpan sector, uint64_t number) {
-  const auto label = LoadFrom<LvmLabel>(sector);
-  if (!FieldIs(label.id, "LABELONE") || !FieldIs(label.type, "LVM2 001") ||
-      label.sector != number ||
-      !FitsInside(label.header_offset, sizeof(LvmHeader), sector.size()) ||
-      Crc32Register(LvmLabel::kInitialCrc, sector.subspan(LvmLabel::kChecksummed)) != label.crc) {
-    return std::nullopt;
-  }
-  const auto header = LoadFrom<LvmHeader>(sector.subspan(label.header_offset));
+  const auto offset = LvmHeaderIn(sector, number);
+  if (!offset) return std::nullopt;
+  const auto header = LoadFrom<LvmHeader>(sector.subspan(*offset));
   Superblock superblock{.kind = VolumeKind::kLvm, .uuid = LvmUuid(header)};
   if (header.device_size != 0) {
     superblock.size_bytes = header.device_size;
@@ -61,8 +38,19 @@ std::optional<Superblock> LvmIn(ByteSpan sector, uint64_t number) {
 
 }  // namespace
 
+std::optional<size_t> LvmHeaderIn(ByteSpan sector, uint64_t number) {
+  const auto label = LoadFrom<LvmLabel>(sector);
+  if (!FieldIs(label.id, "LABELONE") || !FieldIs(label.type, "LVM2 001") ||
+      label.sector != number ||
+      !FitsInside(label.header_offset, sizeof(LvmHeader), sector.size()) ||
+      Crc32Register(kLvmInitialCrc, sector.subspan(LvmLabel::kChecksummed)) != label.crc) {
+    return std::nullopt;
+  }
+  return size_t{label.header_offset};
+}
+
 std::optional<Superblock> ParseLvm(const RangeStart& start) {
-  for (uint64_t number = 0; number < 4; ++number) {
+  for (uint64_t number = 0; number <= LvmLabel::kLastSector; ++number) {
     const auto sector = start.head.subspan(number * LvmLabel::kSectorBytes, LvmLabel::kSectorBytes);
     if (auto superblock = LvmIn(sector, number)) return superblock;
   }
