@@ -1,24 +1,24 @@
-// VHDX_TRY: the value of a Result, or the end of the function that asked for it.
+// VHDX_TRY: the value of a Result (or of a std::expected with another error), or the end of the
+// function that asked for it.
 
 #ifndef VHDXKIT_BYTES_TRY_H_
 #define VHDXKIT_BYTES_TRY_H_
 
-#include <vhdxkit/error.h>
-
+#include <expected>
 #include <type_traits>
 #include <utility>
 
 namespace vhdx {
 
-/// The value of a Result that has one.
-template <typename T>
-T TakeValue(Result<T>&& result) {
+/// The value of a result that has one.
+template <typename T, typename E>
+T TakeValue(std::expected<T, E>&& result) {
   if constexpr (!std::is_void_v<T>) return *std::move(result);
 }
 
 }  // namespace vhdx
 
-/// The value of an expression that is a Result. If it has an error, the function that this stands
+/// The value of an expression that is a result. If it has an error, the function that this stands
 /// in returns that error.
 ///
 ///   const uint64_t size = VHDX_TRY(file.Size());
