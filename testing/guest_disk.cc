@@ -39,6 +39,12 @@ GuestDisk::GuestDisk(uint64_t size_bytes, uint32_t sector_size)
   contents_->Resize(size_bytes);
 }
 
+GuestDisk GuestDisk::Clone() const {
+  GuestDisk clone(*this);
+  clone.contents_ = contents_->Copy();
+  return clone;
+}
+
 std::unique_ptr<RawDevice> GuestDisk::Open() const {
   const FileCapabilities capabilities{.writable = true, .sector_size = sector_size_};
   return *RawDevice::Open(std::make_unique<MemoryFile>(

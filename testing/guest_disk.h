@@ -50,6 +50,8 @@ class GuestDisk {
       0x0FC63DAF, 0x8483, 0x4772, {0x8E, 0x79, 0x3D, 0x69, 0xD8, 0x47, 0x7D, 0xE4});
 
   explicit GuestDisk(uint64_t size_bytes, uint32_t sector_size = 512);
+  /// A disk of its own with the same bytes. A copy made otherwise shares them.
+  GuestDisk Clone() const;
 
   uint64_t size_bytes() const { return contents_->size(); }
   const std::shared_ptr<MemoryContents>& contents() const { return contents_; }

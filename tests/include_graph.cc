@@ -47,6 +47,7 @@ const std::vector<Layer>& Layers() {
       {"control", Reach::kOnlyThese, {"json", "io", "bytes", "include"}},
       {"cli", Reach::kOnlyThese, {"control", "json", "ops", "bytes", "include"}},
       {"nbdkit", Reach::kOnlyThese, {"control", "include"}},
+      {"tools", Reach::kOnlyThese, {"guest", "bytes", "include"}},
       {"fuse", Reach::kOnlyThese, {"include"}},
       {"capi", Reach::kOnlyThese, {"include"}},
       {"python", Reach::kOnlyThese, {"include"}},
@@ -233,8 +234,9 @@ class Graph {
 
 std::vector<SourceFile> ReadTree(const fs::path& root) {
   std::vector<SourceFile> files;
-  for (const char* folder : {"include", "src", "testing", "json", "control", "cli", "nbdkit",
-                             "fuse", "capi", "python", "examples", "tests", "fuzz", "bench"}) {
+  for (const char* folder :
+       {"include", "src", "testing", "json", "control", "cli", "nbdkit", "tools", "fuse", "capi",
+        "python", "examples", "tests", "fuzz", "bench"}) {
     if (!fs::is_directory(root / folder)) continue;
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / folder)) {
       const fs::path& path = entry.path();
