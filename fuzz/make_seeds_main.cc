@@ -32,6 +32,7 @@
 #include "fuzz/sparse_input.h"
 #include "testing/broken_cases.h"
 #include "testing/btrfs_volume.h"
+#include "testing/free_space_volumes.h"
 #include "testing/guest_disk.h"
 #include "testing/guest_volumes.h"
 #include "testing/hex.h"
@@ -304,6 +305,22 @@ void WriteLvmSeeds(SeedWriter& writer) {
                 writer);
 }
 
+// Volumes whose free space is read.
+void WriteFreeSpaceSeeds(SeedWriter& writer) {
+  for (const int bits : {12, 16, 32}) {
+    WriteDiskSeed("fat", std::to_string(bits), testing::FatVolume(bits).disk, writer);
+  }
+  WriteDiskSeed("exfat", "exfat", testing::ExfatVolume().disk, writer);
+  WriteDiskSeed("swap", "little", testing::SwapVolume(4 * kKiB, false).disk, writer);
+  WriteDiskSeed("swap", "big", testing::SwapVolume(64 * kKiB, true).disk, writer);
+  for (const uint32_t version : {4U, 5U}) {
+    auto [disk, unit_bytes, free] = testing::XfsVolume(version);
+    WriteDiskSeed("xfs", "version-" + std::to_string(version), disk, writer);
+    testing::WriteXfsLog(disk, 1, testing::kXfsLogSectors - 1);
+    WriteDiskSeed("xfs", "wrapped-log-" + std::to_string(version), disk, writer);
+  }
+}
+
 // Each kind of volume on the whole disk, and disks with tables.
 void WriteGuestSeeds(SeedWriter& writer) {
   constexpr uint64_t kDiskBytes = 32 * kMiB;
@@ -338,6 +355,7 @@ void WriteSeeds(const std::filesystem::path& folder, const std::vector<std::stri
   WriteGuestSeeds(writer);
   WriteBtrfsSeeds(writer);
   WriteLvmSeeds(writer);
+  WriteFreeSpaceSeeds(writer);
   WriteImageSeeds(writer);
   WriteBrokenSeeds(writer);
   WriteRealSeeds(images, writer);

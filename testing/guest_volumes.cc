@@ -150,6 +150,16 @@ GuestVolume Swap(std::string name, size_t page, std::string_view signature) {
           .vital = {1024, page - 10, page - 8}};
 }
 
+// Of a machine with the other byte order.
+GuestVolume BigEndianSwap() {
+  constexpr size_t kPage = 16 * kKiB;
+  GuestVolume volume = Swap("swap-big-endian", kPage, "SWAPSPACE2");
+  ByteWriter writer(volume.bytes);
+  PutBigEndian32(writer, 1024, 1);
+  PutBigEndian32(writer, 1028, kVolumeBytes / kPage - 1);
+  return volume;
+}
+
 GuestVolume Lvm() {
   std::vector<std::byte> bytes(1024);
   ByteWriter writer{std::span(bytes).subspan(512)};
@@ -373,7 +383,9 @@ std::vector<GuestVolume> GuestVolumes() {
       Lvm(),
       Swap("swap", 4 * kKiB, "SWAPSPACE2"),
       Swap("swap-large-pages", 64 * kKiB, "SWAPSPACE2"),
+      BigEndianSwap(),
       Swap("swap-hibernated", 4 * kKiB, std::string_view("S1SUSPEND\0", 10)),
+      Swap("swap-hibernated-by-uswsusp", 4 * kKiB, std::string_view("ULSUSPEND\0", 10)),
   };
   std::ranges::move(GuestPoolMembers(), std::back_inserter(volumes));
   return volumes;

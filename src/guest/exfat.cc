@@ -1,4 +1,4 @@
-// The boot sectors of exFAT.
+#include "guest/exfat.h"
 
 #include <bit>
 #include <cstddef>
@@ -7,30 +7,10 @@
 #include "bytes/formatting.h"
 #include "bytes/zeros.h"
 #include "guest/boot_sector.h"
-#include "guest/volume_parsers.h"
+#include "guest/superblock_fields.h"
 
 namespace vhdx::guest {
 namespace {
-
-/// The boot sector of an exFAT, from byte 64.
-struct ExfatBoot {
-  static constexpr size_t kOffset = 64;
-
-  le64 partition_sector;
-  le64 volume_sectors;
-  le32 fat_sector;
-  le32 fat_sectors;
-  le32 heap_sector;
-  le32 cluster_count;
-  le32 root_cluster;
-  le32 serial;
-  le16 revision;
-  le16 flags;
-  uint8_t sector_shift;   ///< 9 to 12
-  uint8_t cluster_shift;  ///< sectors in a cluster
-  uint8_t fat_count;
-};
-static_assert(sizeof(ExfatBoot) == 47);
 
 // The checksum of the first eleven sectors, without the fields that change while it is mounted.
 uint32_t ExfatChecksum(ByteSpan sectors) {
@@ -55,19 +35,24 @@ bool ExfatIsPlausible(const RangeStart& start, const ExfatBoot& exfat) {
 
 }  // namespace
 
-std::optional<Superblock> ParseExfat(const RangeStart& start) {
+std::optional<ExfatBoot> ReadExfatBoot(const RangeStart& start) {
   const auto bios = start.At<BiosParameters>(0);
   const auto exfat = start.At<ExfatBoot>(ExfatBoot::kOffset);
   if (!FieldIs(bios.oem_name, "EXFAT   ") || !HasBootSignature(start) ||
       !IsAllZero(start.head.subspan(11, ExfatBoot::kOffset - 11)) ||
-      !ExfatIsPlausible(start, exfat)) {
+      !ExfatIsPlausible(start, exfat) ||
+      !CheckedMultiply(exfat.volume_sectors, uint64_t{1} << exfat.sector_shift)) {
     return std::nullopt;
   }
-  const auto size = CheckedMultiply(exfat.volume_sectors, uint64_t{1} << exfat.sector_shift);
-  if (!size) return std::nullopt;
-  const uint32_t serial = exfat.serial;
+  return exfat;
+}
+
+std::optional<Superblock> ParseExfat(const RangeStart& start) {
+  const auto exfat = ReadExfatBoot(start);
+  if (!exfat) return std::nullopt;
+  const uint32_t serial = exfat->serial;
   return Superblock{.kind = VolumeKind::kExfat,
-                    .size_bytes = size,
+                    .size_bytes = exfat->size_bytes(),
                     .uuid = Format("{:04X}-{:04X}", serial >> 16, serial & 0xFFFF)};
 }
 

@@ -1,49 +1,15 @@
-// The boot sector of FAT12, FAT16 and FAT32.
+#include "guest/fat.h"
 
 #include <array>
 #include <bit>
-#include <cstddef>
+#include <string>
 
 #include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
-#include "guest/boot_sector.h"
-#include "guest/volume_parsers.h"
+#include "guest/superblock_fields.h"
 
 namespace vhdx::guest {
 namespace {
-
-/// What follows in FAT12 and FAT16.
-struct Fat16Tail {
-  std::array<std::byte, 3> drive;
-  le32 serial;
-  std::array<std::byte, 11> label;
-};
-static_assert(sizeof(Fat16Tail) == 18);
-
-/// What follows in FAT32.
-struct Fat32Tail {
-  le32 fat_sectors_32;
-  std::array<std::byte, 24> root_and_backup;
-  Fat16Tail rest;
-};
-static_assert(sizeof(Fat32Tail) == 46);
-
-/// What the boot sector of a FAT says, in sectors.
-struct FatLayout {
-  bool is_fat32 = false;
-  uint64_t fat_sectors = 0;  ///< of one copy
-  uint64_t total_sectors = 0;
-  uint64_t first_data_sector = 0;
-  uint64_t cluster_count = 0;
-
-  VolumeKind kind() const {
-    if (is_fat32) return VolumeKind::kFat32;
-    return cluster_count < 4085 ? VolumeKind::kFat12 : VolumeKind::kFat16;
-  }
-  uint64_t bits_per_cluster() const {
-    return is_fat32 ? 32 : kind() == VolumeKind::kFat12 ? 12 : 16;
-  }
-};
 
 bool BiosIsPlausible(const BiosParameters& bios) {
   const bool jumps = bios.jump[0] == std::byte{0xEB} || bios.jump[0] == std::byte{0xE9};
@@ -52,8 +18,12 @@ bool BiosIsPlausible(const BiosParameters& bios) {
          (bios.fat_count == 1 || bios.fat_count == 2) && (bios.media == 0xF0 || bios.media >= 0xF8);
 }
 
-std::optional<FatLayout> LayoutOf(const BiosParameters& bios, const Fat32Tail& tail) {
-  FatLayout fat{.is_fat32 = bios.fat_sectors_16 == 0};
+std::optional<FatLayout> LayoutOf(const RangeStart& start) {
+  const auto bios = start.At<BiosParameters>(0);
+  const auto tail = start.At<Fat32Tail>(sizeof(BiosParameters));
+  if (!BiosIsPlausible(bios)) return std::nullopt;
+  FatLayout fat{.bios = bios, .fat32 = tail, .is_fat32 = bios.fat_sectors_16 == 0};
+  fat.common = fat.is_fat32 ? tail.rest : start.At<Fat16Tail>(sizeof(BiosParameters));
   fat.fat_sectors = fat.is_fat32 ? uint64_t{tail.fat_sectors_32} : uint64_t{bios.fat_sectors_16};
   const uint32_t total_16 = bios.total_sectors_16;
   fat.total_sectors = total_16 != 0 ? total_16 : uint32_t{bios.total_sectors_32};
@@ -84,19 +54,19 @@ std::string FatLabel(const Fat16Tail& tail) {
 
 }  // namespace
 
+std::optional<FatLayout> ReadFatLayout(const RangeStart& start) {
+  if (!HasBootSignature(start) || IsBitLockerToGo(start)) return std::nullopt;
+  const auto fat = LayoutOf(start);
+  return fat && HasFat(start, fat->bios) ? fat : std::nullopt;
+}
+
 std::optional<Superblock> ParseFat(const RangeStart& start) {
-  const auto bios = start.At<BiosParameters>(0);
-  const auto tail = start.At<Fat32Tail>(sizeof(BiosParameters));
-  if (!HasBootSignature(start) || IsBitLockerToGo(start) || !BiosIsPlausible(bios)) {
-    return std::nullopt;
-  }
-  const auto fat = LayoutOf(bios, tail);
-  if (!fat || !HasFat(start, bios)) return std::nullopt;
-  const auto common = fat->is_fat32 ? tail.rest : start.At<Fat16Tail>(sizeof(BiosParameters));
-  const uint32_t serial = common.serial;
+  const auto fat = ReadFatLayout(start);
+  if (!fat) return std::nullopt;
+  const uint32_t serial = fat->common.serial;
   return Superblock{.kind = fat->kind(),
-                    .size_bytes = fat->total_sectors * bios.bytes_per_sector,
-                    .label = FatLabel(common),
+                    .size_bytes = fat->size_bytes(),
+                    .label = FatLabel(fat->common),
                     .uuid = Format("{:04X}-{:04X}", serial >> 16, serial & 0xFFFF)};
 }
 

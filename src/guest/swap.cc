@@ -1,52 +1,58 @@
-// The header of Linux swap space.
+#include "guest/swap.h"
 
 #include <array>
-#include <cstddef>
+#include <bit>
 #include <string_view>
 
 #include "bytes/arithmetic.h"
-#include "guest/superblock_fields.h"
-#include "guest/volume_parsers.h"
+#include "bytes/endian.h"
 
 namespace vhdx::guest {
 namespace {
 
-/// Linux swap: what follows the first 1024 bytes. The signature ends the first page.
-struct SwapHeader {
-  static constexpr size_t kOffset = 1024;
+using SwapSignature = std::array<char, SwapHeader::kSignatureBytes>;
 
-  le32 version;
-  le32 last_page;
-  le32 bad_page_count;
-  Uuid uuid;
-  std::array<std::byte, 16> label;
-};
-static_assert(sizeof(SwapHeader) == 44);
+constexpr std::string_view kPlain = "SWAPSPACE2";
+// Of the kernel, of its first versions, of uswsusp, of newer kernels and of TuxOnIce.
+constexpr std::array<std::string_view, 5> kHibernation = {
+    "S1SUSPEND", "S2SUSPEND", "ULSUSPEND", "LINHIB0001", "\xED\xC3\x02\xE9\x98\x56\xE5\x0C"};
 
-using SwapSignature = std::array<char, 10>;
-
-// "S1SUSPEND" is swap space that holds a hibernated system.
-std::optional<uint64_t> SwapPageSize(const RangeStart& start) {
-  for (uint64_t page = 4 * kKiB; page <= 64 * kKiB; page *= 2) {
-    const auto signature = start.At<SwapSignature>(page - sizeof(SwapSignature));
-    if (FieldIs(signature, "SWAPSPACE2") ||
-        FieldIs(signature, std::string_view("S1SUSPEND\0", 10))) {
-      return page;
-    }
+// The one that the first page ends with, or an empty text.
+std::string_view SignatureIn(const SwapSignature& field) {
+  const std::string_view text(field.data(), field.size());
+  if (text == kPlain) return kPlain;
+  for (const std::string_view signature : kHibernation) {
+    if (text.starts_with(signature)) return signature;
   }
-  return std::nullopt;
+  return {};
 }
 
 }  // namespace
 
+uint32_t SwapSpace::Value(le32 field) const {
+  return is_big_endian ? std::byteswap(uint32_t{field}) : uint32_t{field};
+}
+
+std::optional<SwapSpace> ReadSwapSpace(const RangeStart& start) {
+  for (uint64_t page = 4 * kKiB; page <= 64 * kKiB; page *= 2) {
+    const auto signature = SignatureIn(start.At<SwapSignature>(page - SwapHeader::kSignatureBytes));
+    if (signature.empty()) continue;
+    SwapSpace space{.header = start.At<SwapHeader>(SwapHeader::kOffset), .page_bytes = page};
+    space.is_big_endian = space.header.version != 1;
+    if (signature != kPlain) space.hibernation = signature;
+    if (space.Value(space.header.version) != 1 || space.header.last_page == 0) return std::nullopt;
+    return space;
+  }
+  return std::nullopt;
+}
+
 std::optional<Superblock> ParseSwap(const RangeStart& start) {
-  const auto page_size = SwapPageSize(start);
-  const auto header = start.At<SwapHeader>(SwapHeader::kOffset);
-  if (!page_size || header.version != 1 || header.last_page == 0) return std::nullopt;
+  const auto space = ReadSwapSpace(start);
+  if (!space) return std::nullopt;
   return Superblock{.kind = VolumeKind::kSwap,
-                    .size_bytes = (uint64_t{header.last_page} + 1) * *page_size,
-                    .label = FieldText(header.label),
-                    .uuid = UuidText(header.uuid)};
+                    .size_bytes = space->size_bytes(),
+                    .label = FieldText(space->header.label),
+                    .uuid = UuidText(space->header.uuid)};
 }
 
 }  // namespace vhdx::guest

@@ -1,46 +1,16 @@
-// The superblock of XFS.
+#include "guest/xfs.h"
 
-#include <array>
 #include <cstddef>
 
 #include "bytes/arithmetic.h"
 #include "bytes/crc32c.h"
 #include "guest/superblock_fields.h"
-#include "guest/volume_parsers.h"
 
 namespace vhdx::guest {
 namespace {
 
-/// XFS: the superblock at the start.
-struct XfsSuperblock {
-  static constexpr size_t kCrcOffset = 224;
-
-  std::array<char, 4> magic;  ///< "XFSB"
-  be32 block_size;
-  be64 data_blocks;
-  std::array<std::byte, 16> realtime;
-  Uuid uuid;
-  std::array<std::byte, 36> inodes_and_realtime;
-  be32 group_blocks;  ///< of an allocation group
-  be32 group_count;
-  std::array<std::byte, 8> bitmap_and_log;
-  be16 version;  ///< the low four bits: 4 or 5
-  be16 sector_size;
-  be16 inode_size;
-  be16 inodes_per_block;
-  std::array<std::byte, 12> label;
-  uint8_t log_block_size;
-  std::array<std::byte, 5> more_logs;
-  uint8_t in_progress;  ///< mkfs has not finished
-  std::array<std::byte, 97> counters;
-  le32 crc;  ///< version 5: CRC-32C of the sector
-};
-static_assert(offsetof(XfsSuperblock, group_blocks) == 84);
-static_assert(offsetof(XfsSuperblock, label) == 108);
-static_assert(offsetof(XfsSuperblock, crc) == XfsSuperblock::kCrcOffset);
-
 bool XfsIsPlausible(const XfsSuperblock& xfs) {
-  const int version = xfs.version & 0xF;
+  const uint32_t version = xfs.version_number();
   if (!FieldIs(xfs.magic, "XFSB") || version < 1 || version > 5 || xfs.in_progress != 0)
     return false;
   if (!IsPowerOfTwoWithin(xfs.block_size, 512, 64 * kKiB) || xfs.log_block_size > 16 ||
@@ -56,20 +26,25 @@ bool XfsIsPlausible(const XfsSuperblock& xfs) {
 
 }  // namespace
 
-std::optional<Superblock> ParseXfs(const RangeStart& start) {
+std::optional<XfsSuperblock> ReadXfsSuperblock(const RangeStart& start) {
   const auto xfs = start.At<XfsSuperblock>(0);
-  if (!XfsIsPlausible(xfs)) return std::nullopt;
-  const auto sector = start.head.first(xfs.sector_size);
-  if ((xfs.version & 0xF) == 5 &&
-      Crc32cWithoutField(sector, XfsSuperblock::kCrcOffset) != xfs.crc) {
+  if (!XfsIsPlausible(xfs) || !CheckedMultiply(xfs.data_blocks, xfs.block_size)) {
     return std::nullopt;
   }
-  const auto size = CheckedMultiply(xfs.data_blocks, xfs.block_size);
-  if (!size) return std::nullopt;
+  const auto sector = start.head.first(xfs.sector_size);
+  if (xfs.has_checksums() && Crc32cWithoutField(sector, offsetof(XfsSuperblock, crc)) != xfs.crc) {
+    return std::nullopt;
+  }
+  return xfs;
+}
+
+std::optional<Superblock> ParseXfs(const RangeStart& start) {
+  const auto xfs = ReadXfsSuperblock(start);
+  if (!xfs) return std::nullopt;
   return Superblock{.kind = VolumeKind::kXfs,
-                    .size_bytes = size,
-                    .label = FieldText(xfs.label),
-                    .uuid = UuidText(xfs.uuid)};
+                    .size_bytes = xfs->size_bytes(),
+                    .label = FieldText(xfs->label),
+                    .uuid = UuidText(xfs->uuid)};
 }
 
 }  // namespace vhdx::guest

@@ -1,0 +1,23 @@
+// The free space of swap space. Input: one sparse file, the volume.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "fuzz/free_space.h"
+#include "tools/free_space/swap.h"
+
+namespace vhdx::fuzz {
+namespace {
+
+void TrySwap(std::span<const std::byte> input) {
+  ExpectAnswer(free_space::ReadSwapFreeSpace, VolumeOf(input));
+}
+
+}  // namespace
+}  // namespace vhdx::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  vhdx::fuzz::TrySwap(std::as_bytes(std::span(data, size)));
+  return 0;
+}
