@@ -47,6 +47,8 @@ const std::vector<Layer>& Layers() {
       {"control", Reach::kOnlyThese, {"json", "io", "bytes", "include"}},
       {"cli", Reach::kOnlyThese, {"control", "json", "ops", "bytes", "include"}},
       {"nbdkit", Reach::kOnlyThese, {"control", "include"}},
+      {"confine", Reach::kOnlyThese, {"bytes", "include"}},
+      {"tools", Reach::kOnlyThese, {"confine", "media", "guest", "io", "bytes", "include"}},
       {"fuse", Reach::kOnlyThese, {"include"}},
       {"capi", Reach::kOnlyThese, {"include"}},
       {"python", Reach::kOnlyThese, {"include"}},
@@ -77,6 +79,9 @@ const std::vector<Library>& Libraries() {
       // Fixtures; make_sample, which quickstart builds, needs no GoogleTest.
       {"gtest/", {"testing"}, Where::kHeadersOnly},
       {"nbdkit-", {"nbdkit"}, Where::kSourcesOnly},
+      {"seccomp.h", {"confine"}, Where::kSourcesOnly},
+      {"ext2fs/", {"tools"}},
+      {"ntfs-3g/", {"tools"}},
       {"gmock/", {}},
       {"rapidcheck", {}},
       {"isa-l", {}},
@@ -233,8 +238,9 @@ class Graph {
 
 std::vector<SourceFile> ReadTree(const fs::path& root) {
   std::vector<SourceFile> files;
-  for (const char* folder : {"include", "src", "testing", "json", "control", "cli", "nbdkit",
-                             "fuse", "capi", "python", "examples", "tests", "fuzz", "bench"}) {
+  for (const char* folder :
+       {"include", "src", "testing", "json", "control", "cli", "nbdkit", "confine", "tools", "fuse",
+        "capi", "python", "examples", "tests", "fuzz", "bench"}) {
     if (!fs::is_directory(root / folder)) continue;
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / folder)) {
       const fs::path& path = entry.path();
