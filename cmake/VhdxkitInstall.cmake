@@ -43,6 +43,14 @@ if(TARGET vhdx)
   install(TARGETS vhdx RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()
 
+if(TARGET vhdx-free-space)
+  # A package of its own, because of its license and of what it depends on.
+  install(TARGETS vhdx-free-space RUNTIME
+    DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT filesystems)
+  install(FILES "${PROJECT_SOURCE_DIR}/docs/man/vhdx-free-space.1"
+    DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT filesystems)
+endif()
+
 # vhdxkit_install_at(FILE NAME VARIABLE SYSTEM_FOLDER PREFIX_FOLDER): installs FILE as NAME. The
 # folder is the value of VARIABLE, if it is set; else SYSTEM_FOLDER, where programs of the system
 # look for such files, if the prefix is /usr or /usr/local; else PREFIX_FOLDER below the prefix. The
@@ -76,6 +84,7 @@ if(TARGET vhdx_completions)
 endif()
 foreach(section 1 3 5 7)
   file(GLOB pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/man/*.${section}")
+  list(FILTER pages EXCLUDE REGEX "/vhdx-free-space\\.1$")
   if(pages)
     install(FILES ${pages} DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
   endif()

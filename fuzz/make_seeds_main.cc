@@ -277,6 +277,22 @@ void WriteTextSeeds(SeedWriter& writer) {
   }
 }
 
+void WriteFreeMapSeeds(SeedWriter& writer) {
+  writer.Write("free_map", "own",
+               BytesFromText("# vhdx-free-space 1\n# unit: 4096\n# counted-free: 12288\n"
+                             "# metadata: 0x00000000 0x00002000\n0x00100000     +\n"
+                             "0x00000000  0x00004000  +\n0x00004000  0x00002000  ?\n"
+                             "0x00006000  0x0000A000  +\n0x00010000  0x00001000  ?\n"
+                             "0x00011000  0x000EF000  +\n# end\n"));
+  writer.Write(
+      "free_map", "left-alone",
+      BytesFromText("# vhdx-free-space 1\n# left-alone: it is dirty\n0x100000 +\n# end\n"));
+  writer.Write("free_map", "partclone",
+               BytesFromText("# Domain logfile created by unset_name v0.3.23\n"
+                             "# current_pos  current_status\n0x00100000     ?\n"
+                             "0x00000000  0x00044000  +\n0x00044000  0x00003800  ?\n"));
+}
+
 void WriteDiskSeed(std::string_view target, const std::string& name, const testing::GuestDisk& disk,
                    SeedWriter& writer) {
   writer.Write(target, name, EncodeFiles({Compact(*disk.contents())}));
@@ -352,6 +368,7 @@ void WriteSeeds(const std::filesystem::path& folder, const std::vector<std::stri
   SeedWriter writer(folder);
   WriteIdentifierSeeds(writer);
   WriteTextSeeds(writer);
+  WriteFreeMapSeeds(writer);
   WriteGuestSeeds(writer);
   WriteBtrfsSeeds(writer);
   WriteLvmSeeds(writer);

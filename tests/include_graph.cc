@@ -47,7 +47,8 @@ const std::vector<Layer>& Layers() {
       {"control", Reach::kOnlyThese, {"json", "io", "bytes", "include"}},
       {"cli", Reach::kOnlyThese, {"control", "json", "ops", "bytes", "include"}},
       {"nbdkit", Reach::kOnlyThese, {"control", "include"}},
-      {"tools", Reach::kOnlyThese, {"guest", "bytes", "include"}},
+      {"confine", Reach::kOnlyThese, {"bytes", "include"}},
+      {"tools", Reach::kOnlyThese, {"confine", "media", "guest", "io", "bytes", "include"}},
       {"fuse", Reach::kOnlyThese, {"include"}},
       {"capi", Reach::kOnlyThese, {"include"}},
       {"python", Reach::kOnlyThese, {"include"}},
@@ -78,6 +79,9 @@ const std::vector<Library>& Libraries() {
       // Fixtures; make_sample, which quickstart builds, needs no GoogleTest.
       {"gtest/", {"testing"}, Where::kHeadersOnly},
       {"nbdkit-", {"nbdkit"}, Where::kSourcesOnly},
+      {"seccomp.h", {"confine"}, Where::kSourcesOnly},
+      {"ext2fs/", {"tools"}},
+      {"ntfs-3g/", {"tools"}},
       {"gmock/", {}},
       {"rapidcheck", {}},
       {"isa-l", {}},
@@ -235,8 +239,8 @@ class Graph {
 std::vector<SourceFile> ReadTree(const fs::path& root) {
   std::vector<SourceFile> files;
   for (const char* folder :
-       {"include", "src", "testing", "json", "control", "cli", "nbdkit", "tools", "fuse", "capi",
-        "python", "examples", "tests", "fuzz", "bench"}) {
+       {"include", "src", "testing", "json", "control", "cli", "nbdkit", "confine", "tools", "fuse",
+        "capi", "python", "examples", "tests", "fuzz", "bench"}) {
     if (!fs::is_directory(root / folder)) continue;
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / folder)) {
       const fs::path& path = entry.path();

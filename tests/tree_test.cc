@@ -169,8 +169,8 @@ TEST(Tree, SectionsInCommentsExist) {
       Matches(ReadText(kRoot / "docs/format.md"), std::regex("\n#+ ([0-9]+(?:\\.[0-9]+)*)"));
   EXPECT_GT(headings.size(), 40U);
   size_t seen = 0;
-  for (const char* folder :
-       {"include", "src", "json", "control", "cli", "nbdkit", "tools", "testing", "tests"}) {
+  for (const char* folder : {"include", "src", "json", "control", "cli", "nbdkit", "confine",
+                             "tools", "testing", "tests"}) {
     for (const fs::path& source : FilesBelow(kRoot / folder, {".h", ".cc"})) {
       if (source.filename() == "tree_test.cc") continue;
       const std::string text = ReadText(source);
@@ -248,7 +248,7 @@ TEST(Tree, WhatUsersReadIsPlainEnglish) {
       ExpectPlainEnglish(file, ReadText(file));
     }
   }
-  for (const char* folder : {"src", "json", "control", "cli", "nbdkit", "tools"}) {
+  for (const char* folder : {"src", "json", "control", "cli", "nbdkit", "confine", "tools"}) {
     for (const fs::path& source : FilesBelow(kRoot / folder, {".h", ".cc"})) {
       if (source.string().ends_with("_test.cc")) continue;
       ExpectPlainEnglish(source, LiteralsOf(ReadText(source)));

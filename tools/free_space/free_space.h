@@ -10,38 +10,15 @@
 #ifndef VHDXKIT_TOOLS_FREE_SPACE_FREE_SPACE_H_
 #define VHDXKIT_TOOLS_FREE_SPACE_FREE_SPACE_H_
 
-#include <vhdxkit/block_device.h>
-#include <vhdxkit/error.h>
-
-#include <cstddef>
-#include <cstdint>
-#include <string>
-#include <variant>
-#include <vector>
+#include "guest/free_map.h"
 
 namespace vhdx::free_space {
 
-/// More free ranges than that are not reported: then the volume is left alone.
-inline constexpr size_t kMaxFreeRanges = size_t{8} << 20;
+using guest::FreeSpace;
+using guest::kMaxFreeRanges;
+using guest::LeftAlone;
 
-struct FreeSpace {
-  uint64_t unit_bytes = 0;  ///< a block or cluster: every range is a whole number of them
-  /// In order; none touches the next. Offsets from the start of the volume.
-  std::vector<DiskRange> free;
-  /// What is free by the file system's own count, which is stored elsewhere than its map; without
-  /// such a count, the sum of the ranges.
-  uint64_t counted_free_bytes = 0;
-  /// Superblocks and their copies, allocation maps, journals, tables of inodes or files: what is in
-  /// use whatever the map says. In any order; they may overlap.
-  std::vector<DiskRange> metadata;
-};
-
-/// Why a volume is left alone, for a person: "its journal has not been replayed (needs_recovery)".
-struct LeftAlone {
-  std::string reason;
-};
-
-using Answer = std::variant<FreeSpace, LeftAlone>;
+using Answer = guest::FreeSpaceAnswer;
 
 }  // namespace vhdx::free_space
 
