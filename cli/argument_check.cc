@@ -6,103 +6,12 @@
 
 #include "bytes/formatting.h"
 #include "cli/arguments.h"
+#include "cli/other_tools.h"
 #include "cli/parser_options.h"
 #include "cli/printable.h"
 
 namespace vhdx::cli {
 namespace {
-
-// An option of another program, and what it is called here. An empty command: any that does not
-// have the option itself.
-struct ForeignOption {
-  std::string_view command;
-  std::string_view name;
-  std::string_view advice;
-};
-constexpr std::string_view kOwnNames =
-    "options have names of their own here: --block-size, --log-size, --fixed";
-constexpr std::string_view kByParent = "the parent is named with --parent";
-constexpr std::string_view kIsVhdx = "a new image is always a VHDX";
-constexpr std::string_view kByFixed = "a disk of fixed size is made with --fixed";
-constexpr std::string_view kBySize = "the size comes after the file: `vhdx create FILE SIZE`";
-constexpr std::string_view kNoSnapshots =
-    "a checkpoint is a file of its own: name its .avhdx file as the source";
-constexpr std::string_view kWholeMap = "the map is always of the whole disk";
-constexpr std::string_view kHostCache = "the cache of the host is used; --direct bypasses it";
-constexpr std::string_view kOneImage = "a dump is of one image, and its parents are not read";
-constexpr std::string_view kUntilStopped = "the server runs until it is stopped";
-constexpr ForeignOption kForeignOptions[] = {
-    {"create", "-f", kIsVhdx},
-    {"create", "--format", kIsVhdx},
-    {"create", "-b", kByParent},
-    {"create", "--backing", kByParent},
-    {"create", "--diffparent", kByParent},
-    {"create", "-F", "the format of a parent is always VHDX"},
-    {"create", "-o", kOwnNames},
-    {"create", "--options", kOwnNames},
-    {"create", "-u", "the parent must exist, because the child is made for its identity"},
-    {"create", "--size", kBySize},
-    {"create", "--filename", kBySize},
-    {"create", "--variant", kByFixed},
-    {"convert", "-o", kOwnNames},
-    {"convert", "--options", kOwnNames},
-    {"convert", "-c", "VHDX has no compression"},
-    {"convert", "-W", "writes are always unordered"},
-    {"convert", "-m", "the number of threads is -j"},
-    {"convert", "-t", "the cache of the host is used; --sync makes the result durable"},
-    {"convert", "-S", "zeros are found in units of 4 KiB"},
-    {"convert", "-B", "a copy has no parent; `vhdx snapshot FILE CHILD` makes a child"},
-    {"convert", "-C", "data is shared instead of copied wherever the file system can do that"},
-    {"convert", "-l", kNoSnapshots},
-    {"convert", "-r", "the rate cannot be limited"},
-    {"convert", "--bitmaps", "VHDX has no bitmaps of changed blocks"},
-    {"convert", "--target-is-zero", "zeros are always written to a target that exists"},
-    {"convert", "--target-image-opts", "the target is named by its path"},
-    {"convert", "--variant", kByFixed},
-    {"convert", "--salvage", "salvaging is not implemented yet"},
-    {"check", "--repair", "repairing is not implemented yet"},
-    {"check", "--chain", "all parents are checked anyway"},
-    {"check", "--backing-chain", "all parents are checked anyway"},
-    {"compare", "-s", "the same sizes are required by --strict"},
-    {"info", "--backing-chain", "the whole chain is shown by --chain"},
-    {"map", "--start-offset", kWholeMap},
-    {"map", "--max-length", kWholeMap},
-    {"dump", "--parent", kOneImage},
-    {"dump", "--ignore-parent-id", kOneImage},
-    {"measure", "-o", kOwnNames},
-    {"measure", "-l", kNoSnapshots},
-    {"measure", "--size", "only a disk that exists can be measured"},
-    {"snapshot", "-c", "the child is a file that comes last: `vhdx snapshot FILE CHILD`"},
-    {"snapshot", "-l", "`vhdx chain DIR` shows the images in a directory with their checkpoints"},
-    {"snapshot", "-a", "to return to an earlier state, create another child of that parent"},
-    {"snapshot", "-d",
-     "merging is not implemented yet; `vhdx convert` writes a chain into one image"},
-    {"bench", "-c", "the number of requests is --count"},
-    {"bench", "-d", "the number of requests at once is --depth"},
-    {"bench", "-i", "requests are made by threads, as many as --depth says"},
-    {"bench", "-n", kHostCache},
-    {"bench", "-o", "the first request is at the start of the disk"},
-    {"bench", "-s", "the size of a request is --block"},
-    {"bench", "-S", "the distance from one request to the next is --step"},
-    {"bench", "-t", kHostCache},
-    {"bench", "-w", "writing is --write"},
-    {"serve", "-s", "use --snapshot-writes, or --socket for the path of the socket"},
-    {"serve", "-k", "use --socket"},
-    {"serve", "-r", "use --read-only"},
-    {"serve", "--port", "the port is part of --listen HOST:PORT"},
-    {"serve", "-b", "the address is part of --listen HOST:PORT"},
-    {"serve", "-c", "`nbd-client` connects a device to the server"},
-    {"serve", "-t", kUntilStopped},
-    {"serve", "--persistent", kUntilStopped},
-    {"convert", "--azure",
-     "not implemented yet; for Azure: `vhdx convert SRC disk.raw`, then "
-     "`qemu-img convert -O vpc -o subformat=fixed,force_size disk.raw disk.vhd`"},
-    {"", "-f", "the image is always a VHDX"},
-    {"", "-T", "the cache of the host is used"},
-    {"", "--output", "for JSON, use --json"},
-    {"", "--object", "not supported"},
-    {"", "--image-opts", "the image is named by its path"},
-};
 
 // The path in "file:///path", "file://host/path" and "file:path"; nothing if that is none of them.
 std::optional<std::string_view> PathInFileUri(std::string_view word) {
@@ -178,55 +87,16 @@ size_t EditDistance(const std::string& a, const std::string& b) {
   return distance[a.size()][b.size()];
 }
 
-// Commands that people look for, and what to use meanwhile.
-struct FutureCommand {
-  std::string_view name;
-  std::string_view advice;
-};
-constexpr std::string_view kToFlatten =
-    "`vhdx convert CHILD NEW.vhdx` writes a chain into one new image";
-constexpr std::string_view kToEnlarge =
-    "`vhdx create NEW.vhdx SIZE` and then `vhdx convert -n SRC NEW.vhdx` make a larger copy";
-constexpr std::string_view kToCompact = "`vhdx convert SRC NEW.vhdx` leaves out zeros";
-constexpr FutureCommand kFutureCommands[] = {
-    {"merge", kToFlatten},
-    {"commit", kToFlatten},
-    {"rebase", kToFlatten},
-    {"compact", kToCompact},
-    {"trim", kToCompact},
-    {"resize", kToEnlarge},
-    {"repair", "`vhdx check` says what is wrong"},
-    {"Merge-VHD", kToFlatten},
-    {"Optimize-VHD", kToCompact},
-    {"Resize-VHD", kToEnlarge},
-    {"amend", "a copy made by `vhdx convert` can have other parameters"},
-    {"mount", "`vhdx serve` serves the disk; the README shows how to mount it"},
-};
-
-// Commands of other programs, and what does the same here.
-struct ForeignCommand {
-  std::string_view name;
-  std::string_view ours;
-};
-constexpr ForeignCommand kForeignCommands[] = {
-    {"dd", "convert"},          {"clonemedium", "convert"},    {"clonehd", "convert"},
-    {"convertdd", "convert"},   {"createmedium", "create"},    {"createhd", "create"},
-    {"showmediuminfo", "info"}, {"showhdinfo", "info"},        {"New-VHD", "create"},
-    {"Get-VHD", "info"},        {"Test-VHD", "check"},         {"Convert-VHD", "convert"},
-    {"Mount-VHD", "serve"},     {"Checkpoint-VM", "snapshot"},
-};
-
 // How far what was typed may be from what is offered for it.
 constexpr size_t kAlike = 2;
 
 std::string UnknownCommand(const CLI::App& root, std::string_view word) {
-  const auto future = std::ranges::find(kFutureCommands, word, &FutureCommand::name);
-  if (future != std::end(kFutureCommands)) {
-    return Format("\"{}\" is not implemented yet; {}", word, future->advice);
+  if (const std::string_view advice = InsteadOfFutureCommand(word); !advice.empty()) {
+    return Format("\"{}\" is not implemented yet; {}", word, advice);
   }
   std::string sentence = Format("unknown command \"{}\"", Printable(word));
-  const auto foreign = std::ranges::find(kForeignCommands, word, &ForeignCommand::name);
-  if (foreign != std::end(kForeignCommands)) return Format("{}; use `{}`", sentence, foreign->ours);
+  const std::string_view ours = OurCommandFor(word);
+  if (!ours.empty()) return Format("{}; use `{}`", sentence, ours);
   const auto commands = CommandsOf(root);
   const auto like = [&](const CLI::App* command) {
     return EditDistance(std::string(word), command->get_name());
@@ -338,10 +208,9 @@ class WordReader {
   std::string Unknown(std::string_view word, std::string_view name) const {
     std::string sentence = Format("unknown option \"{}\"", Printable(word));
     const std::string command = command_ != nullptr ? command_->get_name() : "";
-    for (const ForeignOption& foreign : kForeignOptions) {
-      if (foreign.name == name && (foreign.command == command || foreign.command.empty())) {
-        return Format("{}: {}", sentence, foreign.advice);
-      }
+    for (const std::string_view spelling : {word, name}) {
+      const std::string_view advice = AdviceOnForeignOption(command, spelling);
+      if (!advice.empty()) return Format("{}: {}", sentence, advice);
     }
     if (const std::string nearest = Nearest(name); !nearest.empty()) {
       sentence += Format("; did you mean `{}`?", nearest);
@@ -377,6 +246,14 @@ class WordReader {
     return found == commands.end() ? nullptr : *found;
   }
 
+  // One that takes any number of words takes all that follow.
+  static const CLI::Option* NamedBy(const ParserOptions& positionals, size_t number) {
+    const auto many = std::ranges::find_if(
+        positionals, [](const CLI::Option* option) { return option->get_expected_max() > 1; });
+    const auto index = static_cast<size_t>(many - positionals.begin());
+    return positionals[std::min({number, index, positionals.size() - 1})];
+  }
+
   std::optional<std::string> ReadPositional(std::string_view word) {
     if (command_ == nullptr) {
       if (word.empty()) return "the command is empty";
@@ -387,7 +264,7 @@ class WordReader {
     const size_t number = positionals_++;
     if (positionals.empty())
       return word.empty() ? std::optional("an argument is empty") : std::nullopt;
-    const CLI::Option* const named = positionals[std::min(number, positionals.size() - 1)];
+    const CLI::Option* const named = NamedBy(positionals, number);
     if (word.empty()) return Format("{} is empty", named->get_name(true));
     if (command_->get_name() == "help" && number == 0 && FindCommand(word) == nullptr) {
       return UnknownCommand(root_, word);

@@ -62,11 +62,12 @@ std::vector<std::string> FilesOf(const Invocation& invocation,
 class Batch {
  public:
   Batch(const Invocation& invocation, const BatchArguments& arguments, const WorkOnFile& work,
-        std::vector<std::string> files)
+        std::vector<std::string> files, const std::vector<std::string>& headings)
       : invocation_(invocation),
         json_lines_(arguments.json_lines),
         work_(work),
         files_(std::move(files)),
+        table_(headings),
         results_(files_.size()) {}
 
   Result<ExitStatus> Run(uint64_t jobs) {
@@ -78,12 +79,14 @@ class Batch {
       WorkOnSome();
     }
     if (is_array()) invocation_.out.Write(printed_ == 0 ? "]\n" : "\n]\n");
+    if (is_text()) PrintTable();
     if (invocation_.interrupted) return Fail(ErrorCode::kCancelled, "interrupted");
     return status_;
   }
 
  private:
   bool is_array() const { return invocation_.options.json && !json_lines_; }
+  bool is_text() const { return !invocation_.options.json && !invocation_.options.quiet; }
 
   void WorkOnSome() {
     for (size_t i = next_++; i < files_.size() && !invocation_.interrupted; i = next_++) {
@@ -122,7 +125,8 @@ class Batch {
       return {.status = status,
               .text = json_lines_  ? ToLine(json)
                       : is_array() ? ToDocument(json)
-                                   : ""};
+                                   : "",
+              .row = {.remark = std::string(Sentence(result.error()))}};
     }
     result->json = messages.WithWarnings(std::move(result->json));
     if (json_lines_) {
@@ -145,7 +149,9 @@ class Batch {
     }
     results_[index] = std::move(result);
     for (; next_to_print_ < results_.size() && results_[next_to_print_]; ++next_to_print_) {
-      Print(std::exchange(*results_[next_to_print_], {}).TextFor(advised_));
+      FileResult next = std::exchange(*results_[next_to_print_], {});
+      Print(next.TextFor(advised_));
+      table_.Add(files_[next_to_print_], std::move(next.row));
     }
   }
 
@@ -161,12 +167,20 @@ class Batch {
     invocation_.out.Write(text);
   }
 
+  void PrintTable() {
+    const std::string table = table_.ToText();
+    if (table.empty()) return;
+    if (printed_ > 0) invocation_.out.Write("\n");
+    invocation_.out.Write(table);
+  }
+
   const Invocation& invocation_;
   const bool json_lines_;
   const WorkOnFile& work_;
   const std::vector<std::string> files_;
   std::atomic<size_t> next_ = 0;
   std::mutex mutex_;  // guards what follows
+  BatchTable table_;
   std::vector<std::optional<FileResult>> results_;
   size_t next_to_print_ = 0;
   size_t printed_ = 0;
@@ -199,7 +213,7 @@ void AddBatch(CLI::App& app, const std::string& name, BatchArguments& arguments,
 }
 
 Result<ExitStatus> RunBatch(const Invocation& invocation, const BatchArguments& arguments,
-                            const WorkOnFile& work) {
+                            const WorkOnFile& work, const std::vector<std::string>& headings) {
   const FileListArguments& list = arguments.files;
   if (!list.is_list() && !arguments.json_lines) {
     return RunOnOne(invocation, list.names.front(), work);
@@ -227,7 +241,7 @@ Result<ExitStatus> RunBatch(const Invocation& invocation, const BatchArguments& 
   if (files.empty()) {
     messages.Note(Join(names, ", "), "no *.vhdx or *.avhdx in it or below it");
   }
-  return Batch(lines, arguments, work, std::move(files)).Run(arguments.jobs);
+  return Batch(lines, arguments, work, std::move(files), headings).Run(arguments.jobs);
 }
 
 }  // namespace vhdx::cli

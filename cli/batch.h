@@ -8,7 +8,10 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "cli/batch_table.h"
 #include "cli/exit_status.h"
 #include "cli/file_list.h"
 #include "cli/invocation.h"
@@ -33,6 +36,7 @@ struct FileResult {
   std::string text = {};  ///< the same for people
   /// The same with advice that one file a run is to come with; empty if there is none.
   std::string text_with_advice = {};
+  BatchRow row = {};  ///< of the table after all files
 
   /// The text of a file; `advised` says whether one before it came with advice.
   std::string TextFor(bool& advised) {
@@ -47,9 +51,11 @@ using WorkOnFile = std::function<Result<FileResult>(const Invocation&, const std
 
 /// Runs it on all files. One that fails does not stop the others. A single file that is named by
 /// itself gives its own document and its own error; else --json prints an array in the order of the
-/// names, and --json-lines one object a file as it ends. Returns the worst status: 2, 1, 63, 3, 0.
+/// names, and --json-lines one object a file as it ends. Text ends with a table under these
+/// headings, if there are any; a file that failed is in it with its error. Returns the worst
+/// status: 2, 1, 63, 3, 0.
 Result<ExitStatus> RunBatch(const Invocation& invocation, const BatchArguments& arguments,
-                            const WorkOnFile& work);
+                            const WorkOnFile& work, const std::vector<std::string>& headings = {});
 
 }  // namespace vhdx::cli
 

@@ -83,10 +83,11 @@ CommandLine::CommandLine() {
   root_.set_version_flag("-V,--version", std::string("vhdx ") + VHDXKIT_VERSION,
                          "show the version");
   AddSharedOptions();
-  commands_ = {AddCreate(root_), AddInfo(root_),     AddCheck(root_),      AddMap(root_),
-               AddDump(root_),   AddConvert(root_),  AddCompare(root_),    AddMeasure(root_),
-               AddChain(root_),  AddSnapshot(root_), AddServe(root_),      AddCtl(root_),
-               AddBench(root_),  AddVersion(root_),  AddCompletion(root_), AddHelp(root_)};
+  commands_ = {AddCreate(root_),     AddInfo(root_),     AddCheck(root_),   AddMap(root_),
+               AddDump(root_),       AddConvert(root_),  AddCompare(root_), AddMeasure(root_),
+               AddChain(root_),      AddSnapshot(root_), AddResize(root_),  AddCompact(root_),
+               AddServe(root_),      AddCtl(root_),      AddBench(root_),   AddVersion(root_),
+               AddCompletion(root_), AddHelp(root_)};
 }
 
 void CommandLine::AddSharedOptions() {

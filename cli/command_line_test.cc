@@ -19,10 +19,9 @@ TEST_F(Commands, UsageMistakesAreOneSentenceAndAHint) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> mistakes = {
       {{}, "vhdx: the command is missing; see `vhdx --help`\n"},
       {{"--json"}, ""},
-      {{"compact", "x"},
-       "vhdx: \"compact\" is not implemented yet; `vhdx convert SRC NEW.vhdx` leaves out zeros; "
-       "see "
-       "`vhdx --help`\n"},
+      {{"merge", "x"},
+       "vhdx: \"merge\" is not implemented yet; `vhdx convert CHILD NEW.vhdx` writes a chain into "
+       "one new image; see `vhdx --help`\n"},
       {{"inof", "x"}, "vhdx: unknown command \"inof\"; did you mean `info`?\n"},
       {{"info"}, "vhdx: info: FILE is missing; see `vhdx info --help`\n"},
       {{"info", "--frob", "x"}, "vhdx: info: unknown option \"--frob\"; see `vhdx info --help`\n"},

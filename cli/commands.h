@@ -43,6 +43,8 @@ Command AddCompare(CLI::App& root);
 Command AddMeasure(CLI::App& root);
 Command AddChain(CLI::App& root);
 Command AddSnapshot(CLI::App& root);
+Command AddResize(CLI::App& root);
+Command AddCompact(CLI::App& root);
 Command AddServe(CLI::App& root);
 Command AddCtl(CLI::App& root);
 Command AddBench(CLI::App& root);

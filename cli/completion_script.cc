@@ -125,6 +125,7 @@ std::string ZshCommand(const CLI::App& command) {
     const bool many = option->get_expected_max() > 1;
     text +=
         Format(" '{}:{}:{}'", many ? "*" : "", ZshText(option->get_name(true)), ZshAction(*option));
+    if (many) break;  // a SIZE after files is the last of the words, which may be a file as well
   }
   return text + " ;;\n";
 }

@@ -6,11 +6,11 @@
 #include <memory>
 #include <utility>
 
-#include "bytes/arithmetic.h"
 #include "bytes/formatting.h"
 #include "bytes/try.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/disk_size.h"
 #include "cli/disk_source.h"
 #include "cli/new_image_arguments.h"
 #include "cli/printable.h"
@@ -36,31 +36,6 @@ struct CreateArguments {
   }
 };
 
-Result<void> CheckSize(const CreateArguments& arguments) {
-  constexpr uint64_t kMostBytes = uint64_t{64} << 40;
-  const uint64_t size = *arguments.size_bytes;
-  const auto refuse = [&](const std::string& sentence) {
-    return Fail(ErrorCode::kInvalidArgument, sentence, arguments.path);
-  };
-  // Zero means "take the parent's" in the library.
-  if (size == 0) return refuse("SIZE is 0: the size of a disk must not be zero");
-  if (size > kMostBytes) {
-    return refuse(Format("SIZE is {}, which is more than a VHDX can have, 64T", FormatSize(size)));
-  }
-  const uint64_t sector = arguments.image.padded_sector_size();
-  if (size % sector == 0) return {};
-  // Somebody who thinks of other units than bytes.
-  const std::string units =
-      size < kMiB
-          ? Format("; a number without a unit is in bytes: write {}M or {}G for larger units", size,
-                   size)
-          : std::string();
-  return refuse(
-      Format("SIZE is {} bytes, which is not a multiple of the sector size, {}; the next "
-             "multiple is {}{}",
-             size, sector, (size / sector + 1) * sector, units));
-}
-
 Result<void> CheckName(const CreateArguments& arguments) {
   if (!arguments.parent.empty()) return CheckNewName(arguments.path, ".avhdx");
   return CheckNewName(arguments.path, ".vhdx",
@@ -78,7 +53,8 @@ Result<void> CheckCreateArguments(const CreateArguments& arguments) {
                 arguments.path);
   }
   if (arguments.size_bytes) {
-    VHDX_TRY(CheckSize(arguments));
+    VHDX_TRY(
+        CheckDiskSize(*arguments.size_bytes, arguments.image.padded_sector_size(), arguments.path));
   }
   return {};
 }

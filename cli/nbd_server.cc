@@ -16,6 +16,7 @@
 
 #include "bytes/formatting.h"
 #include "bytes/try.h"
+#include "cli/child_process.h"
 #include "cli/interruption.h"
 #include "cli/printable.h"
 #include "cli/process_tree.h"
@@ -145,10 +146,7 @@ Result<pid_t> SpawnProgram(std::vector<std::string> words, std::vector<std::stri
 // below the prefix that the command was installed to; and in nbdkit's own folder of plugins.
 std::vector<std::string> PluginFolders() {
   std::vector<std::string> folders;
-  std::string self(4096, '\0');
-  const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size());
-  self.resize(length > 0 ? static_cast<size_t>(length) : 0);
-  const std::string own_folder = self.substr(0, self.rfind('/') + 1);
+  const std::string own_folder = OwnFolder();
   if (!own_folder.empty()) folders.push_back(own_folder);
   const std::string_view chosen = VHDXKIT_NBDKIT_PLUGIN_DIR;
   if (chosen.starts_with('/')) folders.push_back(Format("{}/", chosen));

@@ -54,6 +54,8 @@ class NbdServer {
 
   /// For clients: "nbd+unix:///?socket=/path", "nbd://host:port".
   const std::string& uri() const { return uri_; }
+  /// Empty for TCP.
+  const std::string& socket_path() const { return socket_path_; }
   pid_t pid() const { return pid_; }
 
   /// Waits for its end, which `interrupted` brings about, and passes on what it says meanwhile;

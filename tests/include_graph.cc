@@ -28,7 +28,8 @@ struct Layer {
 };
 
 // The picture of docs/design.md, lowest first. An adapter sees the installed API and nothing else,
-// and the plugin the control socket; the command also calls ops directly and uses bytes.
+// and the plugin the control socket; the command also calls ops directly, uses bytes, serves a disk
+// to vhdx-free-space (media) and verifies what that says (guest).
 const std::vector<Layer>& Layers() {
   static const std::vector<Layer> layers = {
       {"include", Reach::kAllBelow, {}},
@@ -45,7 +46,7 @@ const std::vector<Layer>& Layers() {
       {"testing", Reach::kAllBelow, {"ops"}},
       {"json", Reach::kOnlyThese, {"include"}},
       {"control", Reach::kOnlyThese, {"json", "io", "bytes", "include"}},
-      {"cli", Reach::kOnlyThese, {"control", "json", "ops", "bytes", "include"}},
+      {"cli", Reach::kOnlyThese, {"control", "json", "ops", "guest", "media", "bytes", "include"}},
       {"nbdkit", Reach::kOnlyThese, {"control", "include"}},
       {"confine", Reach::kOnlyThese, {"bytes", "include"}},
       {"tools", Reach::kOnlyThese, {"confine", "media", "guest", "io", "bytes", "include"}},

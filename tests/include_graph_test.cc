@@ -91,7 +91,7 @@ TEST(IncludeGraph, EveryPairOfFoldersIsAsTheDesignDrawsIt) {
       {"testing",  "xxxxxxxxxxxx-------"},
       {"json",     "x-----------x------"},
       {"control",  "xx-x--------xx-----"},
-      {"cli",      "xx--------x-xxx----"},
+      {"cli",      "xx-----xx-x-xxx----"},
       {"nbdkit",   "x------------x-x---"},
       {"confine",  "xx--------------x--"},
       {"tools",    "xx-x---xx-------xx-"},

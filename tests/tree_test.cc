@@ -27,7 +27,7 @@ const fs::path kRoot = VHDXKIT_SOURCE_DIR;
 
 const std::vector<std::string> kCommands = {"create",  "info",    "check",   "map",   "dump",
                                             "convert", "compare", "measure", "chain", "snapshot",
-                                            "serve",   "ctl",     "bench"};
+                                            "resize",  "compact", "serve",   "ctl",   "bench"};
 
 std::string ReadText(const fs::path& path) {
   std::ifstream file(path);

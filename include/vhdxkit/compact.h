@@ -78,6 +78,7 @@ struct CompactReport {
     std::string skipped_because = {};
   };
   std::string filename = {};
+  uint32_t block_size_bytes = 0;
   uint64_t old_file_size_bytes = 0;
   uint64_t new_file_size_bytes = 0;  ///< of a dry run: what it would be
   uint64_t old_allocated_bytes = 0;  ///< on the host

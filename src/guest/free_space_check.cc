@@ -71,6 +71,29 @@ Result<void> VerifyDisjoint(std::span<const DiskRange> free, std::span<const Dis
   return {};
 }
 
+// Where the superblocks of a kind are, and their copies at fixed places.
+struct Place {
+  VolumeKind kind;
+  uint64_t offset;
+  uint64_t length_bytes;
+};
+constexpr Place kPlaces[] = {
+    {VolumeKind::kExt2, kKiB, kKiB},
+    {VolumeKind::kExt3, kKiB, kKiB},
+    {VolumeKind::kExt4, kKiB, kKiB},
+    {VolumeKind::kXfs, 0, 2 * kKiB},  // with the three headers after it, at least a sector each
+    {VolumeKind::kLvm, 0, 2 * kKiB},  // the label is in one of four sectors
+    {VolumeKind::kBtrfs, 64 * kKiB, 4 * kKiB},
+    {VolumeKind::kBtrfs, 64 * kMiB, 4 * kKiB},
+    {VolumeKind::kBtrfs, 256 * kGiB, 4 * kKiB},
+    {VolumeKind::kNtfs, 0, 8 * kKiB},             // $Boot; a copy of its first sector is at the end
+    {VolumeKind::kExfat, 0, uint64_t{24} * 512},  // the boot region and its backup
+    {VolumeKind::kFat12, 0, 512},
+    {VolumeKind::kFat16, 0, 512},
+    {VolumeKind::kFat32, 0, 512},
+    {VolumeKind::kSwap, 0, 4 * kKiB},
+};
+
 }  // namespace
 
 Result<void> VerifyFreeSpace(const FreeSpace& space, uint64_t volume_bytes,
@@ -97,43 +120,12 @@ std::vector<DiskRange> SuperblockRanges(const Superblock& superblock, uint64_t v
   const auto add = [&](uint64_t offset, uint64_t length) {
     if (offset < volume_bytes) ranges.push_back({offset, std::min(length, volume_bytes - offset)});
   };
-  switch (superblock.kind) {
-    case VolumeKind::kExt2:
-    case VolumeKind::kExt3:
-    case VolumeKind::kExt4:
-      add(1 * kKiB, 1 * kKiB);
-      break;
-    case VolumeKind::kXfs:  // and the three headers after it, at least a sector each
-    case VolumeKind::kLvm:  // the label is in one of four sectors
-      add(0, 2 * kKiB);
-      break;
-    case VolumeKind::kBtrfs:
-      for (const uint64_t offset : {64 * kKiB, 64 * kMiB, 256 * kGiB}) add(offset, 4 * kKiB);
-      break;
-    case VolumeKind::kNtfs:  // $Boot, and the copy of its first sector
-      add(0, 8 * kKiB);
-      add(size - std::min<uint64_t>(size, 512), 512);
-      break;
-    case VolumeKind::kExfat:  // the main boot region and its backup, of twelve sectors each
-      add(0, uint64_t{24} * 512);
-      break;
-    case VolumeKind::kFat12:
-    case VolumeKind::kFat16:
-    case VolumeKind::kFat32:
-      add(0, 512);
-      break;
-    case VolumeKind::kSwap:
-      add(0, 4 * kKiB);
-      break;
-    case VolumeKind::kRefs:
-    case VolumeKind::kBitLocker:
-    case VolumeKind::kLuks1:
-    case VolumeKind::kLuks2:
-    case VolumeKind::kMdRaid:
-    case VolumeKind::kZfs:
-      add(0, volume_bytes);
-      break;
+  for (const Place& place : kPlaces) {
+    if (place.kind == superblock.kind) add(place.offset, place.length_bytes);
   }
+  if (superblock.kind == VolumeKind::kNtfs) add(size - std::min<uint64_t>(size, 512), 512);
+  // Of a kind that nobody reads, all of it.
+  if (ranges.empty()) add(0, volume_bytes);
   if (superblock.trailer_offset) add(*superblock.trailer_offset, volume_bytes);
   return ranges;
 }
