@@ -127,6 +127,9 @@ class WordReader {
             "-r is --recursive here, and repairing is not implemented yet; a directory of that "
             "name is ./{}",
             word);
+      } else if (!only_files_ && IsFractionToTakeAway(word)) {
+        sentence = Format("\"{}\" is taken for the option -0; use a smaller unit, such as -512M",
+                          Printable(word));
       } else if (!only_files_ && word == "--") {
         only_files_ = true;
       } else if (!only_files_ && IsOption(word)) {
@@ -155,6 +158,12 @@ class WordReader {
     const bool has_extension = dot != std::string_view::npos && dot + 1 < word.size() &&
                                (word[dot + 1] < '0' || word[dot + 1] > '9');
     return has_extension || word.find('/') != std::string_view::npos;
+  }
+
+  // "-0.5G".
+  bool IsFractionToTakeAway(std::string_view word) const {
+    return word.starts_with("-0") && word.size() > 2 && command_ != nullptr &&
+           command_->get_name() == "resize";
   }
 
   // As `qemu-img check -r all FILE` does.

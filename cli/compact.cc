@@ -6,7 +6,10 @@
 #include <charconv>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "bytes/formatting.h"
 #include "bytes/try.h"

@@ -107,6 +107,7 @@ Json CompactToJson(const CompactOutcome& outcome) {
                {"partly-used", report.partly_used_bytes},
                {"unreferenced", report.unreferenced_bytes},
                {"filesystems", std::move(filesystems)}};
+  if (!outcome.notes.empty()) json["appliance"] = outcome.notes;
   if (outcome.dry_run) json["dry-run"] = true;
   return json;
 }

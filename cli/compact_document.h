@@ -43,12 +43,13 @@ struct CompactOutcome {
   std::string mode = "full";
   bool dry_run = false;
   std::vector<uint64_t> better_block_sizes = {};  ///< for each volume of the report; 0: none
-  std::vector<std::string> notes = {};            ///< lines about what else was done
+  std::vector<std::string> notes = {};            ///< lines about what the appliance did
 };
 
 /// {filename, mode, old-file-size, new-file-size, old-actual-size, new-actual-size, blocks-moved,
 /// blocks-freed, partly-used, unreferenced, filesystems: [{partition, type, free, given-back, kept,
-/// skipped}]}, and after a dry run dry-run. What is not known, or does not apply, is null.
+/// skipped}]}, and, where there is something to say, appliance and dry-run. What is not known, or
+/// does not apply, is null.
 Json CompactToJson(const CompactOutcome& outcome);
 
 std::string CompactToText(const CompactOutcome& outcome);

@@ -6,11 +6,13 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "bytes/border.h"
 #include "bytes/formatting.h"
@@ -155,7 +157,10 @@ class FreeSpaceAsker {
     const Result<void>& served = server.Stop();
     if (!read) return WhyUnread(read.error());
     const int status = (*child)->Wait();
-    if (status != 0 && !served) return LeaveAlone(served.error().sentence);
+    // An error of a file is why the program could not go on; one of the socket is that it ended.
+    if (status != 0 && !served && !served.error().file.empty()) {
+      return LeaveAlone(served.error().sentence);
+    }
     if (status != 0) {
       return LeaveAlone(Format("{} failed: {}", kProgram, WithoutName((*child)->LastComplaint())));
     }

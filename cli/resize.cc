@@ -5,7 +5,10 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "bytes/formatting.h"
 #include "bytes/try.h"
@@ -43,19 +46,27 @@ struct ResizeTask {
   std::optional<NewDiskSize> size;  // nothing: the minimum
 };
 
+// "10X" and "+1X", but not "10.vhdx".
+bool LooksLikeASize(std::string_view word) {
+  if (word.starts_with('+') || word.starts_with('-')) word.remove_prefix(1);
+  return !word.empty() && word[0] >= '0' && word[0] <= '9' &&
+         word.find_first_of("/.") == std::string_view::npos;
+}
+
 Error MissingSize(const std::string& last_word) {
-  const std::string_view example = "such as 40G, +10G or -10G";
-  const bool begins_like_one = last_word.find_first_of("0123456789") <= 1 &&
-                               last_word.find('/') == std::string::npos &&
-                               last_word.find('.') == std::string::npos;
-  if (begins_like_one) {
-    const std::string nearest = NearestSize(last_word.substr(last_word[0] == '+' ? 1 : 0));
-    const std::string advice =
-        nearest.empty() ? Format("use one {}", example) : Format("the nearest is {}", nearest);
-    return {.sentence = Format("SIZE: \"{}\" is not a size; {}", Printable(last_word), advice)};
+  constexpr std::string_view kExample = "such as 40G, +10G or -10G";
+  const size_t sign = last_word.starts_with('+') || last_word.starts_with('-') ? 1 : 0;
+  const std::string nearest = NearestSize(last_word.substr(sign));
+  if (!nearest.empty()) {
+    return {.sentence = Format("SIZE: \"{}\" is not a whole number of bytes; use {}{}",
+                               Printable(last_word), last_word.substr(0, sign), nearest)};
+  }
+  if (LooksLikeASize(last_word)) {
+    return {.sentence =
+                Format("SIZE: \"{}\" is not a size; use one {}", Printable(last_word), kExample)};
   }
   return {.sentence =
-              Format("SIZE is missing: the new size of the disk, {}, or --to-minimum", example)};
+              Format("SIZE is missing: the new size of the disk, {}, or --to-minimum", kExample)};
 }
 
 Result<ResizeTask> ParseWords(const ResizeArguments& arguments) {

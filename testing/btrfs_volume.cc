@@ -207,7 +207,7 @@ void WriteExtentTree(GuestDisk& disk, std::vector<BtrfsTreeItem> items) {
   const auto is_first = [](const BtrfsTreeItem& item) {
     return item.object_id < kBtrfsDataLogical;
   };
-  const auto rest = std::ranges::stable_partition(items, is_first);
+  const auto rest = std::ranges::partition(items, is_first);
   const std::vector<BtrfsTreeItem> last(rest.begin(), rest.end());
   items.erase(rest.begin(), items.end());
   WriteBtrfsLeaf(disk, BtrfsVolume::kFirstExtentLeaf, 2, items);

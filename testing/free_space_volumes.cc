@@ -148,7 +148,7 @@ FreeSpaceVolume ExfatVolume() {
   ByteWriter directory(entries);
   directory.Put(0, std::byte{0x81});
   directory.Put(20, le32(2));
-  directory.Put(24, le64(kExfatClusters / 8));
+  directory.Put(24, le64(DivideRoundingUp(kExfatClusters, uint64_t{8})));
   directory.Put(32, std::byte{0x82});
   directory.Put(32 + 20, le32(3));
   directory.Put(32 + 24, le64(60));

@@ -35,7 +35,7 @@ void SetFatEntry(GuestDisk& disk, int bits, uint64_t cluster, uint32_t value);
 /// An exFAT with clusters of 512 bytes. The root directory has clusters 4 and 6.
 inline constexpr uint64_t kExfatFatOffset = uint64_t{24} * 512;
 inline constexpr uint64_t kExfatHeapOffset = uint64_t{64} * 512;
-inline constexpr uint64_t kExfatClusters = 600;
+inline constexpr uint64_t kExfatClusters = 603;
 FreeSpaceVolume ExfatVolume();
 /// Makes the checksum of the boot sectors right.
 void FixExfatChecksum(GuestDisk& disk);

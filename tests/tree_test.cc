@@ -239,8 +239,9 @@ void ExpectPlainEnglish(const fs::path& path, const std::string& text) {
 }
 
 TEST(Tree, WhatUsersReadIsPlainEnglish) {
-  for (const char* document : {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/man/vhdx.1",
-                               "docs/man/nbdkit-vhdx-plugin.1", "quickstart"}) {
+  for (const char* document :
+       {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/man/vhdx.1",
+        "docs/man/nbdkit-vhdx-plugin.1", "docs/man/vhdx-free-space.1", "quickstart"}) {
     ExpectPlainEnglish(document, ReadText(kRoot / document));
   }
   for (const char* folder : {"include", "examples"}) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "bytes/arithmetic.h"
@@ -71,28 +73,38 @@ Result<void> VerifyDisjoint(std::span<const DiskRange> free, std::span<const Dis
   return {};
 }
 
-// Where the superblocks of a kind are, and their copies at fixed places.
-struct Place {
-  VolumeKind kind;
-  uint64_t offset;
-  uint64_t length_bytes;
-};
-constexpr Place kPlaces[] = {
-    {VolumeKind::kExt2, kKiB, kKiB},
-    {VolumeKind::kExt3, kKiB, kKiB},
-    {VolumeKind::kExt4, kKiB, kKiB},
-    {VolumeKind::kXfs, 0, 2 * kKiB},  // with the three headers after it, at least a sector each
-    {VolumeKind::kLvm, 0, 2 * kKiB},  // the label is in one of four sectors
-    {VolumeKind::kBtrfs, 64 * kKiB, 4 * kKiB},
-    {VolumeKind::kBtrfs, 64 * kMiB, 4 * kKiB},
-    {VolumeKind::kBtrfs, 256 * kGiB, 4 * kKiB},
-    {VolumeKind::kNtfs, 0, 8 * kKiB},             // $Boot; a copy of its first sector is at the end
-    {VolumeKind::kExfat, 0, uint64_t{24} * 512},  // the boot region and its backup
-    {VolumeKind::kFat12, 0, 512},
-    {VolumeKind::kFat16, 0, 512},
-    {VolumeKind::kFat32, 0, 512},
-    {VolumeKind::kSwap, 0, 4 * kKiB},
-};
+// They may reach past the end of the volume. `size_bytes` is that of the file system.
+std::vector<DiskRange> FixedRanges(VolumeKind kind, uint64_t volume_bytes, uint64_t size_bytes) {
+  switch (kind) {
+    case VolumeKind::kExt2:
+    case VolumeKind::kExt3:
+    case VolumeKind::kExt4:
+      return {{1 * kKiB, 1 * kKiB}};
+    case VolumeKind::kXfs:  // and the three headers after it, at least a sector each
+    case VolumeKind::kLvm:  // the label is in one of four sectors
+      return {{0, 2 * kKiB}};
+    case VolumeKind::kBtrfs:
+      return {{64 * kKiB, 4 * kKiB}, {64 * kMiB, 4 * kKiB}, {256 * kGiB, 4 * kKiB}};
+    case VolumeKind::kNtfs:  // $Boot, and the copy of its first sector
+      return {{0, 8 * kKiB}, {size_bytes - std::min<uint64_t>(size_bytes, 512), 512}};
+    case VolumeKind::kExfat:  // the main boot region and its backup, of twelve sectors each
+      return {{0, uint64_t{24} * 512}};
+    case VolumeKind::kFat12:
+    case VolumeKind::kFat16:
+    case VolumeKind::kFat32:
+      return {{0, 512}};
+    case VolumeKind::kSwap:
+      return {{0, 4 * kKiB}};
+    case VolumeKind::kRefs:
+    case VolumeKind::kBitLocker:
+    case VolumeKind::kLuks1:
+    case VolumeKind::kLuks2:
+    case VolumeKind::kMdRaid:
+    case VolumeKind::kZfs:
+      break;
+  }
+  return {{0, volume_bytes}};
+}
 
 }  // namespace
 
@@ -115,18 +127,14 @@ Result<void> VerifyFreeSpace(const FreeSpace& space, uint64_t volume_bytes,
 }
 
 std::vector<DiskRange> SuperblockRanges(const Superblock& superblock, uint64_t volume_bytes) {
-  std::vector<DiskRange> ranges;
-  const uint64_t size = std::min(superblock.size_bytes.value_or(volume_bytes), volume_bytes);
-  const auto add = [&](uint64_t offset, uint64_t length) {
-    if (offset < volume_bytes) ranges.push_back({offset, std::min(length, volume_bytes - offset)});
-  };
-  for (const Place& place : kPlaces) {
-    if (place.kind == superblock.kind) add(place.offset, place.length_bytes);
+  std::vector<DiskRange> ranges =
+      FixedRanges(superblock.kind, volume_bytes,
+                  std::min(superblock.size_bytes.value_or(volume_bytes), volume_bytes));
+  if (superblock.trailer_offset) ranges.push_back({*superblock.trailer_offset, volume_bytes});
+  std::erase_if(ranges, [&](const DiskRange& range) { return range.disk_offset >= volume_bytes; });
+  for (DiskRange& range : ranges) {
+    range.length_bytes = std::min(range.length_bytes, volume_bytes - range.disk_offset);
   }
-  if (superblock.kind == VolumeKind::kNtfs) add(size - std::min<uint64_t>(size, 512), 512);
-  // Of a kind that nobody reads, all of it.
-  if (ranges.empty()) add(0, volume_bytes);
-  if (superblock.trailer_offset) add(*superblock.trailer_offset, volume_bytes);
   return ranges;
 }
 

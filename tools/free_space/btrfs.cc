@@ -28,14 +28,14 @@ namespace {
 using guest::BtrfsSuperblock;
 using guest::RangeReader;
 
-// No chunk has less than a megabyte but in the smallest file systems; a list of 256 TiB.
+// As many as 256 TiB have, whose chunks have 1 GiB and more.
 constexpr size_t kMaxBtrfsChunks = size_t{1} << 18;
 // Boot loaders use it, and the superblock is in it.
 constexpr DiskRange kBtrfsStart = {0, kMiB};
 // What the file system itself keeps free of other things around a copy of its superblock.
 constexpr uint64_t kBtrfsCopyBytes = 64 * kKiB;
 
-bool HasChunk(const BtrfsChunks& chunks, const BtrfsChunk& wanted) {
+bool HasBtrfsChunk(const BtrfsChunks& chunks, const BtrfsChunk& wanted) {
   const auto number = chunks.Find(wanted.logical, wanted.length_bytes);
   if (!number) return false;
   const BtrfsChunk& chunk = chunks.chunks()[*number];
@@ -44,7 +44,7 @@ bool HasChunk(const BtrfsChunks& chunks, const BtrfsChunk& wanted) {
 }
 
 // The only device that the chunk tree may list is the one of the superblock.
-Found<void> CheckDevice(const BtrfsSuperblock& btrfs, const BtrfsItem& item) {
+Found<void> CheckBtrfsDevice(const BtrfsSuperblock& btrfs, const BtrfsItem& item) {
   if (item.data.size() != sizeof(guest::BtrfsDevice))
     return LeaveAlone("its list of devices is damaged");
   const auto device = LoadFrom<guest::BtrfsDevice>(item.data);
@@ -58,8 +58,8 @@ Found<void> CheckDevice(const BtrfsSuperblock& btrfs, const BtrfsItem& item) {
   return {};
 }
 
-Found<BtrfsChunks> ReadChunks(const BtrfsSuperblock& btrfs, BtrfsTreeReader& reader,
-                              const BtrfsChunks& system) {
+Found<BtrfsChunks> ReadBtrfsChunks(const BtrfsSuperblock& btrfs, BtrfsTreeReader& reader,
+                                   const BtrfsChunks& system) {
   std::vector<BtrfsChunk> found;
   bool has_device = false;
   VHDX_TRY(reader.Walk(
@@ -67,7 +67,7 @@ Found<BtrfsChunks> ReadChunks(const BtrfsSuperblock& btrfs, BtrfsTreeReader& rea
       [&](const BtrfsItem& item) -> Found<void> {
         if (item.key.type == kBtrfsDevice && item.key.object_id == kBtrfsDevices) {
           has_device = true;
-          return CheckDevice(btrfs, item);
+          return CheckBtrfsDevice(btrfs, item);
         }
         if (item.key.type != kBtrfsChunk || item.key.object_id != kBtrfsFirstChunkTree) {
           return LeaveAlone("its chunk tree has an unknown item");
@@ -79,7 +79,8 @@ Found<BtrfsChunks> ReadChunks(const BtrfsSuperblock& btrfs, BtrfsTreeReader& rea
   if (!has_device) return LeaveAlone("its device is missing in its list of devices");
   const BtrfsChunks chunks = VHDX_TRY(BtrfsChunks::Of(std::move(found)));
   for (const BtrfsChunk& chunk : system.chunks()) {
-    if (!HasChunk(chunks, chunk)) return LeaveAlone("its superblock and its chunk tree differ");
+    if (!HasBtrfsChunk(chunks, chunk))
+      return LeaveAlone("its superblock and its chunk tree differ");
   }
   return chunks;
 }
@@ -87,7 +88,7 @@ Found<BtrfsChunks> ReadChunks(const BtrfsSuperblock& btrfs, BtrfsTreeReader& rea
 // The roots of the trees that are read, by tree.
 using BtrfsRoots = std::map<uint64_t, BtrfsTree>;
 
-Found<BtrfsRoots> ReadRoots(const BtrfsSuperblock& btrfs, BtrfsTreeReader& reader) {
+Found<BtrfsRoots> ReadBtrfsRoots(const BtrfsSuperblock& btrfs, BtrfsTreeReader& reader) {
   BtrfsRoots roots = {{kBtrfsExtentTree, {}}, {kBtrfsDeviceTree, {}}};
   if (HasBlockGroupTree(btrfs)) roots.insert({kBtrfsBlockGroupTree, {}});
   VHDX_TRY(reader.Walk({kBtrfsRootTree, btrfs.root_tree, btrfs.generation, btrfs.root_level},
@@ -109,8 +110,8 @@ Found<BtrfsRoots> ReadRoots(const BtrfsSuperblock& btrfs, BtrfsTreeReader& reade
 }
 
 // What the device tree says that chunks take must be what the chunk tree says.
-Found<void> CheckDeviceTree(const BtrfsSuperblock& btrfs, const BtrfsTree& tree,
-                            BtrfsTreeReader& reader, const BtrfsChunks& chunks) {
+Found<void> CheckBtrfsDeviceTree(const BtrfsSuperblock& btrfs, const BtrfsTree& tree,
+                                 BtrfsTreeReader& reader, const BtrfsChunks& chunks) {
   std::vector<DiskRange> taken;
   VHDX_TRY(reader.Walk(tree, [&](const BtrfsItem& item) -> Found<void> {
     if (item.key.type == kBtrfsDeviceReplace) {
@@ -142,7 +143,7 @@ Found<void> CheckDeviceTree(const BtrfsSuperblock& btrfs, const BtrfsTree& tree,
 }
 
 // The start of the device and the copies of the superblock are in use whatever the trees say.
-std::vector<DiskRange> NeverFree(uint64_t device_bytes) {
+std::vector<DiskRange> BtrfsNeverFree(uint64_t device_bytes) {
   std::vector<DiskRange> ranges;
   if (device_bytes != 0) ranges.push_back({0, std::min(kBtrfsStart.length_bytes, device_bytes)});
   for (const uint64_t offset : BtrfsSuperblock::kCopyOffsets) {
@@ -152,8 +153,8 @@ std::vector<DiskRange> NeverFree(uint64_t device_bytes) {
   return ranges;
 }
 
-FreeSpace FreeSpaceOf(const BtrfsSuperblock& btrfs, const BtrfsChunks& chunks,
-                      BtrfsExtents& extents) {
+FreeSpace BtrfsSpaceOf(const BtrfsSuperblock& btrfs, const BtrfsChunks& chunks,
+                       BtrfsExtents& extents) {
   const uint64_t device_bytes = AlignDown(btrfs.device.total_bytes, btrfs.sector_size);
   const std::vector<DiskRange> device = {{0, device_bytes}};
   std::vector<DiskRange> free = extents.TakeFree();
@@ -163,7 +164,7 @@ FreeSpace FreeSpaceOf(const BtrfsSuperblock& btrfs, const BtrfsChunks& chunks,
   FreeSpace space{.unit_bytes = btrfs.sector_size,
                   .free = {},
                   .counted_free_bytes = device_bytes - extents.used_on_device(),
-                  .metadata = NeverFree(device_bytes)};
+                  .metadata = BtrfsNeverFree(device_bytes)};
   space.free = Without(free, space.metadata);
   space.counted_free_bytes -= LengthOf(free) - LengthOf(space.free);
   return space;
@@ -173,10 +174,10 @@ Found<FreeSpace> ReadBtrfs(RangeReader& volume) {
   const BtrfsSuperblock btrfs = VHDX_TRY(ReadCleanBtrfsSuperblock(volume));
   const BtrfsChunks system = VHDX_TRY(BtrfsChunks::InSuperblock(btrfs));
   BtrfsTreeReader chunk_reader(volume, btrfs, system);
-  const BtrfsChunks chunks = VHDX_TRY(ReadChunks(btrfs, chunk_reader, system));
+  const BtrfsChunks chunks = VHDX_TRY(ReadBtrfsChunks(btrfs, chunk_reader, system));
   BtrfsTreeReader reader(volume, btrfs, chunks);
-  const BtrfsRoots roots = VHDX_TRY(ReadRoots(btrfs, reader));
-  VHDX_TRY(CheckDeviceTree(btrfs, roots.at(kBtrfsDeviceTree), reader, chunks));
+  const BtrfsRoots roots = VHDX_TRY(ReadBtrfsRoots(btrfs, reader));
+  VHDX_TRY(CheckBtrfsDeviceTree(btrfs, roots.at(kBtrfsDeviceTree), reader, chunks));
 
   BtrfsExtents extents(btrfs, chunks);
   VHDX_TRY(reader.Walk(roots.at(kBtrfsExtentTree),
@@ -186,7 +187,8 @@ Found<FreeSpace> ReadBtrfs(RangeReader& volume) {
                          [&](const BtrfsItem& item) { return extents.TakeBlockGroup(item); }));
   }
   VHDX_TRY(extents.Finish());
-  FreeSpace space = FreeSpaceOf(btrfs, chunks, extents);
+  FreeSpace space = BtrfsSpaceOf(btrfs, chunks, extents);
+  if (space.free.size() > kMaxFreeRanges) return LeaveAlone("it has too many free ranges");
   for (const BtrfsTreeReader* each : {&chunk_reader, &reader}) {
     space.metadata.insert(space.metadata.end(), each->blocks().begin(), each->blocks().end());
   }

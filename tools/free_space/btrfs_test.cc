@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bytes/arithmetic.h"
@@ -53,14 +56,14 @@ TEST(Btrfs, VolumeThatIsLarger_HasNothingFreeAfterTheDevice) {
   EXPECT_EQ(FreeSpaceOf(ReadBtrfsFreeSpace, *volume.disk().Open()).free, volume.free());
 }
 
-struct SuperblockCase {
+struct BtrfsSuperblockCase {
   BtrfsField field;
   uint64_t value;
   const char* reason;
 };
 
 TEST(Btrfs, SuperblockThatForbidsIt_IsLeftAloneForThatReason) {
-  const std::vector<SuperblockCase> cases = {
+  const std::vector<BtrfsSuperblockCase> cases = {
       {BtrfsField::kLogTree, 33 * kMiB, "its log has not been replayed (log_root)"},
       {BtrfsField::kFlags, 1 | 4, "errors were found in it"},
       {BtrfsField::kFlags, uint64_t{1} << 32, "it is a seed of other file systems"},
@@ -82,7 +85,7 @@ TEST(Btrfs, SuperblockThatForbidsIt_IsLeftAloneForThatReason) {
       {BtrfsField::kGeneration, 8,
        "its tree 3 is damaged (block at logical address 16777216: of another generation)"},
   };
-  for (const SuperblockCase& c : cases) {
+  for (const BtrfsSuperblockCase& c : cases) {
     BtrfsVolume volume;
     volume.Set(c.field, c.value);
     if (c.field == BtrfsField::kGeneration) volume.CopySuperblock();
@@ -157,20 +160,20 @@ TEST(Btrfs, BlockThatIsAnother_IsLeftAlone) {
   }
 }
 
-struct ChangedBlock {
+struct ChangedBtrfsBlock {
   uint64_t block;
   std::function<void(const BtrfsVolume&, std::span<std::byte>)> change;
   std::string reason;
 };
 
-void PutAt(std::span<std::byte> block, size_t at, uint64_t value) {
+void PutBtrfs(std::span<std::byte> block, size_t at, uint64_t value) {
   StoreTo(block.subspan(at), le64(value));
 }
 
 // The key of an item of a leaf.
-size_t KeyOf(size_t item) { return BtrfsVolume::kHeaderBytes + item * 25; }
+size_t BtrfsKeyOf(size_t item) { return BtrfsVolume::kHeaderBytes + item * 25; }
 
-std::string ReasonAfter(const ChangedBlock& c) {
+std::string BtrfsReasonAfter(const ChangedBtrfsBlock& c) {
   BtrfsVolume volume;
   volume.ChangeBlock(c.block, [&](std::span<std::byte> block) { c.change(volume, block); });
   return BtrfsReason(volume);
@@ -179,14 +182,14 @@ std::string ReasonAfter(const ChangedBlock& c) {
 TEST(Btrfs, BlocksOfTreesThatContradictThemselves_AreLeftAlone) {
   constexpr uint64_t kLeaf = BtrfsVolume::kLastExtentLeaf;
   const std::string place = "its tree 2 is damaged (block at logical address ";
-  const std::vector<ChangedBlock> cases = {
-      {kLeaf, [](auto&, auto block) { PutAt(block, KeyOf(2), 1); },
+  const std::vector<ChangedBtrfsBlock> cases = {
+      {kLeaf, [](auto&, auto block) { PutBtrfs(block, BtrfsKeyOf(2), 1); },
        place + "33574912: keys that do not ascend)"},
-      {kLeaf, [](auto&, auto block) { PutAt(block, KeyOf(0), 65 * kMiB); },
+      {kLeaf, [](auto&, auto block) { PutBtrfs(block, BtrfsKeyOf(0), 65 * kMiB); },
        place + "33574912: another first key)"},
       {kLeaf, [](auto&, auto block) { StoreTo(block.subspan(96), le32(0)); },
        place + "33574912: empty)"},
-      {kLeaf, [](auto&, auto block) { StoreTo(block.subspan(KeyOf(1) + 21), le32(4000)); },
+      {kLeaf, [](auto&, auto block) { StoreTo(block.subspan(BtrfsKeyOf(1) + 21), le32(4000)); },
        place + "33574912: data in the wrong place)"},
       // The second child is the first once more.
       {BtrfsVolume::kExtentRoot,
@@ -196,17 +199,17 @@ TEST(Btrfs, BlocksOfTreesThatContradictThemselves_AreLeftAlone) {
        },
        place + "33570816: keys that do not ascend)"},
   };
-  for (const ChangedBlock& c : cases) EXPECT_EQ(ReasonAfter(c), c.reason);
+  for (const ChangedBtrfsBlock& c : cases) EXPECT_EQ(BtrfsReasonAfter(c), c.reason);
 }
 
 TEST(Btrfs, ChunksThatContradictThemselves_AreLeftAlone) {
   constexpr uint64_t kChunks = BtrfsVolume::kChunkRoot;
   const auto change = [](size_t item, size_t field, uint64_t value) {
     return [=](const BtrfsVolume& volume, std::span<std::byte> block) {
-      PutAt(block, volume.DataOf(kChunks, item) + field, value);
+      PutBtrfs(block, volume.DataOf(kChunks, item) + field, value);
     };
   };
-  const std::vector<ChangedBlock> cases = {
+  const std::vector<ChangedBtrfsBlock> cases = {
       {kChunks, change(3, 24, 0x11),
        "it has a chunk whose profile is neither SINGLE nor DUP (type 0x11)"},
       {kChunks, change(3, 24, 0x21), "its chunk at logical address 67108864 is damaged"},
@@ -223,17 +226,17 @@ TEST(Btrfs, ChunksThatContradictThemselves_AreLeftAlone) {
       {kChunks, change(2, 0, 33 * kMiB), "its chunks overlap in logical addresses"},
       {kChunks, change(1, 0, 512 * kKiB), "its superblock and its chunk tree differ"},
       {kChunks, change(0, 0, 3), "it has another device (number 3)"},
-      {kChunks, [](auto&, auto block) { block[KeyOf(3) + 8] = std::byte{229}; },
+      {kChunks, [](auto&, auto block) { block[BtrfsKeyOf(3) + 8] = std::byte{229}; },
        "its chunk tree has an unknown item"},
   };
-  for (const ChangedBlock& c : cases) EXPECT_EQ(ReasonAfter(c), c.reason);
+  for (const ChangedBtrfsBlock& c : cases) EXPECT_EQ(BtrfsReasonAfter(c), c.reason);
 }
 
 TEST(Btrfs, DeviceThatIsReplaced_IsLeftAlone) {
   for (const uint64_t state : {1U, 4U, 5U}) {
     BtrfsVolume volume;
     volume.ChangeBlock(BtrfsVolume::kDeviceTree, [&](std::span<std::byte> block) {
-      PutAt(block, volume.DataOf(BtrfsVolume::kDeviceTree, 0) + 32, state);
+      PutBtrfs(block, volume.DataOf(BtrfsVolume::kDeviceTree, 0) + 32, state);
     });
     EXPECT_EQ(BtrfsReason(volume), "its device is being replaced") << state;
   }
@@ -241,21 +244,21 @@ TEST(Btrfs, DeviceThatIsReplaced_IsLeftAlone) {
 
 TEST(Btrfs, ExtentsThatContradictTheirCounts_AreLeftAlone) {
   constexpr uint64_t kLast = BtrfsVolume::kLastExtentLeaf;
-  const std::vector<ChangedBlock> cases = {
+  const std::vector<ChangedBtrfsBlock> cases = {
       // The second extent of data starts in the first.
-      {kLast, [](auto&, auto block) { PutAt(block, KeyOf(3), 64 * kMiB + 4096); },
+      {kLast, [](auto&, auto block) { PutBtrfs(block, BtrfsKeyOf(3), 64 * kMiB + 4096); },
        "its extents overlap (logical address 67112960)"},
-      {kLast, [](auto&, auto block) { PutAt(block, KeyOf(3), 72 * kMiB); },
+      {kLast, [](auto&, auto block) { PutBtrfs(block, BtrfsKeyOf(3), 72 * kMiB); },
        "it has an extent that is in no chunk (logical address 75497472)"},
-      {kLast, [](auto&, auto block) { PutAt(block, KeyOf(3) + 9, 8 * kMiB); },
+      {kLast, [](auto&, auto block) { PutBtrfs(block, BtrfsKeyOf(3) + 9, 8 * kMiB); },
        "it has an extent that is in no chunk (logical address 68157440)"},
-      {kLast, [](auto&, auto block) { PutAt(block, KeyOf(3) + 9, 8192); },
+      {kLast, [](auto&, auto block) { PutBtrfs(block, BtrfsKeyOf(3) + 9, 8192); },
        "its block group at logical address 67108864 counts 69632 bytes in use, and its extents "
        "have 73728"},
-      {kLast, [](auto&, auto block) { block[KeyOf(3) + 8] = std::byte{170}; },
+      {kLast, [](auto&, auto block) { block[BtrfsKeyOf(3) + 8] = std::byte{170}; },
        "its extent tree has an item of unknown type 170"},
   };
-  for (const ChangedBlock& c : cases) EXPECT_EQ(ReasonAfter(c), c.reason);
+  for (const ChangedBtrfsBlock& c : cases) EXPECT_EQ(BtrfsReasonAfter(c), c.reason);
 }
 
 TEST(Btrfs, BlockGroupsThatContradictTheirChunks_AreLeftAlone) {
@@ -265,15 +268,15 @@ TEST(Btrfs, BlockGroupsThatContradictTheirChunks_AreLeftAlone) {
     volume.ChangeBlock(kGroups, [&](std::span<std::byte> block) { change(volume, block); });
     return BtrfsReason(volume);
   };
-  EXPECT_EQ(reason([](BtrfsVolume&, auto block) { PutAt(block, KeyOf(2), 80 * kMiB); }),
+  EXPECT_EQ(reason([](BtrfsVolume&, auto block) { PutBtrfs(block, BtrfsKeyOf(2), 80 * kMiB); }),
             "it has a block group without a chunk");
-  EXPECT_EQ(reason([](BtrfsVolume&, auto block) { PutAt(block, KeyOf(2) + 9, kMiB); }),
+  EXPECT_EQ(reason([](BtrfsVolume&, auto block) { PutBtrfs(block, BtrfsKeyOf(2) + 9, kMiB); }),
             "it has a block group that contradicts its chunk");
   EXPECT_EQ(reason([](BtrfsVolume& volume, auto block) {
-              PutAt(block, volume.DataOf(kGroups, 2) + 16, 4);
+              PutBtrfs(block, volume.DataOf(kGroups, 2) + 16, 4);
             }),
             "it has a block group that contradicts its chunk");
-  EXPECT_EQ(reason([](BtrfsVolume&, auto block) { block[KeyOf(2) + 8] = std::byte{193}; }),
+  EXPECT_EQ(reason([](BtrfsVolume&, auto block) { block[BtrfsKeyOf(2) + 8] = std::byte{193}; }),
             "its list of block groups is damaged");
   EXPECT_EQ(reason([](BtrfsVolume&, auto block) { StoreTo(block.subspan(96), le32(2)); }),
             "its chunk at logical address 67108864 has no block group");

@@ -47,8 +47,9 @@ class BtrfsTreeReader {
                   const BtrfsChunks& chunks)
       : volume_(volume), btrfs_(btrfs), chunks_(chunks) {}
 
-  /// Visits the items of the tree, whose keys ascend. Ends where a visit does. No block is read
-  /// twice but for the one that shows the tree to be damaged: its keys would not ascend.
+  /// Visits the items of the tree, whose keys ascend. Ends where a visit fails. A tree that leads
+  /// to a block twice is damaged, since its keys cannot ascend, and is left at the next leaf: so no
+  /// tree takes longer than its blocks.
   Found<void> Walk(const BtrfsTree& tree, const Visit& visit);
 
   /// Every copy of the blocks that were read, on the device.

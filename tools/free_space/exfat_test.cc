@@ -82,7 +82,7 @@ TEST(ExfatFreeSpace, BitmapWithFewerBitsThanThePercentage_IsLeftAlone) {
 
 TEST(ExfatFreeSpace, ImpossibleStructure_IsLeftAlone) {
   EXPECT_EQ(ReasonWith(96, le32(1)), "its root directory is outside of the volume");
-  EXPECT_EQ(ReasonWith(96, le32(602)), "its root directory is outside of the volume");
+  EXPECT_EQ(ReasonWith(96, le32(605)), "its root directory is outside of the volume");
   EXPECT_EQ(ReasonWith(84, le32(4)), "its FAT is not where a FAT can be");
   EXPECT_EQ(ReasonWith(84, le32(41)), "its FAT is not where a FAT can be");
   EXPECT_EQ(ReasonWith(kExfatFatOffset + 6 * 4, le32(4)),

@@ -56,6 +56,8 @@ struct FatEntries {
 
   /// Reserved values, bad clusters and ends of files.
   bool IsSpecial(uint32_t entry) const { return entry >= end - 0xF; }
+  /// None may have the number that marks a bad one.
+  uint64_t most_clusters() const { return end - 0xB; }
   /// In the second entry: unmounted. FAT12 has no such bits.
   uint32_t clean_bit() const { return bits == 12 ? 0 : (end >> 1) + 1; }
   uint32_t no_error_bit() const { return clean_bit() / 2; }
@@ -75,8 +77,7 @@ class FatReader {
         entries_(fat.bits_per_cluster()),
         sector_bytes_(fat.bios.bytes_per_sector),
         cluster_bytes_(sector_bytes_ * fat.bios.sectors_per_cluster),
-        entry_count_(fat.cluster_count + 2),
-        linked_(entry_count_) {}
+        entry_count_(fat.cluster_count + 2) {}
 
   Found<FreeSpace> Read() {
     VHDX_TRY(CheckBootSector());
@@ -106,6 +107,10 @@ class FatReader {
     if (fat_.size_bytes() > volume_.size_bytes()) {
       return LeaveAlone("it is larger than its partition");
     }
+    if (fat_.cluster_count > entries_.most_clusters()) {
+      return LeaveAlone("it has more clusters than a FAT can number");
+    }
+    linked_.resize(entry_count_);
     VHDX_TRY(CheckFlags((fat_.common.state & Fat16Tail::kDirty) != 0,
                         (fat_.common.state & Fat16Tail::kNeedsSurfaceTest) != 0));
     if (!fat_.is_fat32) return {};

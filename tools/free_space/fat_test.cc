@@ -126,6 +126,19 @@ TEST(Fat32FreeSpace, UnusualVolume_IsLeftAlone) {
   EXPECT_EQ(reason(44, 5), "two files share its cluster 5");
 }
 
+// Its FAT would have a bit of memory for each of two thousand million clusters.
+TEST(Fat32FreeSpace, MoreClustersThanThereAreNumbers_AreLeftAlone) {
+  FreeSpaceVolume volume = FatVolume(32);
+  const auto put = [&](uint64_t offset, uint32_t value) {
+    const le32 stored(value);
+    volume.disk.Write(offset, std::as_bytes(std::span(&stored, 1)));
+  };
+  put(32, uint32_t{1} << 31);
+  put(36, uint32_t{1} << 25);
+  volume.disk.Resize(2 * kTiB);
+  EXPECT_EQ(ReasonOf(ReadFatFreeSpace, volume.disk), "it has more clusters than a FAT can number");
+}
+
 struct MadeFat {
   std::string name;
   uint64_t size_bytes;

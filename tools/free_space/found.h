@@ -14,8 +14,10 @@
 #include <expected>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "bytes/endian.h"
 #include "guest/range_reader.h"
 #include "tools/free_space/free_space.h"
 

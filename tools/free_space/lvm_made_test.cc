@@ -3,10 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdint>
-#include <fstream>
-#include <ios>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>

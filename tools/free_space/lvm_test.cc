@@ -26,8 +26,8 @@ using testing::LvmLinear;
 using testing::LvmVolumeText;
 using testing::MakeLvmVolume;
 
-constexpr uint64_t kStart = testing::kLvmFirstExtent;
-constexpr uint64_t kExtent = testing::kLvmExtentBytes;
+constexpr uint64_t kLvmStart = testing::kLvmFirstExtent;
+constexpr uint64_t kLvmExtent = testing::kLvmExtentBytes;
 
 LvmAnswer LvmOf(const GuestDisk& disk) {
   const auto device = disk.Open();
@@ -73,7 +73,7 @@ std::string OthersOf(const LvmPhysicalVolume& described) {
   return text;
 }
 
-testing::LvmSegmentSpec Segment(const std::string& text, uint64_t extents = 2) {
+testing::LvmSegmentSpec LvmSegmentOf(const std::string& text, uint64_t extents = 2) {
   return {.extents = extents, .text = text};
 }
 
@@ -83,9 +83,10 @@ TEST(Lvm, LinearVolumes_AreMapped) {
   EXPECT_EQ(described.group, "vg0");
   ASSERT_EQ(LinearNames(described), "root;home;");
   EXPECT_EQ(OthersOf(described), "");
-  EXPECT_EQ(described.linear[0].size_bytes, 5 * kExtent);
-  const std::vector<MappedSegment> segments = {{0, kStart + 4 * kExtent, 3 * kExtent},
-                                               {3 * kExtent, kStart + kExtent, 2 * kExtent}};
+  EXPECT_EQ(described.linear[0].size_bytes, 5 * kLvmExtent);
+  const std::vector<MappedSegment> segments = {
+      {0, kLvmStart + 4 * kLvmExtent, 3 * kLvmExtent},
+      {3 * kLvmExtent, kLvmStart + kLvmExtent, 2 * kLvmExtent}};
   EXPECT_EQ(described.linear[0].segments, segments);
 }
 
@@ -94,9 +95,10 @@ TEST(Lvm, ExtentsThatNoVolumeHas_AreFree) {
                                        LvmVolumeText("home", {LvmLinear(1, 14)}));
   const auto* space = std::get_if<FreeSpace>(&described.free_extents);
   ASSERT_NE(space, nullptr);
-  EXPECT_EQ(space->unit_bytes, kExtent);
-  const std::vector<DiskRange> free = {
-      {kStart, kExtent}, {kStart + 3 * kExtent, kExtent}, {kStart + 7 * kExtent, 7 * kExtent}};
+  EXPECT_EQ(space->unit_bytes, kLvmExtent);
+  const std::vector<DiskRange> free = {{kLvmStart, kLvmExtent},
+                                       {kLvmStart + 3 * kLvmExtent, kLvmExtent},
+                                       {kLvmStart + 7 * kLvmExtent, 7 * kLvmExtent}};
   EXPECT_EQ(space->free, free);
   ExpectSoundAndCounted(*space, testing::kLvmBytes);
 }
@@ -105,21 +107,22 @@ TEST(Lvm, GroupWithoutVolumes_IsAllFree) {
   const auto described = DescriptionOf("");
   const auto* space = std::get_if<FreeSpace>(&described.free_extents);
   ASSERT_NE(space, nullptr);
-  EXPECT_EQ(space->counted_free_bytes, 15 * kExtent);
+  EXPECT_EQ(space->counted_free_bytes, 15 * kLvmExtent);
 }
 
 TEST(Lvm, VolumesThatAreNotLinear_AreNamedWithTheReason) {
   const std::string striped =
       "type = \"striped\"\nstripe_count = 2\nstripe_size = 128\n"
       "stripes = [\"pv0\", 0, \"pv1\", 0]";
-  EXPECT_EQ(OthersOf(DescriptionOf(LvmVolumeText("lv", {Segment(striped)}))), "lv: it is striped;");
+  EXPECT_EQ(OthersOf(DescriptionOf(LvmVolumeText("lv", {LvmSegmentOf(striped)}))),
+            "lv: it is striped;");
   EXPECT_EQ(OthersOf(DescriptionOf(LvmVolumeText("lv", {LvmLinear(1, 0, "pv1")}))),
             "lv: it is not wholly on this physical volume;");
   EXPECT_EQ(OthersOf(DescriptionOf(LvmVolumeText("lv", {LvmLinear(1, 0), LvmLinear(1, 0, "pv1")}))),
             "lv: it is not wholly on this physical volume;");
   for (const char* type : {"raid1", "thin", "thin-pool", "cache", "snapshot", "striped+NEW"}) {
     const std::string text = std::string("type = \"") + type + "\"\nother = \"x\"";
-    EXPECT_EQ(OthersOf(DescriptionOf(LvmVolumeText("lv", {Segment(text)}))),
+    EXPECT_EQ(OthersOf(DescriptionOf(LvmVolumeText("lv", {LvmSegmentOf(text)}))),
               std::string("lv: it is of type ") + type + ";");
   }
   EXPECT_EQ(OthersOf(DescriptionOf(
@@ -132,8 +135,8 @@ TEST(Lvm, VolumeThatAnotherUses_IsLeftAlone) {
       LvmVolumeText("root", {LvmLinear(2, 0)}) + LvmVolumeText("old", {LvmLinear(1, 2)}) +
       LvmVolumeText("home", {LvmLinear(1, 3)}) +
       LvmVolumeText("snapshot0",
-                    {Segment("type = \"snapshot\"\nchunk_size = 8\norigin = \"root\"\n"
-                             "cow_store = \"old\"")},
+                    {LvmSegmentOf("type = \"snapshot\"\nchunk_size = 8\norigin = \"root\"\n"
+                                  "cow_store = \"old\"")},
                     R"("READ", "WRITE")"));
   EXPECT_EQ(LinearNames(described), "home;");
   EXPECT_EQ(OthersOf(described), "root: it is a part of snapshot0;old: it is a part of snapshot0;");
@@ -146,8 +149,8 @@ TEST(Lvm, MoveInProgress_LeavesItsVolumesAlone) {
                     R"("READ", "WRITE", "VISIBLE", "LOCKED")") +
       LvmVolumeText("home", {LvmLinear(1, 5)}) +
       LvmVolumeText("pvmove0",
-                    {Segment("type = \"mirror\"\nmirror_count = 2\nextents_moved = 0\n"
-                             "mirrors = [\"pv0\", 0, \"pv1\", 0]")},
+                    {LvmSegmentOf("type = \"mirror\"\nmirror_count = 2\nextents_moved = 0\n"
+                                  "mirrors = [\"pv0\", 0, \"pv1\", 0]")},
                     R"("READ", "WRITE", "PVMOVE", "LOCKED")"));
   EXPECT_EQ(LinearNames(described), "home;");
   EXPECT_EQ(OthersOf(described), "root: it is being moved (pvmove);");
@@ -225,36 +228,36 @@ TEST(Lvm, TextThatIsNotMetadata_IsLeftAlone) {
 }
 
 // The text with something else in the place of a part of it.
-std::string ReasonWith(const std::string& part, const std::string& other) {
+std::string LvmReasonWith(const std::string& part, const std::string& other) {
   std::string text = LvmGroupText({.volumes = LvmVolumeText("root", {LvmLinear(2, 3)})});
   text.replace(text.find(part), part.size(), other);
   return LvmReason(MakeLvmVolume({{.text = text}}));
 }
 
 TEST(Lvm, NumbersThatLieOutside_AreLeftAlone) {
-  EXPECT_EQ(ReasonWith("extent_size = 2048", "extent_size = 2048"), "");
+  EXPECT_EQ(LvmReasonWith("extent_size = 2048", "extent_size = 2048"), "");
   const std::string extents = "its metadata is damaged (place of its extents)";
-  EXPECT_EQ(ReasonWith("extent_size = 2048", "extent_size = 0"), extents);
-  EXPECT_EQ(ReasonWith("pe_start = 2048", "pe_start = 0"), extents);
-  EXPECT_EQ(ReasonWith("pe_start = 2048", "pe_start = 18446744073709551615"), extents);
-  EXPECT_EQ(ReasonWith("pe_start = 2048", "pe_start = 70"), "its extents overlap its metadata");
+  EXPECT_EQ(LvmReasonWith("extent_size = 2048", "extent_size = 0"), extents);
+  EXPECT_EQ(LvmReasonWith("pe_start = 2048", "pe_start = 0"), extents);
+  EXPECT_EQ(LvmReasonWith("pe_start = 2048", "pe_start = 18446744073709551615"), extents);
+  EXPECT_EQ(LvmReasonWith("pe_start = 2048", "pe_start = 70"), "its extents overlap its metadata");
   const std::string end = "its extents end past the end of the volume, at 16777216";
-  EXPECT_EQ(ReasonWith("pe_count = 15", "pe_count = 16"), end);
-  EXPECT_EQ(ReasonWith("extent_size = 2048", "extent_size = 4294967295"), end);
-  EXPECT_EQ(ReasonWith("\"pv0\", 3", "\"pv0\", 14"),
+  EXPECT_EQ(LvmReasonWith("pe_count = 15", "pe_count = 16"), end);
+  EXPECT_EQ(LvmReasonWith("extent_size = 2048", "extent_size = 4294967295"), end);
+  EXPECT_EQ(LvmReasonWith("\"pv0\", 3", "\"pv0\", 14"),
             "its metadata is damaged (extents that it does not have)");
-  EXPECT_EQ(ReasonWith("\"pv0\", 3", "\"pv0\", 18446744073709551615"),
+  EXPECT_EQ(LvmReasonWith("\"pv0\", 3", "\"pv0\", 18446744073709551615"),
             "its metadata is damaged (extents that it does not have)");
-  EXPECT_EQ(ReasonWith("\"pv0\", 3", "3, \"pv0\""), "its metadata is damaged (stripes)");
-  EXPECT_EQ(ReasonWith("stripe_count = 1", "stripe_count = 0"),
+  EXPECT_EQ(LvmReasonWith("\"pv0\", 3", "3, \"pv0\""), "its metadata is damaged (stripes)");
+  EXPECT_EQ(LvmReasonWith("stripe_count = 1", "stripe_count = 0"),
             "its metadata is damaged (stripes)");
-  EXPECT_EQ(ReasonWith("start_extent = 0", "start_extent = 1"),
+  EXPECT_EQ(LvmReasonWith("start_extent = 0", "start_extent = 1"),
             "the metadata of its volume root is damaged");
-  EXPECT_EQ(ReasonWith("extent_count = 2", "extent_count = 18446744073709551615"),
+  EXPECT_EQ(LvmReasonWith("extent_count = 2", "extent_count = 18446744073709551615"),
             "the metadata of its volume root is damaged");
-  EXPECT_EQ(ReasonWith("segment_count = 1", "segment_count = 2"),
+  EXPECT_EQ(LvmReasonWith("segment_count = 1", "segment_count = 2"),
             "the metadata of its volume root is damaged");
-  EXPECT_EQ(ReasonWith("abcdef-ghij", "abcdeX-ghij"), "its volume group vg0 does not have it");
+  EXPECT_EQ(LvmReasonWith("abcdef-ghij", "abcdeX-ghij"), "its volume group vg0 does not have it");
 }
 
 TEST(Lvm, ExtentsOfTwoVolumes_AreLeftAlone) {

@@ -1,12 +1,12 @@
 #include "tools/free_space/swap.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
-#include <bit>
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bytes/arithmetic.h"

@@ -1,8 +1,7 @@
 #include "tools/free_space/xfs.h"
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 
 #include "bytes/arithmetic.h"

@@ -11,6 +11,7 @@
 #include <span>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bytes/arithmetic.h"
@@ -131,6 +132,7 @@ TEST_P(XfsFreeSpace, UnusualVolume_IsLeftAlone) {
   EXPECT_EQ(ReasonWith(16, uint64_t{5}), "a part of its data is on a realtime device");
   EXPECT_EQ(ReasonWith(48, uint64_t{0}), "its log is on another device");
   EXPECT_EQ(ReasonWith(48, uint64_t{2 * kXfsGroupBlocks}), "its log is outside of the volume");
+  EXPECT_EQ(ReasonWith(48, uint64_t{kXfsGroupBlocks + 48}), "its log is outside of the volume");
   EXPECT_EQ(ReasonWith(96, uint32_t{60}), "its log is outside of the volume");
   EXPECT_EQ(ReasonWith(96, uint32_t{0}), "its log has an invalid size");
   EXPECT_EQ(ReasonWith(56, UINT64_MAX), "its root directory is outside of the volume");
@@ -186,6 +188,10 @@ TEST_P(XfsFreeSpace, DamagedTree_IsLeftAlone) {
   EXPECT_EQ(ReasonWithRecord(1, 40, 0), kTree);
   EXPECT_EQ(ReasonWithRecord(1, 40, 25), kTree);
   EXPECT_EQ(ReasonWithRecord(1, 40, 2), "");
+  // The last group is shorter.
+  const uint64_t leaf = kGroupOne + 2 * kXfsBlockBytes + leaf_header_bytes();
+  EXPECT_EQ(ReasonWith(leaf + 4, uint32_t{17}),
+            "allocation group 1 is damaged: its tree of free space");
 }
 
 TEST(XfsChecksums, ChangedByteThatIsNotLookedAt_IsLeftAlone) {
