@@ -50,8 +50,11 @@ class FreeSpaceProcess : public testing::HostFolderTest {
   std::string ProgramThatSays(const std::vector<DiskRange>& free, uint64_t unit_bytes = 4096) {
     guest::FreeSpace space{.unit_bytes = unit_bytes, .free = free, .metadata = {}};
     for (const DiskRange& range : free) space.counted_free_bytes += range.length_bytes;
+    return ProgramThatPrints(space);
+  }
+  std::string ProgramThatPrints(const guest::FreeSpaceAnswer& answer) {
     std::ofstream map(PathOf("map"));
-    EXPECT_TRUE(guest::PrintFreeMap(space, testing::kGuestVolumeBytes,
+    EXPECT_TRUE(guest::PrintFreeMap(answer, testing::kGuestVolumeBytes,
                                     [&](std::string_view text) -> Result<void> {
                                       map << text;
                                       return {};
@@ -112,9 +115,10 @@ TEST_F(FreeSpaceProcess, LvmFree_IsForLvmAlone) {
 }
 
 TEST_F(FreeSpaceProcess, VolumeThatIsNotClean_IsLeftAloneForItsReason) {
-  EXPECT_EQ(ReasonFor("printf '# vhdx-free-space 1\\n# left-alone: its journal was not "
-                      "replayed\\n# end\\n'"),
-            "its journal was not replayed");
+  const VolumeFreeSpace answer =
+      Ask(ProgramThatPrints(guest::LeftAlone{.reason = "its journal was not replayed"}));
+  EXPECT_TRUE(answer.free.empty());
+  EXPECT_EQ(answer.skipped_because, "its journal was not replayed");
 }
 
 TEST_F(FreeSpaceProcess, MapThatCallsASuperblockFree_IsNotBelieved) {

@@ -102,7 +102,9 @@ Result<CompactReport> Compacting::Run() {
 
 Result<void> Compacting::AskVolumes() {
   const auto disk = VHDX_TRY(image_.OpenDisk(DiskAccess::kReadOnly));
-  is_fixed_ = disk->image_at_open(0).parameters.subformat() == Subformat::kFixed;
+  const DiskParameters& parameters = disk->image_at_open(0).parameters;
+  is_fixed_ = parameters.subformat() == Subformat::kFixed;
+  report_.block_size_bytes = parameters.block_size_bytes;
   if (!AsksVolumes(options_.mode) || !options_.ask_free_space || is_fixed_) return {};
   const auto contents = VHDX_TRY(guest::ReadDiskContents(*disk));
   free_ = VHDX_TRY(options_.ask_free_space(*disk, VolumesOf(contents)));
