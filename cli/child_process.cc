@@ -74,6 +74,7 @@ class SpawnPlan {
   /// The errno of the failure, or 0.
   int Spawn(pid_t& pid, std::vector<std::string>& words) const {
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     return ::posix_spawnp(&pid, arguments[0], &actions_, &attributes_, arguments.data(), environ);

@@ -58,8 +58,9 @@ struct MinSavings {
       return savings.bytes ? std::optional(savings) : std::nullopt;
     }
     text.remove_suffix(1);
-    const char* const end = text.data() + text.size();
-    const auto [parsed, failure] = std::from_chars(text.data(), end, savings.percent);
+    const char* const start = text.data();
+    const char* const end = start + text.size();
+    const auto [parsed, failure] = std::from_chars(start, end, savings.percent);
     const bool is_percentage =
         failure == std::errc() && parsed == end && savings.percent <= kPercent;
     return is_percentage ? std::optional(savings) : std::nullopt;

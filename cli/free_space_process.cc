@@ -120,6 +120,7 @@ class FreeSpaceAsker {
       };
       if (std::ranges::any_of(volumes, starts_there)) continue;
       std::vector<std::string> places;
+      places.reserve(volumes.size());
       for (const DiskVolume& volume : volumes) {
         places.push_back(Format("{} ({})", volume.range.disk_offset, volume.type));
       }

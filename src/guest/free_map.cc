@@ -23,7 +23,7 @@ class MapPrinter {
  public:
   explicit MapPrinter(const TextSink& sink) : sink_(sink) {}
 
-  Result<void> Line(std::string line) {
+  Result<void> Line(std::string_view line) {
     piece_ += line;
     piece_ += '\n';
     return piece_.size() < kPieceBytes ? Result<void>{} : Flush();
@@ -86,8 +86,9 @@ std::optional<uint64_t> ParseNumber(std::string_view word) {
   if (is_hex) word.remove_prefix(2);
   if (!is_hex && word.size() > 1 && word.front() == '0') return std::nullopt;
   uint64_t value = 0;
-  const char* end = word.data() + word.size();
-  const auto [stop, failure] = std::from_chars(word.data(), end, value, is_hex ? 16 : 10);
+  const char* const start = word.data();
+  const char* const end = start + word.size();
+  const auto [stop, failure] = std::from_chars(start, end, value, is_hex ? 16 : 10);
   const bool is_number = !word.empty() && failure == std::errc{} && stop == end;
   return is_number ? std::optional(value) : std::nullopt;
 }

@@ -34,6 +34,7 @@ bool AsksVolumes(CompactMode mode) {
 
 std::vector<DiskVolume> VolumesOf(const guest::DiskContents& contents) {
   std::vector<DiskVolume> volumes;
+  volumes.reserve(contents.volumes.size());
   for (const guest::Volume& volume : contents.volumes) {
     volumes.push_back({.range = volume.range,
                        .partition = volume.partition_number,

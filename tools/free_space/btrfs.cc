@@ -77,7 +77,7 @@ Found<BtrfsChunks> ReadBtrfsChunks(const BtrfsSuperblock& btrfs, BtrfsTreeReader
         return {};
       }));
   if (!has_device) return LeaveAlone("its device is missing in its list of devices");
-  const BtrfsChunks chunks = VHDX_TRY(BtrfsChunks::Of(std::move(found)));
+  auto chunks = VHDX_TRY(BtrfsChunks::Of(std::move(found)));
   for (const BtrfsChunk& chunk : system.chunks()) {
     if (!HasBtrfsChunk(chunks, chunk))
       return LeaveAlone("its superblock and its chunk tree differ");

@@ -89,8 +89,9 @@ class LvmTextParser {
     const std::string_view word = Word();
     if (word.empty()) return false;
     uint64_t number = 0;
-    const char* const end = word.data() + word.size();
-    const auto parsed = std::from_chars(word.data(), end, number);
+    const char* const start = word.data();
+    const char* const end = start + word.size();
+    const auto parsed = std::from_chars(start, end, number);
     const bool is_whole = parsed.ec == std::errc() && parsed.ptr == end;
     setting.values.push_back(is_whole ? LvmValue(number) : LvmValue());
     return true;
@@ -113,6 +114,7 @@ class LvmTextParser {
 
   static bool NamesDiffer(const LvmSection& section) {
     std::vector<std::string_view> names;
+    names.reserve(section.settings.size() + section.sections.size());
     for (const LvmSetting& setting : section.settings) names.push_back(setting.name);
     for (const LvmSection& inner : section.sections) names.push_back(inner.name);
     std::ranges::sort(names);
