@@ -238,7 +238,9 @@ OperationCuts::Operation CompactionOf(const Scenario& scenario, Work& work) {
     CrashFileSystem files(store, seed);
     const auto ask = [&](BlockDevice&,
                          const std::vector<DiskVolume>&) -> Result<std::vector<VolumeFreeSpace>> {
-      return std::vector<VolumeFreeSpace>{{.volume = {}, .free = scenario.free}};
+      std::vector<VolumeFreeSpace> said(1);
+      said[0].free = scenario.free;
+      return said;
     };
     const WriteLimits limits{.log_sectors = 200,
                              .pages_per_entry = 8,

@@ -446,7 +446,9 @@ TEST_F(NoMemory, ResizingAndCompacting) {
   }
   const auto ask = [](BlockDevice&,
                       const std::vector<DiskVolume>&) -> Result<std::vector<VolumeFreeSpace>> {
-    return std::vector<VolumeFreeSpace>{{.volume = {}, .free = {{6 * kMiB, 2 * kMiB}}}};
+    std::vector<VolumeFreeSpace> said(1);
+    said[0].free = {{6 * kMiB, 2 * kMiB}};
+    return said;
   };
   FailEachCall(
       [&](Attempt& attempt, FileSystem& files) {

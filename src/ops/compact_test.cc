@@ -59,7 +59,10 @@ class CompactTest : public ::testing::Test {
   static AskFreeSpace Says(std::vector<DiskRange> free) {
     return [free](BlockDevice&,
                   const std::vector<DiskVolume>&) -> Result<std::vector<VolumeFreeSpace>> {
-      return std::vector<VolumeFreeSpace>{{.volume = {.range = {}, .type = "ext4"}, .free = free}};
+      std::vector<VolumeFreeSpace> said(1);
+      said[0].volume.type = "ext4";
+      said[0].free = free;
+      return said;
     };
   }
 
