@@ -14,18 +14,11 @@
 
 #include "bytes/try.h"
 #include "confine/landlock.h"
+#include "confine/sanitizers.h"
 #include "confine/system_calls.h"
 
 namespace vhdx::confine {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kIsSanitized = true;
-#elif defined(__has_feature)
-constexpr bool kIsSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool kIsSanitized = false;
-#endif
 
 std::unexpected<Error> Failed(const char* action, int sys_errno) {
   return std::unexpected(Error{.code = sys_errno == EPERM ? ErrorCode::kPermission : ErrorCode::kIo,
@@ -62,7 +55,8 @@ Result<void> SetLimits(const Needs& needs) {
   if (!kIsSanitized) VHDX_TRY(Limit(RLIMIT_AS, needs.memory_bytes));
   VHDX_TRY(Limit(RLIMIT_CPU, needs.processor_seconds));
   VHDX_TRY(Limit(RLIMIT_CORE, 0));
-  VHDX_TRY(Limit(RLIMIT_NOFILE, 0));  // what is open stays open
+  // What is open stays open.
+  if (!kIsSanitized) VHDX_TRY(Limit(RLIMIT_NOFILE, 0));
   VHDX_TRY(Limit(RLIMIT_NPROC, 0));
   return Limit(RLIMIT_MSGQUEUE, 0);
 }

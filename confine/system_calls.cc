@@ -12,6 +12,8 @@
 #include <system_error>
 #include <vector>
 
+#include "confine/sanitizers.h"
+
 namespace vhdx::confine {
 namespace {
 
@@ -86,6 +88,11 @@ Result<std::optional<std::string>> AllowSystemCalls(const Needs& needs) {
   Filter filter;
   for (const int call : kHarmless) filter.Allow(call);
   AllowMemory(filter);
+  if (kIsSanitized) {
+    for (const int call : {SCMP_SYS(pipe), SCMP_SYS(pipe2), SCMP_SYS(write)}) {
+      filter.Allow(call);
+    }
+  }
   filter.AllowOn(kReading, needs.descriptors_to_read);
   filter.AllowOn(kWriting, needs.descriptors_to_write);
   AllowSending(filter, needs.descriptors_to_write);
